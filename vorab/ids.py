@@ -1,0 +1,71 @@
+"""Deterministic ids: UUIDv5 over what makes a thing unique, never over the order in which things arrived."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from vorab.clock import Micros
+
+# Any fixed namespace will do; this one is UUIDv5(DNS, "vorab.io"), frozen because changing it would change every id.
+NAMESPACE: Final = uuid.UUID("be360721-033e-55db-91e4-0238c0c55b30")
+
+
+def _id(kind: str, *parts: object) -> str:
+    # The unit separator cannot occur in keys, so ("a", "bc") and ("ab", "c") never meet.
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join((kind, *map(str, parts)))))
+
+
+def symptom_id(device_key: str, rule: str, onset: Micros) -> str:
+    """One rule firing on one device since one onset (µs)."""
+    return _id("symptom", device_key, rule, onset)
+
+
+def case_id(device_key: str, cause: str, onset: Micros) -> str:
+    """One cause on one device since the onset (µs) of its first symptom."""
+    return _id("case", device_key, cause, onset)
+
+
+def case_event_id(case: str, kind: str, because: str) -> str:
+    """One fact about a case, brought about by one thing (the id of a symptom, reply, permit, command, or a deadline)."""
+    return _id("case-event", case, kind, because)
+
+
+def action_id(case: str, remedy: str, step: int, attempt: int) -> str:
+    """One attempt at one step of a remedy for a case."""
+    return _id("action", case, remedy, step, attempt)
+
+
+def permit_id(action: str) -> str:
+    """The permit one action asks for."""
+    return _id("permit", action)
+
+
+def reply_id(action: str, status: str) -> str:
+    """One answer of a device to an action; a repeated answer has the same id."""
+    return _id("reply", action, status)
+
+
+def notification_id(customer_key: str, case: str, stage: str) -> str:
+    """One thing to say to one customer about one case."""
+    return _id("notification", customer_key, case, stage)
+
+
+def delivery_id(notification: str, channel: str, state: str, attempt: int = 0) -> str:
+    """What became of a notification on one channel."""
+    return _id("delivery", notification, channel, state, attempt)
+
+
+def command_id(device_key: str, kind: str, nonce: str) -> str:
+    """What a person or partner asks for, once per nonce (an idempotency key)."""
+    return _id("command", device_key, kind, nonce)
+
+
+def request_id(customer_key: str, kind: str, nonce: str) -> str:
+    """What a customer asks for, once per nonce."""
+    return _id("request", customer_key, kind, nonce)
+
+
+def rejection_id(topic: str, partition: int, offset: int, source: str) -> str:
+    """One refused piece of input, by where it stood."""
+    return _id("rejection", topic, partition, offset, source)

@@ -1,0 +1,123 @@
+"""Every topic, its key, how long it is kept, and the one partition function, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+DEFAULT_TENANT: Final = "main"
+RECORDED_TENANT: Final = "recorded"
+"""Devices that live in recorded time; they have partitions of their own, because a partition has one `now`."""
+
+
+class Keyed(StrEnum):
+    """What the key of a topic names; topics keyed by the same thing have the same number of partitions."""
+
+    DEVICE = "device"
+    CUSTOMER = "customer"
+    GROUP = "group"
+    REMEDY = "remedy"
+    COHORT = "cohort"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the log."""
+
+    name: str
+    keyed: Keyed
+    kept_days: int | None
+    """None is compacted: the last value per key is kept for ever."""
+    about: str
+
+    @property
+    def compacted(self) -> bool:
+        """Whether only the last value per key is kept."""
+        return self.kept_days is None
+
+
+READINGS: Final = "vorab.readings"
+PRESENCE: Final = "vorab.presence"
+DEVICES: Final = "vorab.devices"
+CUSTOMERS: Final = "vorab.customers"
+SYMPTOMS: Final = "vorab.symptoms"
+CASES: Final = "vorab.cases"
+CASES_BY_GROUP: Final = "vorab.cases-by-group"
+CASES_BY_CUSTOMER: Final = "vorab.cases-by-customer"
+CASE_SNAPSHOTS: Final = "vorab.case-snapshots"
+ACTIONS: Final = "vorab.actions"
+REPLIES: Final = "vorab.replies"
+PERMITS: Final = "vorab.permits"
+COHORTS: Final = "vorab.cohorts"
+INCIDENTS: Final = "vorab.incidents"
+NOTIFICATIONS: Final = "vorab.notifications"
+DELIVERIES: Final = "vorab.deliveries"
+COMMANDS: Final = "vorab.commands"
+REQUESTS: Final = "vorab.requests"
+CONTACT_STATE: Final = "vorab.contact-state"
+OFFERS: Final = "vorab.offers"
+REJECTED: Final = "vorab.rejected"
+
+TOPICS: Final[dict[str, Topic]] = {
+    topic.name: topic
+    for topic in (
+        Topic(READINGS, Keyed.DEVICE, 7, "frames: many messages of many devices of one partition, in columns"),
+        Topic(PRESENCE, Keyed.DEVICE, None, "online or offline, and by what evidence"),
+        Topic(DEVICES, Keyed.DEVICE, None, "the registry of devices"),
+        Topic(CUSTOMERS, Keyed.CUSTOMER, None, "language, time zone, preferences, consents; no names, no addresses"),
+        Topic(SYMPTOMS, Keyed.DEVICE, 28, "raised, updated and cleared, with evidence and rule version"),
+        Topic(CASES, Keyed.DEVICE, 400, "case events: facts, in order"),
+        Topic(CASES_BY_GROUP, Keyed.GROUP, 28, "the same events once per group"),
+        Topic(CASES_BY_CUSTOMER, Keyed.CUSTOMER, 28, "the same events once per customer"),
+        Topic(CASE_SNAPSHOTS, Keyed.DEVICE, None, "the last state of each case, in the partition of its device"),
+        Topic(ACTIONS, Keyed.DEVICE, 28, "what a device is asked to do"),
+        Topic(REPLIES, Keyed.DEVICE, 28, "what the device answered"),
+        Topic(PERMITS, Keyed.REMEDY, 28, "asked and granted, counted fleet-wide in one place"),
+        Topic(COHORTS, Keyed.COHORT, None, "summaries out, baselines back"),
+        Topic(INCIDENTS, Keyed.GROUP, 400, "many cases with one cause"),
+        Topic(NOTIFICATIONS, Keyed.CUSTOMER, 400, "what should be said and why"),
+        Topic(DELIVERIES, Keyed.CUSTOMER, 400, "what became of it"),
+        Topic(COMMANDS, Keyed.DEVICE, 400, "what a person or partner asks for; may be refused"),
+        Topic(REQUESTS, Keyed.CUSTOMER, 400, "what a customer asks for; may be refused"),
+        Topic(CONTACT_STATE, Keyed.CUSTOMER, None, "ok, fault_open, recovering or do_not_contact, for any marketing tool"),
+        Topic(OFFERS, Keyed.CUSTOMER, 28, "a hint tied to a fault, for the CRM"),
+        Topic(REJECTED, Keyed.SOURCE, 7, "refused bytes (capped), reason and origin"),
+    )
+}
+
+DEFAULT_PARTITIONS: Final = 12
+
+
+def key_of(tenant: str, name: str) -> str:
+    """The key of a device, customer, remedy, … of a tenant."""
+    return f"{tenant}/{name}"
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's 32-bit MurmurHash2 (seed 0x9747b28c), so that any Kafka client finds the partition."""
+    mask, mixer, length = 0xFFFFFFFF, 0x5BD1E995, len(data)
+    h = 0x9747B28C ^ length
+    whole = length & ~3
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * mixer & mask
+        k = (k ^ (k >> 24)) * mixer & mask
+        h = (h * mixer & mask) ^ k
+    rest = data[whole:]
+    if rest:
+        h = (h ^ int.from_bytes(rest, "little")) * mixer & mask
+    h = (h ^ (h >> 13)) * mixer & mask
+    return h ^ (h >> 15)
+
+
+def partition_of(key: str, partitions: int, recorded_partitions: int = 0) -> int:
+    """The partition of a key: `murmur2(key) & 0x7fffffff % n`.
+
+    The last `recorded_partitions` of a topic belong to the tenant `recorded`; all other keys share the rest.
+    """
+    live = partitions - recorded_partitions
+    h = murmur2(key.encode()) & 0x7FFFFFFF
+    if recorded_partitions and key.startswith(RECORDED_TENANT + "/"):
+        return live + h % recorded_partitions
+    return h % live
