@@ -1,0 +1,85 @@
+# vorab: every target sets up what it needs by itself. `make` alone prints this list.
+#
+#   make demo ARGS="--seconds 60"   the whole system with a simulated fleet and recorded real faults
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+
+# --no-deps: the lock file is complete and hashed, so there is nothing to resolve.
+# --no-compile: Python compiles what it imports; compiling everything costs more than it saves.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --no-deps --no-compile --require-hashes
+EDITABLE := $(PIP) install --no-deps --no-compile --no-build-isolation --no-index --editable .
+
+.PHONY: help demo venv dev test quick check format bench parts lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## telemetry to a proactive message with one command (ARGS="--seconds 60 --json --no-browser")
+	@$(BIN)/vorab demo $(ARGS)
+
+venv: $(RUNTIME) ## .venv with what vorab needs to run
+dev: $(DEV) ## .venv with what its developers need as well
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vorab needs Python 3.11 or newer; say make PYTHON=…")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements/runtime.txt pyproject.toml setup.py | $(BIN)/python
+	@$(INSTALL) -r requirements/runtime.txt
+	@$(EDITABLE)
+	@touch $@
+
+# dev.txt holds runtime.txt as well, so it never waits for it.
+$(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
+	@$(INSTALL) -r requirements/dev.txt
+	@$(EDITABLE)
+	@touch $(RUNTIME) $@
+
+test: $(DEV) ## everything, with real brokers and a real browser (as root on Debian it installs them)
+	@$(BIN)/python -m tests.parts.install
+	@$(BIN)/python -m pytest $(ARGS)
+
+quick: $(DEV) ## what needs neither root nor brokers, in a minute
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+check: $(DEV) ## lint, format, types, docstrings, alert rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/interrogate --quiet vorab ingest streams notifier desk
+	@if command -v promtool >/dev/null; then \
+	  promtool check config deploy/prometheus/prometheus.yml && \
+	  promtool check rules deploy/prometheus/rules/*.yml && \
+	  promtool test rules deploy/prometheus/tests/*.yml; \
+	else echo "promtool is not here, so the alert rules were not checked (Debian: apt-get install prometheus)"; fi
+
+format: $(DEV) ## let Ruff put the files right
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
+	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done
+
+parts: $(DEV) ## install the real parts the tests want: Mosquitto, Kafka, Chromium, promtool
+	@$(BIN)/python -m tests.parts.install
+
+# Pins stay unless the ranges in pyproject.toml move them; `make lock ARGS=--upgrade` takes the newest.
+COMPILE := $(BIN)/pip-compile pyproject.toml --quiet --strip-extras --allow-unsafe --generate-hashes --no-header \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --all-build-deps
+lock: | $(BIN)/python ## write requirements/*.txt anew: exact versions with hashes, no download addresses
+	@test -x $(BIN)/pip-compile || $(INSTALL) -r requirements/dev.txt
+	@env -u PIP_FIND_LINKS $(COMPILE) $(ARGS) --output-file requirements/runtime.txt
+	@env -u PIP_FIND_LINKS $(COMPILE) $(ARGS) --extra dev --extra postgres --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+clean: ## forget the virtual environment and the fetched parts
+	@rm -rf $(VENV) .parts test-logs build *.egg-info
