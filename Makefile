@@ -17,7 +17,7 @@ DEV := $(VENV)/.dev-installed
 # --no-compile: Python compiles what it imports; compiling everything costs more than it saves.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --no-deps --no-compile --require-hashes
-EDITABLE := $(PIP) install --no-deps --no-compile --no-build-isolation --no-index --editable .
+EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-build-isolation --no-index --editable .
 
 .PHONY: help demo venv dev test quick check format bench parts lock clean
 
