@@ -33,6 +33,8 @@ class Out(NamedTuple):
     topic: str
     record: Record
     partition: int | None = None
+    key: str | None = None
+    """Another key than the record's own, for topics that hold the same record under another key."""
 
 
 class Registry(Protocol):

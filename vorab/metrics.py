@@ -1,0 +1,93 @@
+"""Every metric vorab serves, in one table; nothing else may declare one.
+
+Names follow Prometheus: base units, `_total` for counters; no label names a device or a customer, so the number of series stays bounded.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+LATENCY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    about: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = LATENCY_S
+
+
+TABLE: Final[tuple[Metric, ...]] = (
+    Metric("vorab_build_info", "gauge", "Always 1; the version that runs.", ("version",)),
+    # ingest
+    Metric("vorab_ingest_messages_total", "counter", "MQTT messages received, by what became of them.", ("result",)),
+    Metric("vorab_ingest_rows_total", "counter", "Readings written to the log."),
+    Metric("vorab_ingest_frames_total", "counter", "Frames written to the log."),
+    Metric("vorab_ingest_ticks_total", "counter", "Empty frames written to move time on."),
+    Metric("vorab_ingest_rejected_total", "counter", "Refused messages, by reason.", ("reason",)),
+    Metric("vorab_ingest_inflight", "gauge", "Messages that wait for the log."),
+    Metric("vorab_ingest_oldest_unacked_seconds", "gauge", "Age of the oldest message that waits for its acknowledgement."),
+    Metric("vorab_ingest_log_append_seconds", "histogram", "From handing a frame to the log until it is confirmed."),
+    Metric("vorab_ingest_session_lost_total", "counter", "Reconnects at which the broker had forgotten the session."),
+    Metric("vorab_ingest_stale_acks_total", "counter", "Acknowledgements dropped because their connection was gone."),
+    Metric("vorab_ingest_actions_total", "counter", "Actions handed to devices, by what became of them.", ("result",)),
+    Metric("vorab_ingest_replies_total", "counter", "Replies of devices, by status.", ("status",)),
+    Metric("vorab_mqtt_connected", "gauge", "1 while connected to the MQTT broker."),
+    # streams
+    Metric("vorab_streams_steps_total", "counter", "Records stepped, by processor.", ("processor",)),
+    Metric("vorab_streams_outputs_total", "counter", "Records written, by processor.", ("processor",)),
+    Metric("vorab_streams_rejected_total", "counter", "Records a processor refused.", ("processor",)),
+    Metric("vorab_streams_checkpoint_seconds", "histogram", "Duration of a checkpoint.", ("processor",)),
+    Metric("vorab_streams_lag_records", "gauge", "Records read but not yet stepped, by processor.", ("processor",)),
+    # notifier
+    Metric("vorab_notifications_total", "counter", "Notifications by channel, state and reason.", ("channel", "state", "reason")),
+    Metric("vorab_notifications_due", "gauge", "Notifications that wait for their hour."),
+    # desk
+    Metric("vorab_desk_requests_total", "counter", "HTTP requests by route and status class.", ("route", "status")),
+    Metric("vorab_desk_projection_lag_records", "gauge", "Records the desk has yet to read."),
+    Metric("vorab_cases_open", "gauge", "Open cases by status.", ("status",)),
+)
+
+
+@functools.cache
+def registry() -> Any:
+    """The Prometheus registry of this process."""
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector  # noqa: PLC0415
+
+    fresh = CollectorRegistry()
+    ProcessCollector(registry=fresh)
+    PlatformCollector(registry=fresh)
+    GCCollector(registry=fresh)
+    return fresh
+
+
+@functools.cache
+def metric(name: str) -> Any:
+    """The collector of a metric in the table.
+
+    Raises:
+        KeyError: the table has no such metric.
+    """
+    from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415
+
+    row = {row.name: row for row in TABLE}[name]
+    if row.kind == "histogram":
+        return Histogram(row.name, row.about, row.labels, buckets=row.buckets, registry=registry())
+    return {"counter": Counter, "gauge": Gauge}[row.kind](row.name, row.about, row.labels, registry=registry())
+
+
+def exposition() -> bytes:
+    """The text a Prometheus server reads."""
+    from prometheus_client.openmetrics.exposition import generate_latest  # noqa: PLC0415
+
+    from vorab import __version__  # noqa: PLC0415
+
+    metric("vorab_build_info").labels(__version__).set(1)
+    text: bytes = generate_latest(registry())
+    return text

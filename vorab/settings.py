@@ -1,0 +1,289 @@
+"""Settings: one table of names, defaults and help texts, read from `vorab.toml`, the environment and the command line, in this order.
+
+An environment variable is `VORAB_` and the key in capitals, sections joined by `_`: `[mqtt] port` is `VORAB_MQTT_PORT`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from vorab import topics
+from vorab.errors import ConfigError
+
+FILE: Final = "vorab.toml"
+
+
+class Mode(StrEnum):
+    """Whether anything leaves the house."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+
+
+class Section(BaseModel):
+    """A table of the settings file; wrong keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Mqtt(Section):
+    """The MQTT broker devices publish to."""
+
+    host: str = Field("127.0.0.1", description="Host of the MQTT broker.")
+    port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker.")
+    protocol: Literal["5", "3.1.1"] = Field("5", description="MQTT version to speak.")
+    client_id: str = Field("vorab-ingest", description="Client id; a worker adds its share, so that its session is its own.")
+    username: str = Field("", description="User name, if the broker asks for one.")
+    password: SecretStr = Field(SecretStr(""), description="Password, if the broker asks for one.")
+    keepalive_s: int = Field(30, ge=5, description="Seconds between pings when nothing else is sent.")
+    ca_file: str = Field("", description="Certificate authority; set, the connection is TLS.")
+    cert_file: str = Field("", description="Client certificate.")
+    key_file: str = Field("", description="Key of the client certificate.")
+    session_expiry_s: int = Field(3600, ge=0, description="How long the broker keeps the session of an absent worker.")
+    receive_maximum: int = Field(2000, ge=1, le=65535, description="Most QoS 1 messages in flight, and the bound of what waits for the log.")
+    qos: Literal[0, 1] = Field(1, description="Quality of service of the subscriptions.")
+
+
+class TopicMapEntry(Section):
+    """How messages of one topic filter are read."""
+
+    filter: str = Field(description="MQTT topic with {captures}: vorab/v1/{tenant}/{device}/telemetry.")
+    kind: Literal["telemetry", "status", "reply", "ignore"] = Field("telemetry", description="What such a message is.")
+    decoder: Literal["auto", "json", "senml+json"] = Field("auto", description="How the payload is read; auto looks at the content type.")
+    time: Literal["measured", "recorded"] = Field("measured", description="recorded: the device's time is taken as it is, in partitions of its own.")
+    tenant: str = Field("", description="Tenant, where the topic does not name one.")
+
+
+class Ingest(Section):
+    """MQTT in, MQTT out."""
+
+    linger_ms: float = Field(5.0, ge=0, description="Longest wait for more messages to share a frame.")
+    frame_rows: int = Field(1000, ge=1, description="Most rows in one frame.")
+    tick_s: float = Field(1.0, gt=0, description="Seconds on the wall between ticks while nothing arrives.")
+    max_payload_bytes: int = Field(65536, ge=1, description="Larger payloads are refused.")
+    share: str = Field("0/1", pattern=r"^\d+/\d+$", description="This worker's part of the partitions: 0/2 and 1/2 for two workers.")
+    topic_map: list[TopicMapEntry] = Field(default_factory=list, description="Added before the built-in topic map.")
+
+
+class Topics(Section):
+    """The topics of the log."""
+
+    partitions: int = Field(topics.DEFAULT_PARTITIONS, ge=1, description="Partitions of each topic for live devices and customers.")
+    recorded_partitions: int = Field(0, ge=0, description="Partitions for devices in recorded time, added at the end.")
+    readings: str = Field(topics.READINGS, description="Name of the readings topic.")
+    symptoms: str = Field(topics.SYMPTOMS, description="Name of the symptoms topic.")
+    replication: int = Field(1, ge=1, description="Copies of each Kafka partition; 3 in production.")
+
+
+class Streams(Section):
+    """Detect, cases, permits and customers."""
+
+    group: str = Field("vorab", description="Prefix of the consumer groups.")
+    rules: list[str] = Field(default_factory=list, description="Rule files or folders; none: the rules that come with vorab.")
+    remedies: list[str] = Field(default_factory=list, description="Remedy files or folders; none: the remedies that come with vorab.")
+    checkpoint_s: float = Field(1.0, gt=0, description="Seconds between checkpoints of the state.")
+
+
+class Notifier(Section):
+    """What goes to people."""
+
+    database: str = Field("", description="SQLAlchemy address; empty: notifier.db in the state folder.")
+    share: str = Field("0/1", pattern=r"^\d+/\d+$", description="This worker's part of the customer partitions.")
+    smtp_host: str = Field("", description="Mail server; empty: no mail.")
+    smtp_port: int = Field(25, ge=1, le=65535, description="Port of the mail server.")
+    smtp_username: str = Field("", description="User name at the mail server.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server.")
+    smtp_timeout_s: float = Field(30.0, gt=0, description="Longest wait for the mail server.")
+    sender: str = Field("vorab <service@example.org>", description="From address of mails.")
+    file_dir: str = Field("", description="Folder of the file channel; empty: messages/ in the state folder.")
+    people: str = Field("", description="YAML file of names and contact points, imported at start.")
+
+
+class Desk(Section):
+    """Console, API and customer page."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database: str = Field("", description="SQLAlchemy address; empty: desk.db in the state folder.")
+    base_url: str = Field("", description="Address customers reach the desk under; empty: host and port.")
+
+
+class Service(Section):
+    """What every process serves and logs."""
+
+    metrics_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 takes a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, JSON otherwise.")
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    log: str = Field("", description="sqlite:///PATH or kafka://HOST:PORT; empty: log.db in the state folder.")
+    mode: Mode = Field(Mode.LIVE, description="shadow: everything decides, nothing leaves the house.")
+    state_dir: str = Field("var", description="Folder for what vorab keeps.")
+    clock: str = Field("", description="Empty: the machine's clock. START@SPEED/ORIGIN: a story clock, for demonstrations and tests.")
+    link_secret: SecretStr = Field(SecretStr(""), description="Signs links to the customer page; empty: made at first start and kept in the state folder.")
+    mqtt: Mqtt = Field(default_factory=Mqtt)
+    ingest: Ingest = Field(default_factory=Ingest)
+    topics: Topics = Field(default_factory=Topics)
+    streams: Streams = Field(default_factory=Streams)
+    notifier: Notifier = Field(default_factory=Notifier)
+    desk: Desk = Field(default_factory=Desk)
+    service: Service = Field(default_factory=Service)
+
+    @property
+    def state_path(self) -> Path:
+        """The state folder."""
+        return Path(self.state_dir)
+
+    @property
+    def log_address(self) -> str:
+        """The log's address with the default filled in."""
+        return self.log or f"sqlite:///{self.state_path / 'log.db'}"
+
+
+def share_of(text: str) -> tuple[int, int]:
+    """`i/n` as (i, n).
+
+    Raises:
+        ConfigError: i is not below n.
+    """
+    i, _, n = text.partition("/")
+    if not int(i) < int(n):
+        msg = f"share {text!r}: the first number counts from 0 and stays below the second"
+        raise ConfigError(msg, key="share", hint="two workers are 0/2 and 1/2")
+    return int(i), int(n)
+
+
+class Setting(BaseModel):
+    """One row of the table of settings, for `--help` and the docs."""
+
+    key: str
+    env: str
+    default: str
+    about: str
+
+
+def table(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Setting]:
+    """All settings in order."""
+    for name, info in model.model_fields.items():
+        key = f"{prefix}.{name}" if prefix else name
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from table(kind, key)
+            continue
+        default = info.get_default(call_default_factory=True)
+        shown = "" if isinstance(default, SecretStr) else str(default)
+        yield Setting(key=key, env="VORAB_" + key.upper().replace(".", "_"), default=shown, about=info.description or "")
+
+
+def load(path: Path | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from a file (default: `vorab.toml` here, if there is one), the environment, and `overrides` (dotted key to value).
+
+    Raises:
+        ConfigError: unreadable file, unknown key or wrong value; names file and line.
+    """
+    environment = os.environ if env is None else env
+    file = path or Path(environment.get("VORAB_CONFIG", FILE))
+    text = ""
+    if file.exists():
+        text = file.read_text(encoding="utf-8")
+    elif path is not None:
+        msg = "there is no such settings file"
+        raise ConfigError(msg, file=str(file), hint="`vorab.example.toml` shows every setting")
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise ConfigError(f"not valid TOML: {error}", file=str(file), line=int(found[1]) if found else 0) from None
+    origin: dict[str, str] = {}
+    for row in table():
+        if row.env in environment:
+            _put(values, row.key, _from_text(row.key, environment[row.env]))
+            origin[row.key] = row.env
+    known = {row.env for row in table()} | {"VORAB_CONFIG", "VORAB_CRASH"}
+    for name in environment:
+        if name.startswith("VORAB_") and not name.startswith("VORAB_TEST_") and name not in known:
+            raise ConfigError(f"unknown environment variable {name}", key=name, hint=_nearest(name, known))
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _put(values, key, value)
+            origin[key] = "command line"
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, file, text, origin) from None
+
+
+def _put(values: dict[str, Any], key: str, value: object) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[name] = value
+
+
+def _from_text(key: str, text: str) -> object:
+    model: Any = Settings
+    *sections, name = key.split(".")
+    for section in sections:
+        model = model.model_fields[section].annotation
+    kind = model.model_fields[name].annotation
+    if get_origin(kind) is list:
+        return [part for part in text.split(",") if part]
+    if get_origin(kind) is Literal and all(isinstance(choice, int) for choice in get_args(kind)):
+        return int(text) if text.lstrip("-").isdigit() else text
+    return text
+
+
+def _explain(error: ValidationError, file: Path, text: str, origin: Mapping[str, str]) -> ConfigError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    loc = [str(part) for part in first["loc"]]
+    key = ".".join(loc)
+    if first["type"] == "extra_forbidden":
+        known = [row.key for row in table()]
+        what, hint = f"unknown setting {key}", _nearest(key, known)
+    else:
+        what, hint = f"setting {key}: {first['msg']}", next((row.about for row in table() if row.key == key), "")
+    if key in origin:
+        return ConfigError(what, file=origin[key], key=key, hint=hint)
+    return ConfigError(what, file=str(file), line=line_of(text, loc), key=key, hint=hint)
+
+
+def line_of(text: str, loc: list[str]) -> int:
+    """The line (from 1) on which a TOML key stands; 0 when it cannot be told."""
+    section: list[str] = []
+    index = -1
+    names = [part for part in loc if not part.isdigit()]
+    wanted_index = next((int(part) for part in loc if part.isdigit()), None)
+    best = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
+        if header:
+            fresh = [part.strip().strip("\"'") for part in header[1].split(".")]
+            index = index + 1 if fresh == section and line.lstrip().startswith("[[") else 0
+            section = fresh
+            if section == names:
+                best = number
+            continue
+        found = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
+        if found and section + found[1].replace('"', "").split(".") == names[: len(section) + 1 + found[1].count(".")]:
+            if wanted_index is None or index == wanted_index or section == []:
+                return number
+    return best
+
+
+def _nearest(name: str, known: Any) -> str:
+    import difflib  # noqa: PLC0415 - only where something is wrong
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else "`vorab settings` lists every setting"
