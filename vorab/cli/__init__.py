@@ -1,0 +1,107 @@
+"""The command line: one table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Final, NamedTuple
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from vorab.errors import EXIT_PROBLEMS, EXIT_USAGE, ConfigError, Unavailable
+
+
+class Entry(NamedTuple):
+    """Where a command lives."""
+
+    module: str
+    attribute: str
+    about: str
+    panel: str
+
+
+FIRST: Final = "What you need first"
+STAGES: Final = "One stage as a service"
+WORK: Final = "Rules, data and people"
+
+COMMANDS: Final[dict[str, Entry]] = {
+    "demo": Entry("vorab.cli.demo", "demo", "See everything at work: a simulated fleet, real recorded faults, one night in a minute.", FIRST),
+    "up": Entry("vorab.cli.up", "up", "Run vorab in one process, from vorab.toml.", FIRST),
+    "doctor": Entry("vorab.cli.doctor", "doctor", "Check brokers, versions and settings, and say what to fix.", FIRST),
+    "why": Entry("vorab.cli.why", "why", "The whole causal chain of a symptom, case, action or message.", FIRST),
+    "settings": Entry("vorab.cli.settings", "settings", "Every setting with its default and what it does.", FIRST),
+    "ingest": Entry("vorab.cli.ingest", "ingest", "MQTT in, MQTT out.", STAGES),
+    "streams": Entry("vorab.cli.streams", "streams", "Detect, cases, permits and customers.", STAGES),
+    "notifier": Entry("vorab.cli.notifier", "notifier", "Messages to people.", STAGES),
+    "desk": Entry("vorab.cli.desk", "desk", "Console, API and customer page.", STAGES),
+    "topics": Entry("vorab.cli.topics", "topics", "Create and check the topics of the log.", STAGES),
+    "rules": Entry("vorab.cli.rules", "app", "Check rules.", WORK),
+    "devices": Entry("vorab.cli.devices", "app", "Import, export and show devices.", WORK),
+    "customers": Entry("vorab.cli.customers", "app", "Import, export, show and erase customers.", WORK),
+    "simulate": Entry("vorab.cli.simulate", "simulate", "Publish simulated devices over MQTT.", WORK),
+    "replay": Entry("vorab.cli.simulate", "replay", "Publish a recorded CSV file over MQTT.", WORK),
+    "bench": Entry("vorab.cli.bench", "bench", "vorab's own benchmarks, one JSON line each.", WORK),
+}
+
+
+class _Lazy(TyperGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002 - click's signature
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        found: Any = getattr(importlib.import_module(entry.module), entry.attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            single.command(name=cmd_name)(found)
+            found = single
+        command: Any = typer.main.get_command(found)
+        command.name = cmd_name
+        command.short_help = entry.about
+        command.rich_help_panel = entry.panel
+        return command
+
+
+app = typer.Typer(
+    cls=_Lazy,
+    name="vorab",
+    help="Help that arrives before anyone asks.",
+    epilog="Start with: vorab demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    ctx: typer.Context,
+    *,
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),  # noqa: FBT003 - typer's way
+) -> None:
+    """Help that arrives before anyone asks."""
+    from vorab import __version__  # noqa: PLC0415 - only when asked
+
+    if version:
+        typer.echo(f"vorab {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+        raise typer.Exit(EXIT_USAGE)
+
+
+def main() -> None:
+    """The entry point: errors in three lines, exit codes 0, 1, 2 and 70."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(EXIT_USAGE)
+    except Unavailable as error:
+        typer.echo(f"{error}\n  `vorab doctor` says what is missing", err=True)
+        sys.exit(EXIT_PROBLEMS)
