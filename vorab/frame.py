@@ -189,7 +189,16 @@ def _unpack(wire: _WireBlock, devices: int) -> Block:
         units=wire.units,
         text=wire.text,
     )
-    columns = [block.device, block.measured_at, block.received_at, block.quality, block.boot, block.seq, *signals.values(), *wire.text.values()]
+    columns = [
+        block.device,
+        block.measured_at,
+        block.received_at,
+        block.quality,
+        block.boot,
+        block.seq,
+        *signals.values(),
+        *wire.text.values(),
+    ]
     if any(column is not None and len(column) != len(block.row) for column in columns):
         msg = "columns of different length"
         raise ValueError(msg)

@@ -84,10 +84,11 @@ def metric(name: str) -> Any:
 
 def exposition() -> bytes:
     """The text a Prometheus server reads."""
-    from prometheus_client.openmetrics.exposition import generate_latest  # noqa: PLC0415
+    from prometheus_client.openmetrics import exposition as openmetrics  # noqa: PLC0415
 
     from vorab import __version__  # noqa: PLC0415
 
     metric("vorab_build_info").labels(__version__).set(1)
-    text: bytes = generate_latest(registry())
+    render: Any = openmetrics.generate_latest
+    text: bytes = render(registry())
     return text

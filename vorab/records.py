@@ -682,7 +682,6 @@ def family_of(ce_type: str) -> type[Record]:
     return kind
 
 
-
 def to_wire(record: Record, source: str) -> tuple[bytes, bytes, Headers]:
     """Key, value and CloudEvents headers of a record; `source` is a URI such as `urn:vorab:detect`."""
     value = record.model_dump_json(exclude_none=True).encode()

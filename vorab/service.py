@@ -72,7 +72,7 @@ def logger(name: str) -> Any:
 
 def crash(log: Any, doing: str) -> None:
     """Log the exception that is being handled and end the process on purpose; its supervisor starts it again."""
-    log.error("crashed", doing=doing, exc_info=True)
+    log.exception("crashed", doing=doing)
     logging.shutdown()
     os._exit(EXIT_CRASH)
 

@@ -48,7 +48,9 @@ class Mqtt(Section):
     cert_file: str = Field("", description="Client certificate.")
     key_file: str = Field("", description="Key of the client certificate.")
     session_expiry_s: int = Field(3600, ge=0, description="How long the broker keeps the session of an absent worker.")
-    receive_maximum: int = Field(2000, ge=1, le=65535, description="Most QoS 1 messages in flight, and the bound of what waits for the log.")
+    receive_maximum: int = Field(
+        2000, ge=1, le=65535, description="Most QoS 1 messages in flight, and the bound of what waits for the log."
+    )
     qos: Literal[0, 1] = Field(1, description="Quality of service of the subscriptions.")
 
 
@@ -58,7 +60,9 @@ class TopicMapEntry(Section):
     filter: str = Field(description="MQTT topic with {captures}: vorab/v1/{tenant}/{device}/telemetry.")
     kind: Literal["telemetry", "status", "reply", "ignore"] = Field("telemetry", description="What such a message is.")
     decoder: Literal["auto", "json", "senml+json"] = Field("auto", description="How the payload is read; auto looks at the content type.")
-    time: Literal["measured", "recorded"] = Field("measured", description="recorded: the device's time is taken as it is, in partitions of its own.")
+    time: Literal["measured", "recorded"] = Field(
+        "measured", description="recorded: the device's time is taken as it is, in partitions of its own."
+    )
     tenant: str = Field("", description="Tenant, where the topic does not name one.")
 
 
@@ -132,7 +136,9 @@ class Settings(Section):
     mode: Mode = Field(Mode.LIVE, description="shadow: everything decides, nothing leaves the house.")
     state_dir: str = Field("var", description="Folder for what vorab keeps.")
     clock: str = Field("", description="Empty: the machine's clock. START@SPEED/ORIGIN: a story clock, for demonstrations and tests.")
-    link_secret: SecretStr = Field(SecretStr(""), description="Signs links to the customer page; empty: made at first start and kept in the state folder.")
+    link_secret: SecretStr = Field(
+        SecretStr(""), description="Signs links to the customer page; empty: made at first start and kept in the state folder."
+    )
     mqtt: Mqtt = Field(default_factory=Mqtt)
     ingest: Ingest = Field(default_factory=Ingest)
     topics: Topics = Field(default_factory=Topics)
@@ -206,6 +212,18 @@ def load(path: Path | None = None, env: Mapping[str, str] | None = None, overrid
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         raise ConfigError(f"not valid TOML: {error}", file=str(file), line=int(found[1]) if found else 0) from None
+    origin = _take_environment(values, environment)
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _put(values, key, value)
+            origin[key] = "command line"
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, file, text, origin) from None
+
+
+def _take_environment(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
     origin: dict[str, str] = {}
     for row in table():
         if row.env in environment:
@@ -215,14 +233,7 @@ def load(path: Path | None = None, env: Mapping[str, str] | None = None, overrid
     for name in environment:
         if name.startswith("VORAB_") and not name.startswith("VORAB_TEST_") and name not in known:
             raise ConfigError(f"unknown environment variable {name}", key=name, hint=_nearest(name, known))
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            _put(values, key, value)
-            origin[key] = "command line"
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise _explain(error, file, text, origin) from None
+    return origin
 
 
 def _put(values: dict[str, Any], key: str, value: object) -> None:
@@ -276,9 +287,10 @@ def line_of(text: str, loc: list[str]) -> int:
                 best = number
             continue
         found = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-        if found and section + found[1].replace('"', "").split(".") == names[: len(section) + 1 + found[1].count(".")]:
-            if wanted_index is None or index == wanted_index or section == []:
-                return number
+        if not found or (wanted_index is not None and section and index != wanted_index):
+            continue
+        if section + found[1].replace('"', "").split(".") == names[: len(section) + 1 + found[1].count(".")]:
+            return number
     return best
 
 

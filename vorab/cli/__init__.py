@@ -6,7 +6,6 @@ import importlib
 import sys
 from typing import Any, Final, NamedTuple
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -27,7 +26,9 @@ STAGES: Final = "One stage as a service"
 WORK: Final = "Rules, data and people"
 
 COMMANDS: Final[dict[str, Entry]] = {
-    "demo": Entry("vorab.cli.demo", "demo", "See everything at work: a simulated fleet, real recorded faults, one night in a minute.", FIRST),
+    "demo": Entry(
+        "vorab.cli.demo", "demo", "See everything at work: a simulated fleet, real recorded faults, one night in a minute.", FIRST
+    ),
     "up": Entry("vorab.cli.up", "up", "Run vorab in one process, from vorab.toml.", FIRST),
     "doctor": Entry("vorab.cli.doctor", "doctor", "Check brokers, versions and settings, and say what to fix.", FIRST),
     "why": Entry("vorab.cli.why", "why", "The whole causal chain of a symptom, case, action or message.", FIRST),
@@ -47,10 +48,10 @@ COMMANDS: Final[dict[str, Entry]] = {
 
 
 class _Lazy(TyperGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - click's signature
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
@@ -82,10 +83,10 @@ app = typer.Typer(
 def _root(
     ctx: typer.Context,
     *,
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),  # noqa: FBT003 - typer's way
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
     """Help that arrives before anyone asks."""
-    from vorab import __version__  # noqa: PLC0415 - only when asked
+    from vorab import __version__
 
     if version:
         typer.echo(f"vorab {__version__}")

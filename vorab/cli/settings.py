@@ -13,7 +13,7 @@ def settings(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON d
 
     Example: `vorab settings | less`
     """
-    from vorab import settings as module  # noqa: PLC0415 - loaded when called
+    from vorab import settings as module
 
     rows = list(module.table())
     if as_json:

@@ -1,0 +1,30 @@
+"""The table of metrics keeps Prometheus' naming rules."""
+
+from __future__ import annotations
+
+from vorab import metrics
+
+
+def test_names_follow_prometheus() -> None:
+    """Counters end in _total, every name is prefixed, every metric is explained."""
+    assert all((row.kind == "counter") == row.name.endswith("_total") for row in metrics.TABLE)
+    assert all(row.name.startswith("vorab_") and row.about.endswith(".") for row in metrics.TABLE)
+    assert len({row.name for row in metrics.TABLE}) == len(metrics.TABLE)
+
+
+def test_no_label_can_grow_with_the_fleet() -> None:
+    """A label per device or customer would be a series per device or customer."""
+    labels = {label for row in metrics.TABLE for label in row.labels}
+
+    assert labels.isdisjoint({"device", "customer", "case", "topic_name", "id"})
+
+
+def test_what_is_counted_is_served() -> None:
+    """The exposition is OpenMetrics and ends as it should."""
+    metrics.metric("vorab_ingest_ticks_total").inc()
+
+    text = metrics.exposition().decode()
+
+    assert "vorab_ingest_ticks_total 1.0" in text
+    assert "vorab_build_info{version=" in text
+    assert text.endswith("# EOF\n")
