@@ -3,8 +3,9 @@
 One instance per assigned partition, built on assignment and dropped on revocation, sharing nothing. It owns no socket, thread or clock.
 A host (embedded or Faust) feeds it, writes what it answers, and keeps its state together with the offsets the state belongs to.
 
-The host merges the inputs by their own time: the record with the smallest (time, place in `inputs`, offset) is stepped once every gating input
-has been read up to that time, and `due` is called before with that time. So the outcome does not depend on how topics happen to interleave.
+The host merges the inputs by their own time: the record with the smallest (time, place in `inputs`, offset) is stepped once
+every gating input has been read up to that time, and `due` is called before with that time. So the outcome does not depend on
+how topics happen to interleave.
 """
 
 from __future__ import annotations
