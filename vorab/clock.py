@@ -36,7 +36,7 @@ def to_datetime(at: Micros) -> datetime:
 
 def iso(at: Micros) -> str:
     """µs as `2026-11-23T22:00:00.000000Z`, the one spelling used on the log."""
-    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return to_datetime(at).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_iso(text: str) -> Micros:

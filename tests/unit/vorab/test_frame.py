@@ -35,8 +35,8 @@ def test_what_goes_in_comes_out_in_the_order_of_arrival(rows: list[Reading], now
 
     assert back.now == now
     assert frame.unpack(back) == rows
-    assert [[type(v) for v in row.values.values()] for row in frame.unpack(back)] == [
-        [type(row.values[name]) for name in sorted(row.values)] for row in rows
+    assert [{name: type(value) for name, value in row.values.items()} for row in frame.unpack(back)] == [
+        {name: type(value) for name, value in row.values.items()} for row in rows
     ]
 
 
