@@ -1,0 +1,14 @@
+"""Set-up of every test: the fixtures of the real parts, and Hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+pytest_plugins = ["tests.parts.fixtures"]
+
+# The same examples in every run: a red build must mean a change, not luck. `HYPOTHESIS_PROFILE=search` looks further.
+settings.register_profile("house", deadline=None, derandomize=True, max_examples=100)
+settings.register_profile("search", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))

@@ -1,0 +1,115 @@
+"""Fixtures that start the real parts, and marks for the tests that use them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.parts.base import LOGS
+from tests.parts.kafka import ForeignKafka, Kafka
+from tests.parts.mosquitto import ForeignMqtt, Mosquitto
+from tests.parts.smtp import SmtpSink
+
+NewMosquitto = Callable[..., Mosquitto]
+NewKafka = Callable[..., Kafka]
+
+MARKED_BY_FIXTURE = {
+    "mosquitto": "mosquitto",
+    "new_mosquitto": "mosquitto",
+    "kafka": "kafka",
+    "new_kafka": "kafka",
+    "page": "browser",
+    "browser": "browser",
+}
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto | ForeignMqtt]:
+    """One MQTT broker for the whole run (profile standard): use topics and client ids of your own, never stop it."""
+    if address := os.environ.get("VORAB_TEST_MQTT"):
+        yield ForeignMqtt(address)
+        return
+    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def new_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewMosquitto]:
+    """Starts a broker of the test's own, to stop, kill and restart: `new_mosquitto(profile="durable")`."""
+    with ExitStack() as ends:
+
+        def make(profile: str = "standard", settings: str = "") -> Mosquitto:
+            broker = Mosquitto(tmp_path_factory.mktemp("mosquitto"), profile=profile, settings=settings)
+            ends.callback(broker.kill)
+            broker.start()
+            return broker
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka | ForeignKafka]:
+    """One Kafka for the whole run: use topics and groups of your own, never stop it."""
+    if address := os.environ.get("VORAB_TEST_KAFKA"):
+        yield ForeignKafka(address)
+        return
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.kill()  # nobody needs its data any more, and an orderly stop takes seconds
+
+
+@pytest.fixture
+def new_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewKafka]:
+    """Starts a Kafka of the test's own, to stop, kill and restart (about 4 s each)."""
+    with ExitStack() as ends:
+
+        def make(settings: dict[str, str] | None = None) -> Kafka:
+            broker = Kafka(tmp_path_factory.mktemp("kafka"), settings)
+            ends.callback(broker.kill)
+            broker.start()
+            return broker
+
+        yield make
+
+
+@pytest.fixture
+def smtp_sink() -> Iterator[SmtpSink]:
+    """A mail server that remembers everything and misbehaves when told."""
+    sink = SmtpSink()
+    sink.start()
+    yield sink
+    sink.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the real parts it asks for, so that `-m "not kafka"` needs no discipline."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if mark := MARKED_BY_FIXTURE.get(fixture):
+                item.add_marker(mark)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Throw the logs of the parts away when all went well."""
+    if not session.testsfailed:
+        shutil.rmtree(LOGS, ignore_errors=True)
+        if LOGS.parent.exists() and not any(LOGS.parent.iterdir()):
+            LOGS.parent.rmdir()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """After a failure: the last words of every part."""
+    if not LOGS.exists() or not terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", []):
+        return
+    terminalreporter.section(f"logs of the parts, kept in {LOGS}")
+    for log in sorted(LOGS.glob("*.log")):
+        last = log.read_text(errors="replace").splitlines()[-10:]
+        terminalreporter.write_line(f"--- {log.name}")
+        terminalreporter.write_line("\n".join(last))
