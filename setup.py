@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 EXAMPLE = ("rules", "remedies", "knowledge")
 
 
-class BuildWithExample(build_py):
+class BuildWithExample(build_py):  # type: ignore[misc]  # setuptools ships no types we could check against
     """An ordinary build that also copies the example to vorab/example/; an editable install reads it in place."""
 
     def run(self) -> None:

@@ -6,10 +6,11 @@ import smtplib
 import threading
 import uuid
 
-import paho.mqtt.client as mqtt
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -25,10 +26,10 @@ QUEUED = 1_500
 SMALL_QUEUE = "max_queued_messages 1000\nmax_inflight_messages 20\n"
 
 
-def _client(broker: Mosquitto, name: str, session_s: int = 0) -> mqtt.Client:
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+def _client(broker: Mosquitto, name: str, session_s: int = 0) -> Client:
+    client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5)
     client.max_inflight_messages_set(1000)
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves this one untyped
     properties.SessionExpiryInterval = session_s
     client.connect(broker.host, broker.port, clean_start=session_s == 0, properties=properties)
     return client

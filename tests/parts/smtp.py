@@ -124,8 +124,8 @@ class SmtpSink:
             case Answer.BUSY:
                 return "451 4.3.0 come back later"
             case Answer.DROP:
-                if server.transport is not None:
-                    server.transport.abort()
+                assert isinstance(server.transport, asyncio.WriteTransport)
+                server.transport.abort()
                 return "421 4.3.0 gone"
             case Answer.HANG:
                 while self._answer is Answer.HANG:  # noqa: ASYNC110 - it is another thread that changes its mind
