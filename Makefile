@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format bench parts lock clean
+.PHONY: help demo venv dev test quick check format docs bench parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ check: $(DEV) ## lint, format, types, docstrings, alert rules
 format: $(DEV) ## let Ruff put the files right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: $(RUNTIME) ## write the pages that repeat tables of the code
+	@$(BIN)/python scripts/docs.py
 
 bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
 	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done

@@ -1,0 +1,92 @@
+"""Writes the pages that repeat what the code says: settings, metrics, topics, and vorab.example.toml. `make docs` runs it.
+
+A test compares the files with what this would write, so that the docs cannot drift.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vorab import metrics, settings, topics
+
+ROOT = Path(__file__).resolve().parent.parent
+MADE = "<!-- made by `make docs` from {source}; edit there -->\n"
+
+
+def settings_page() -> str:
+    """docs/settings.md."""
+    rows = "".join(
+        f"| `{row.key}` | `{row.env}` | {f'`{row.default}`' if row.default else ''} | {row.about} |\n" for row in settings.table()
+    )
+    return (
+        "# Settings\n\n"
+        + MADE.format(source="vorab/settings.py")
+        + "\nRead from `vorab.toml` in the working folder (or `VORAB_CONFIG`), then from the environment, then from the command "
+        "line; the last one wins. A wrong key or value ends the start with exit code 2 and names file and line.\n\n"
+        "| key | environment | default | meaning |\n|---|---|---|---|\n" + rows
+    )
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    rows = "".join(
+        f"| `{row.name}` | {row.kind} | {', '.join(f'`{label}`' for label in row.labels)} | {row.about} |\n" for row in metrics.TABLE
+    )
+    return (
+        "# Metrics\n\n"
+        + MADE.format(source="vorab/metrics.py")
+        + "\nEvery process serves them on `/metrics` (loopback unless told otherwise), beside `/livez` and `/readyz`. No label names a "
+        "device or a customer, so the number of series does not grow with the fleet.\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n"
+        + rows
+    )
+
+
+def topics_page() -> str:
+    """docs/topics.md."""
+    rows = "".join(
+        f"| `{row.name}` | {row.keyed} | {'compacted' if row.compacted else f'{row.kept_days} d'} | {row.about} |\n"
+        for row in topics.TOPICS.values()
+    )
+    return (
+        "# Topics\n\n"
+        + MADE.format(source="vorab/topics.py")
+        + "\nKeys are `tenant/device`, `tenant/customer` and so on. The partition of a key is `murmur2(key) & 0x7fffffff % n` in every "
+        "producer; the last `topics.recorded_partitions` partitions belong to the tenant `recorded`.\n\n| topic | key | kept | what |\n|---|---|---|---|\n"
+        + rows
+    )
+
+
+def example() -> str:
+    """vorab.example.toml."""
+    lines = ["# Every setting with its default; made by `make docs`. Copy to vorab.toml and keep what you change.\n"]
+    section = ""
+    for row in settings.table():
+        *path, name = row.key.split(".")
+        if ".".join(path) != section:
+            section = ".".join(path)
+            lines.append(f"\n[{section}]\n")
+        lines.append(f"# {row.about}\n# {name} = {_toml(row.default)}\n")
+    return "".join(lines)
+
+
+def _toml(value: str) -> str:
+    plain = value == "[]" or (value.replace(".", "", 1).isdigit() and value != settings.Mqtt().protocol)
+    return value if plain else f'"{value}"'
+
+
+PAGES = {
+    "docs/settings.md": settings_page,
+    "docs/metrics.md": metrics_page,
+    "docs/topics.md": topics_page,
+    "vorab.example.toml": example,
+}
+
+
+def main() -> None:
+    """Write them all."""
+    for name, page in PAGES.items():
+        (ROOT / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Which topics an installation has, and with how many partitions."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from vorab import topics
+from vorab.log import EventLog
+from vorab.settings import Settings
+
+
+def partition_counts(settings: Settings) -> dict[str, int]:
+    """Topic → partitions, recorded ones included; the same for all, so that keys of one kind always meet."""
+    count = settings.topics.partitions + settings.topics.recorded_partitions
+    names = dict.fromkeys(topics.TOPICS)
+    return {renamed(settings, name): count for name in names}
+
+
+def renamed(settings: Settings, topic: str) -> str:
+    """The name a topic goes by in this installation."""
+    return {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}.get(topic, topic)
+
+
+def create_topics(log: EventLog, settings: Settings) -> None:
+    """Make sure all topics exist.
+
+    Raises:
+        ConfigError: one exists with another number of partitions.
+    """
+    log.create(partition_counts(settings))
+
+
+def link_secret(settings: Settings) -> SecretStr:
+    """The secret that signs links; made at first start and kept in the state folder, readable by its owner only."""
+    if settings.link_secret.get_secret_value():
+        return settings.link_secret
+    file = settings.state_path / "link-secret"
+    if not file.exists():
+        settings.state_path.mkdir(parents=True, exist_ok=True)
+        _write_private(file, secrets.token_urlsafe(32))
+    return SecretStr(file.read_text(encoding="utf-8").strip())
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_text(text, encoding="utf-8")
