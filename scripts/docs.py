@@ -22,7 +22,8 @@ def settings_page() -> str:
         "# Settings\n\n"
         + MADE.format(source="vorab/settings.py")
         + "\nRead from `vorab.toml` in the working folder (or `VORAB_CONFIG`), then from the environment, then from the command "
-        "line; the last one wins. A wrong key or value ends the start with exit code 2 and names file and line.\n\n"
+        "line; the last one wins. "
+        "A wrong key or value ends the start with exit code 2 and names file and line.\n\n"
         "| key | environment | default | meaning |\n|---|---|---|---|\n" + rows
     )
 
