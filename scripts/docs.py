@@ -37,8 +37,8 @@ def metrics_page() -> str:
         "# Metrics\n\n"
         + MADE.format(source="vorab/metrics.py")
         + "\nEvery process serves them on `/metrics` (loopback unless told otherwise), beside `/livez` and `/readyz`. No label names a "
-        "device or a customer, so the number of series does not grow with the fleet.\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n"
-        + rows
+        "device or a customer, so the number of series does not grow with the fleet.\n\n"
+        "| metric | kind | labels | meaning |\n|---|---|---|---|\n" + rows
     )
 
 
@@ -52,8 +52,8 @@ def topics_page() -> str:
         "# Topics\n\n"
         + MADE.format(source="vorab/topics.py")
         + "\nKeys are `tenant/device`, `tenant/customer` and so on. The partition of a key is `murmur2(key) & 0x7fffffff % n` in every "
-        "producer; the last `topics.recorded_partitions` partitions belong to the tenant `recorded`.\n\n| topic | key | kept | what |\n|---|---|---|---|\n"
-        + rows
+        "producer; the last `topics.recorded_partitions` partitions belong to the tenant `recorded`.\n\n"
+        "| topic | key | kept | what |\n|---|---|---|---|\n" + rows
     )
 
 
