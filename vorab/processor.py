@@ -6,7 +6,6 @@ A host (embedded or Faust) feeds it, writes what it answers, and keeps its state
 The host merges the inputs by their own time: the record with the smallest (time, place in `inputs`, offset) is stepped once
 every gating input has been read up to that time, and `due` is called before with that time. So the outcome does not depend on
 how topics happen to interleave.
-how topics happen to interleave.
 
 A frame is the exception, because it is a stretch of time and not a moment: its rows are older than its `now`. It is stepped first
 and `due(frame.now)` is called after it, else a timer would fire for a device that speaks in this very frame.
