@@ -13,11 +13,16 @@ import urllib.request
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vorab.errors import Unavailable
 
+if TYPE_CHECKING:
+    from vorab.records import Customer, Device
+
 PATH: Final = "/people"
+RECORDS: Final = "/records"
+ANNOUNCEMENTS: Final = "notifier*.json"
 TIMEOUT_S: Final = 10.0
 
 
@@ -53,47 +58,68 @@ class People(Protocol):
 
 
 def person_of(values: dict[str, Any]) -> Person:
-    """A person from plain values; keys it does not know are ignored."""
-    return Person(**{name: str(values.get(name) or "") for name in ("customer", "name", "mail", "phone")})
+    """A person from plain values (`email` is another word for `mail`); keys it does not know are ignored."""
+    found = {name: str(values.get(name) or "").strip() for name in ("customer", "name", "mail", "phone")}
+    return Person(**{**found, "mail": found["mail"] or str(values.get("email") or "").strip()})
 
 
 class PeopleClient:
-    """`People` through the notifier that runs, found by the file it announces itself in."""
+    """`People` through the notifiers that run, found by the files they announce themselves in.
 
-    def __init__(self, url: str, token: str) -> None:
-        self._url, self._token = url.rstrip("/"), token
+    Workers of one installation (`--share`) have a database each: what is written goes to all of them.
+    """
+
+    def __init__(self, endpoints: Sequence[tuple[str, str]]) -> None:
+        self._endpoints = [(url.rstrip("/"), token) for url, token in endpoints]
 
     @classmethod
-    def announced(cls, path: Path) -> PeopleClient | None:
-        """The client for the notifier that announced itself in this file; None when there is no such file."""
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return cls(found["people_url"], found["people_token"])
-        except (FileNotFoundError, KeyError, ValueError):
-            return None
+    def announced(cls, folder: Path) -> PeopleClient | None:
+        """The client for the notifiers that announced themselves in this (state) folder; None when none did."""
+        found = []
+        for path in sorted(folder.glob(ANNOUNCEMENTS)):
+            try:
+                values = json.loads(path.read_text(encoding="utf-8"))
+                found.append((values["people_url"], values["people_token"]))
+            except (OSError, KeyError, ValueError):
+                continue
+        return cls(found) if found else None
 
     def get(self, customer: str) -> Person | None:
         """The person of a key; raises Unavailable when the notifier does not answer."""
-        found = self._call("GET", customer)
-        return person_of(found) if found else None
+        for endpoint in self._endpoints:
+            found = self._call(endpoint, "GET", _query(customer))
+            if found:
+                return person_of(found)
+        return None
 
     def put(self, people: Iterable[Person]) -> None:
-        """Write these people; raises Unavailable when the notifier does not answer."""
-        self._call("PUT", body=[asdict(person) for person in people])
+        """Write these people; raises Unavailable when a notifier does not answer."""
+        body = [asdict(person) for person in people]
+        for endpoint in self._endpoints:
+            self._call(endpoint, "PUT", PATH, body)
 
     def all(self) -> Sequence[Person]:
         """Everybody; raises Unavailable when the notifier does not answer."""
-        return [person_of(values) for values in self._call("GET") or ()]
+        return [person_of(values) for values in self._call(self._endpoints[0], "GET", PATH) or ()]
 
     def erase(self, customer: str) -> bool:
-        """Forget a person; raises Unavailable when the notifier does not answer."""
-        return self._call("DELETE", customer) is not None
+        """Forget a person; raises Unavailable when a notifier does not answer."""
+        return any([self._call(endpoint, "DELETE", _query(customer)) is not None for endpoint in self._endpoints])
 
-    def _call(self, method: str, customer: str = "", body: object = None) -> Any:
-        url = self._url + PATH + ("?" + urllib.parse.urlencode({"customer": customer}) if customer else "")
+    def register(self, customers: Iterable[Customer] = (), devices: Iterable[Device] = (), gone: Iterable[str] = ()) -> None:
+        """Write registry entries to the log through a notifier, and take customers (keys) out; raises Unavailable."""
+        body = {
+            "customers": [entry.model_dump(mode="json") for entry in customers],
+            "devices": [entry.model_dump(mode="json") for entry in devices],
+            "gone": list(gone),
+        }
+        self._call(self._endpoints[0], "PUT", RECORDS, body)
+
+    def _call(self, endpoint: tuple[str, str], method: str, path: str, body: object = None) -> Any:
+        url, token = endpoint
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - always the announced loopback address
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(url + path, data, headers, method=method)  # noqa: S310 - always the announced loopback address
         try:
             # No proxy: the notifier listens on this machine.
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -103,6 +129,10 @@ class PeopleClient:
             with error:
                 if error.code == 404:
                     return None
-                raise Unavailable(f"the notifier answers {error.code} to {method} {PATH}") from None
+                raise Unavailable(f"the notifier answers {error.code} to {method} {path.partition('?')[0]}") from None
         except OSError as error:
-            raise Unavailable(f"the notifier does not answer at {self._url}: {error}") from None
+            raise Unavailable(f"the notifier does not answer at {url}: {error}") from None
+
+
+def _query(customer: str) -> str:
+    return PATH + "?" + urllib.parse.urlencode({"customer": customer})

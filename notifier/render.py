@@ -1,0 +1,145 @@
+"""Rendering: from a notification and what is known of its case to a subject and a few calm sentences, in German or English.
+
+Sentences stand in `templates/<language>/<stage>.j2`, once; the text and the HTML mail are made of the same ones. What comes from outside
+(names above all) is only ever a value: never a template, never a link, never more than one line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from notifier.cases import CaseView
+from notifier.mail import one_line
+from notifier.quiet import zone_of
+from notifier.words import FALLBACK, LANGUAGES, Times, Words
+from vorab.clock import Micros, parse_iso
+from vorab.records import Customer, Notification
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+MAX_NAME: Final = 60
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/*(?=\S)")
+_HOST: Final = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
+
+_PRONOUNS: Final = {
+    "m": {"your": "Ihr", "it": "er", "him": "ihn", "the": "der", "the_acc": "den"},
+    "f": {"your": "Ihre", "it": "sie", "him": "sie", "the": "die", "the_acc": "die"},
+    "n": {"your": "Ihr", "it": "es", "him": "es", "the": "das", "the_acc": "das"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message in words."""
+
+    language: str
+    subject: str
+    text: str
+    html: str
+    body: tuple[str, ...]
+    """The paragraphs before the button."""
+    button: str
+    link: str
+
+
+def plain(text: object, limit: int = MAX_NAME) -> str:
+    """A foreign value as it may be shown: one line, capped, and nothing a mail program would turn into a link."""
+    line = one_line(str(text), limit)
+    line = _SCHEME.sub(lambda found: found[0].rstrip("/").rstrip(":") + " ", line) if "/" in line else line
+    return _HOST.sub("·", line).replace("@", " ")
+
+
+class Renderer:
+    """Renders with the operator's words."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        options: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+        loader = FileSystemLoader(TEMPLATES)
+        self._text = ImmutableSandboxedEnvironment(loader=loader, autoescape=False, **options)
+        self._html = ImmutableSandboxedEnvironment(loader=loader, autoescape=True, **options)
+
+    def render(
+        self, note: Notification, case: CaseView | None, customer: Customer, *, now: Micros, name: str = "", link: str = ""
+    ) -> Rendered:
+        """The message, as said at `now` (µs) to a customer of this name, with a button that leads to `link`."""
+        language = language_of(customer)
+        values = self._values(note, case, customer, language, now)
+        template = self._text.get_template(f"{language}/{note.stage.value}.j2")
+
+        def block(part: str) -> str:
+            return " ".join("".join(template.blocks[part](template.new_context(values))).split(" ")).strip()
+
+        body = tuple(" ".join(paragraph.split()) for paragraph in block("body").split("\n\n") if paragraph.strip())
+        subject, button = one_line(" ".join(block("subject").split())), " ".join(block("button").split())
+        parts = {
+            "language": language,
+            "subject": subject,
+            "greeting": plain(name),
+            "body": body,
+            "button": button,
+            "link": link,
+            "reference": plain(note.case)[:8],
+        }
+        text = self._text.get_template("mail.txt.j2").render(parts)
+        html = self._html.get_template("mail.html.j2").render(parts)
+        return Rendered(language, subject, text.strip() + "\n", html, body, button, link)
+
+    def _values(self, note: Notification, case: CaseView | None, customer: Customer, language: str, now: Micros) -> dict[str, Any]:
+        params = note.params
+        times = Times(language, zone_of(customer.time_zone), now)
+        machine = self._words.machine(str(params.get("model") or ""), language)
+        cause = self._words.cause(str(params.get("cause") or ""), language)
+        onset = _moment(params.get("onset")) or (case.onset if case else None) or note.at
+        acted = _moment(params.get("acted_at")) or (case.acted_at if case else None)
+        healed = _moment(params.get("healed_at")) or (case.healed_at if case else None)
+        remedy = str(params.get("remedy") or (case.remedy if case else ""))
+        name = plain(params.get("name") or "")
+        noun = machine["noun"]
+        shown = f"{noun} ({name})" if name and name.casefold() != noun.casefold() else noun
+        return {
+            **_PRONOUNS.get(machine.get("gender", "n"), _PRONOUNS["n"]),
+            "thing": shown,
+            "noun": noun,
+            "title": name or noun,
+            "fault": cause["noun"],
+            # replace, not format: words are the operator's, but a brace in them is still only a brace
+            "was": cause["was"].replace("{when}", times.when(onset)),
+            "now_is": cause["is"].replace("{when}", times.since(onset)),
+            "acted": times.when(acted, since=onset) if acted else "",
+            "healed": times.since(healed, since=onset) if healed else "",
+            "restarted": "restart" in remedy,
+            "minutes": _minutes(params.get("duration_s"), language),
+        }
+
+
+def language_of(customer: Customer) -> str:
+    """The language messages to a customer are in: theirs if we speak it (`de-AT` is German), else English."""
+    language = customer.language.lower().replace("_", "-").partition("-")[0]
+    return language if language in LANGUAGES else FALLBACK
+
+
+def _minutes(duration_s: object, language: str) -> str:
+    """A duration in s as `zwei Minuten`; empty where it is not known."""
+    if not isinstance(duration_s, int | float) or duration_s <= 0:
+        return ""
+    minutes = max(1, round(duration_s / 60))
+    if language == "de":
+        small = ("eine", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn")
+        return f"{small[minutes - 1] if minutes <= len(small) else minutes} {'Minute' if minutes == 1 else 'Minuten'}"
+    small = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return f"{small[minutes - 1] if minutes <= len(small) else minutes} {'minute' if minutes == 1 else 'minutes'}"
+
+
+def _moment(value: object) -> Micros | None:
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return parse_iso(value)
+    except ValueError:
+        return None

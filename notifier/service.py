@@ -1,0 +1,318 @@
+"""The notifier at work: reads the log, decides what is due, hands it to channels, and tells the log what became of it.
+
+One thread owns the database and the log; a few hands call channels. Before it decides, it reads customers and cases to their end, so that
+what it takes for true is all the log knew at that moment.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from notifier import intake, pipeline
+from notifier.channels import ChannelPort, Message, Outcome, Result
+from notifier.intake import INPUTS, SOURCE
+from notifier.render import Renderer
+from notifier.sending import Hands, Job
+from notifier.store import Notice, Store
+from vorab.clock import HOUR, SECOND, Clock, Micros
+from vorab.errors import ConfigError, Unavailable
+from vorab.links import Claims, LinkFor, sign
+from vorab.log import EventLog, Outgoing, Position, append_all
+from vorab.metrics import metric
+from vorab.people import People, Person
+from vorab.records import Channel, Delivery, DeliveryReason, DeliveryState, Record, to_wire
+from vorab.service import crash, logger
+from vorab.testing import crashpoint
+from vorab.topics import CASES_BY_CUSTOMER, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, key_of, partition_of
+
+BATCH: Final = 500
+IDLE_S: Final = 0.2
+BUSY_S: Final = 0.02
+AWAY_S: Final = 1.0
+LONGEST_RETRY_S: Final = 900.0
+# A compacted topic may end in records that are gone: silence, a few times over, is its end.
+SILENT_READS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a notifier works; durations in s count on the wall."""
+
+    share: tuple[int, int] = (0, 1)
+    recorded_partitions: int = 0
+    shadow: bool = False
+    senders: int = 4
+    retry_s: float = 30.0
+    """First wait after a channel was away; doubles, up to a quarter of an hour."""
+    attempts: int = 8
+    """Calls of a channel before a message counts as undeliverable."""
+    link_secret: str = ""
+    """Signs links; empty: messages without a button."""
+    link_valid_us: Micros = 72 * HOUR
+    unsubscribe_url: str = ""
+    """HTTPS address that takes one-click unsubscriptions (RFC 8058); a token is appended."""
+
+
+class Notifier:
+    """Says what is due. `base_url` is where customers reach the desk; it may be set once that is known."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        store: Store,
+        clock: Clock,
+        people: People,
+        channels: Sequence[ChannelPort],
+        renderer: Renderer,
+        options: Options,
+        base_url: str = "",
+    ) -> None:
+        self._log, self.store, self._clock, self.people = log, store, clock, people
+        self._channels: Mapping[Channel, ChannelPort] = {port.channel: port for port in channels}
+        self._renderer, self._options = renderer, options
+        self.base_url = base_url
+        self._hands = Hands(self._channels, options.senders)
+        self._next: dict[Position, int] = {}
+        self._partitions = 0
+        self._logger = logger("notifier")
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trouble: str | None = "starting"
+        count_from_zero(self._channels)
+
+    # -------------------------------------------------------------------------------------------- life
+
+    def start(self, on_crash: Callable[[], None] | None = None) -> None:
+        """Work in a thread of its own. An unexpected error ends the process (exit 70), unless `on_crash` is given."""
+
+        def work() -> None:
+            try:
+                self.run()
+            except Exception:
+                if on_crash is None:
+                    crash(self._logger, "notifying")
+                else:
+                    self._logger.exception("crashed")
+                    on_crash()
+
+        self._thread = threading.Thread(target=work, name="notifier", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 60.0) -> None:
+        """Finish what is being sent, record it, and end."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        self._hands.close()
+
+    def run(self) -> None:
+        """Work in this thread until `stop`."""
+        if not self._patiently(self.prepare) or self._stop.is_set():
+            return
+        self._trouble = None
+        while not self._stop.is_set():
+            self._patiently(self.step)
+        while self._hands.busy:
+            self._patiently(lambda: self.settle(IDLE_S))
+        self._patiently(self.publish, tries=3)
+
+    def ready(self) -> str | None:
+        """None when it works, else what it waits for."""
+        return self._trouble
+
+    def _patiently(self, do: Callable[[], object], tries: int = 0) -> bool:
+        """Do it, again and again while the log is away; whether it was done."""
+        while True:
+            try:
+                do()
+            except Unavailable as error:
+                self._trouble = str(error)
+                self._logger.warning("waiting", reason=str(error))
+                tries -= 1
+                if tries == 0 or self._stop.wait(AWAY_S):
+                    return False
+            else:
+                self._trouble = None
+                return True
+
+    # -------------------------------------------------------------------------------------------- steps
+
+    def prepare(self) -> None:
+        """Find the place in the log, hold what was interrupted, hear what was said before, know everybody."""
+        self._partitions = self._log.partitions(NOTIFICATIONS)
+        stored = self.store.positions()
+        for topic in (*INPUTS, DELIVERIES):
+            begins, ends = self._log.begins(topic), self._log.ends(topic)
+            for position in intake.positions_of(self._partitions, self._options.share, (topic,)):
+                place, end = stored.get(position, 0), ends.get(position[1], 0)
+                if place > end:
+                    raise ConfigError(
+                        f"the notifier has read {topic}/{position[1]} up to {place}, but the log ends at {end}",
+                        key="notifier.database",
+                        hint="the database belongs to another log; give each log a database of its own",
+                    )
+                self._next[position] = max(place, begins.get(position[1], 0))
+        safe = [channel for channel, port in self._channels.items() if port.idempotent]
+        self._count(self.store.interrupted(safe, self._clock.now()))
+        self.catch_up((DELIVERIES, CUSTOMERS))
+        self.publish()
+
+    def step(self, wait_s: float = IDLE_S) -> None:
+        """Read, decide, send, record, publish: once."""
+        self.settle(BUSY_S if self._hands.busy else 0.0)
+        self.read(INPUTS, 0.0 if self._hands.busy else wait_s)
+        if self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy):
+            if self.catch_up((CUSTOMERS, CASES_BY_CUSTOMER)):
+                self.decide()
+        self.publish()
+        waiting = self.store.counts()
+        metric("vorab_notifications_due").set(waiting.get("queued", 0) + waiting.get("deferred", 0))
+
+    def read(self, topics: Sequence[str], wait_s: float) -> int:
+        """Take over what the log has next; returns how many records."""
+        places = {position: n for position, n in self._next.items() if position[0] in topics}
+        entries = self._log.read(places, limit=BATCH, wait_s=wait_s)
+        if not entries:
+            return 0
+        batch, refused = intake.sort(entries)
+        if refused:
+            append_all(self._log, [self._outgoing(REJECTED, rejection) for rejection in refused])
+        self.store.take(batch)
+        crashpoint("notifier.after_take")
+        self._next.update(batch.next)
+        return len(entries)
+
+    def catch_up(self, topics: Sequence[str]) -> bool:
+        """Read these topics to where they end now; whether that was reached before `stop`."""
+        behind = {(topic, part): end for topic in topics for part, end in self._log.ends(topic).items() if (topic, part) in self._next}
+        silent = 0
+        while any(self._next[position] < end for position, end in behind.items()) and silent < SILENT_READS:
+            if self._stop.is_set():
+                return False
+            silent = 0 if self.read(topics, IDLE_S) else silent + 1
+        return True
+
+    def decide(self) -> None:
+        """Look at everything that is due; what is to be said now is claimed on disk, then handed over."""
+        jobs: list[Job] = []
+        free = self._hands.free
+        with self.store.database.begin():
+            now = self._clock.now()
+            for notice in self.store.due(now, BATCH, self._hands.busy):
+                job = self._judge(notice, now, may_send=len(jobs) < free)
+                if job is not None:
+                    jobs.append(job)
+        for job in jobs:
+            self._hands.take(job)
+
+    def _judge(self, notice: Notice, now: Micros, *, may_send: bool) -> Job | None:
+        note = notice.note
+        person = self.people.get(note.key)
+        customer, case = self.store.customer(note.key), self.store.case(note.case)
+        told = self.store.told(notice)
+        facts = pipeline.Facts(
+            now=now,
+            customer=customer,
+            case=case,
+            told=told,
+            newer=self.store.newer(notice),
+            reachable=[channel for channel, port in self._channels.items() if port.reaches(person)],
+            shadow=self._options.shadow,
+        )
+        match pipeline.decide(note, facts).decision:
+            case pipeline.Suppress(reason, detail):
+                self._count([self.store.suppress(note, reason, detail, now)])
+            case pipeline.Defer(due_at, reason, detail):
+                self._count([self.store.defer(notice, due_at, reason, detail, now)])
+            case pipeline.Send(channel) if may_send and customer is not None:
+                to = person or Person(note.key)
+                link, unsubscribe = self._links(notice, now)
+                words = self._renderer.render(note, case, customer, now=now, name=to.name, link=link)
+                self.store.claim(notice, channel, now)
+                parts = (words.language, now, words.subject, words.text, words.html, link, unsubscribe)
+                return Job(notice, channel, Message(note.id, note.case, not told, to, *parts))
+        return None
+
+    def settle(self, wait_s: float = 0.0) -> None:
+        """Record what became of the calls that are done."""
+        for job, result in self._hands.finished(wait_s):
+            self._count([self._record(job, result)])
+            crashpoint("notifier.after_record")
+
+    def _record(self, job: Job, result: Result) -> Delivery:
+        now, note = self._clock.now(), job.notice.note
+        match result.outcome:
+            case Outcome.SENT:
+                return self.store.sent(note, job.channel, now, result.detail)
+            case Outcome.FAILED:
+                return self.store.failed(note, job.channel, DeliveryReason.REFUSED, result.detail, now)
+            case Outcome.UNKNOWN:
+                return self.store.unknown(note, job.channel, DeliveryReason.UNREACHABLE, result.detail, now)
+            case Outcome.LATER:
+                calls = job.notice.attempts + 1
+                wait_s = min(self._options.retry_s * 2 ** (calls - 1), LONGEST_RETRY_S) * random.uniform(0.8, 1.2)
+                due_at = now + int(wait_s * SECOND * self._clock.speed)
+                if calls >= self._options.attempts or due_at >= note.expires_at:
+                    return self.store.failed(note, job.channel, DeliveryReason.UNREACHABLE, result.detail, now)
+                return self.store.later(job.notice, job.channel, due_at, result.detail, now)
+
+    def publish(self) -> None:
+        """Tell the log what became of messages; at least once, under ids that do not change."""
+        while found := self.store.unpublished(BATCH):
+            crashpoint("notifier.before_publish")
+            append_all(self._log, [self._outgoing(DELIVERIES, delivery) for _, delivery in found])
+            crashpoint("notifier.after_publish")
+            self.store.published([n for n, _ in found])
+
+    # -------------------------------------------------------------------------------------------- inside
+
+    def _outgoing(self, topic: str, record: Record) -> Outgoing:
+        key, value, headers = to_wire(record, SOURCE)
+        return Outgoing(topic, partition_of(record.key, self._partitions, self._options.recorded_partitions), key, value, headers)
+
+    def _links(self, notice: Notice, now: Micros) -> tuple[str, str]:
+        note, options = notice.note, self._options
+        if not options.link_secret:
+            return "", ""
+        until = now + options.link_valid_us
+        claims = Claims(note.id, note.case, key_of(note.tenant, note.device), note.key, note.stage.value, until)
+        page = f"{self.base_url.rstrip('/')}/c/{sign(options.link_secret, claims)}" if self.base_url else ""
+        if not options.unsubscribe_url:
+            return page, ""
+        # Unlike the page, this must work for as long as the mail exists.
+        leave = Claims(note.id, note.case, claims.device, note.key, note.stage.value, now + 5 * 365 * 24 * HOUR, LinkFor.UNSUBSCRIBE)
+        return page, f"{options.unsubscribe_url.rstrip('/')}/{sign(options.link_secret, leave)}"
+
+    def _count(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._logger.info(
+                "notification",
+                notification=delivery.notification,
+                case=delivery.case,
+                stage=delivery.stage and delivery.stage.value,
+                state=delivery.state.value,
+                reason=delivery.reason.value,
+                channel=delivery.channel,
+            )
+            metric("vorab_notifications_total").labels(delivery.channel or "none", delivery.state.value, delivery.reason.value).inc()
+
+
+def count_from_zero(channels: Mapping[Channel, ChannelPort]) -> None:
+    """Every series that can occur starts at 0, so that the first occurrence is a rise."""
+    total, reasons = metric("vorab_notifications_total"), DeliveryReason
+    own = {reasons.NONE, reasons.REFUSED, reasons.UNREACHABLE, reasons.INTERRUPTED, reasons.QUIET_HOURS}
+    for reason in reasons:
+        if reason not in own:
+            total.labels("none", DeliveryState.SUPPRESSED.value, reason.value)
+    total.labels("none", DeliveryState.DEFERRED.value, reasons.QUIET_HOURS.value)
+    for channel in channels:
+        total.labels(channel.value, DeliveryState.SENT.value, reasons.NONE.value)
+        total.labels(channel.value, DeliveryState.DEFERRED.value, reasons.UNREACHABLE.value)
+        for reason in (reasons.REFUSED, reasons.UNREACHABLE):
+            total.labels(channel.value, DeliveryState.FAILED.value, reason.value)
+        for reason in (reasons.INTERRUPTED, reasons.UNREACHABLE):
+            total.labels(channel.value, DeliveryState.UNKNOWN.value, reason.value)

@@ -1,0 +1,177 @@
+"""From settings to a notifier that can start: database, people, channels, words, links."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from notifier.channels import ChannelPort
+from notifier.database import Database
+from notifier.filechannel import FileChannel
+from notifier.mail import MailChannel, Server
+from notifier.people_http import PeopleServer
+from notifier.people_store import PeopleStore
+from notifier.render import Renderer
+from notifier.service import Notifier, Options
+from notifier.store import Store
+from notifier.words import load_words
+from vorab import topics
+from vorab.clock import Clock
+from vorab.errors import ConfigError
+from vorab.log import EventLog, Outgoing, append_all
+from vorab.people import person_of
+from vorab.provision import link_secret
+from vorab.records import Customer, Device, to_wire
+from vorab.settings import Mode, Settings, share_of
+from vorab.topics import partition_of
+
+
+def database_address(settings: Settings) -> str:
+    """Where the notifier keeps its rows; each share a file of its own."""
+    if settings.notifier.database:
+        return settings.notifier.database
+    i, n = share_of(settings.notifier.share)
+    return f"sqlite:///{settings.state_path / ('notifier.db' if n == 1 else f'notifier-{i}-of-{n}.db')}"
+
+
+def announcement(settings: Settings) -> Path:
+    """The file in which a running notifier says where it can be reached; `PeopleClient.announced` finds it."""
+    i, n = share_of(settings.notifier.share)
+    return settings.state_path / ("notifier.json" if n == 1 else f"notifier-{i}-of-{n}.json")
+
+
+def channels_of(settings: Settings) -> list[ChannelPort]:
+    """The channels that are set up."""
+    of = settings.notifier
+    found: list[ChannelPort] = [FileChannel(Path(of.file_dir) if of.file_dir else settings.state_path / "messages", sender=of.sender)]
+    if of.smtp_host:
+        server = Server(
+            of.smtp_host, of.smtp_port, of.smtp_username, of.smtp_password.get_secret_value(), of.smtp_timeout_s, of.smtp_security
+        )
+        found.append(MailChannel(server, of.sender))
+    return found
+
+
+def options_of(settings: Settings) -> Options:
+    """How it works."""
+    of = settings.notifier
+    return Options(
+        share=share_of(of.share),
+        recorded_partitions=settings.topics.recorded_partitions,
+        shadow=settings.mode is Mode.SHADOW,
+        senders=of.senders,
+        retry_s=of.retry_s,
+        link_secret=link_secret(settings).get_secret_value(),
+        unsubscribe_url=of.unsubscribe_url,
+    )
+
+
+def write_registry(log: EventLog, settings: Settings, entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+    """Registry entries to the log, and customers (keys) out of it; raises Unavailable."""
+    recorded, found = settings.topics.recorded_partitions, []
+    for record in entries:
+        key, value, headers = to_wire(record, "urn:vorab:registry")
+        found.append(Outgoing(record.TOPIC, partition_of(record.key, log.partitions(record.TOPIC), recorded), key, value, headers))
+    for name in gone:
+        partition = partition_of(name, log.partitions(topics.CUSTOMERS), recorded)
+        found.append(Outgoing(topics.CUSTOMERS, partition, name.encode(), None))
+    append_all(log, found)
+
+
+class Lock:
+    """One process per database file: held until closed, let go of by the kernel when a process dies.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._file: IO[bytes] | None = None
+        if not address.startswith("sqlite:///") or ":memory:" in address:
+            return
+        path = Path(address.removeprefix("sqlite:///") + ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise ConfigError(
+                f"another process works on {path.with_suffix('')}",
+                key="notifier.database",
+                hint="one notifier per database; workers of one installation have a share each (--share 0/2, --share 1/2)",
+            ) from None
+
+    def close(self) -> None:
+        """Let go."""
+        if self._file is not None:
+            self._file.close()
+
+
+class Service:
+    """Everything the notifier needs, opened and closed together; what `vorab notifier` and the embedded runtime start."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        settings: Settings,
+        clock: Clock,
+        *,
+        channels: Sequence[ChannelPort] | None = None,
+        base_url: str | None = None,
+    ) -> None:
+        address = database_address(settings)
+        self._lock = Lock(address)
+        self.database = Database(address)
+        self.channels = list(channels) if channels is not None else channels_of(settings)
+        self.people = PeopleStore(self.database, self._forget)
+        desk = settings.desk
+        url = base_url if base_url is not None else desk.base_url or (f"http://{desk.host}:{desk.port}" if desk.port else "")
+        renderer = Renderer(load_words(Path(settings.notifier.words) if settings.notifier.words else None))
+        store = Store(self.database)
+        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url)
+        if settings.notifier.people:
+            import_people(self.people, Path(settings.notifier.people))
+        self._server = PeopleServer(self.people, lambda entries, gone: write_registry(log, settings, entries, gone), announcement(settings))
+
+    def start(self) -> None:
+        """Work, and let others write people."""
+        self.notifier.start()
+        self._server.start()
+
+    def stop(self) -> None:
+        """Finish what is being sent, then close everything."""
+        self._server.stop()
+        self.notifier.stop()
+        self.database.close()
+        self._lock.close()
+
+    def _forget(self, notifications: Sequence[str]) -> None:
+        for port in self.channels:
+            for notification in notifications:
+                port.forget(notification)
+
+
+def import_people(people: PeopleStore, file: Path) -> None:
+    """Names and contact points from a YAML file: a list of `{customer, name, mail, phone}`.
+
+    Raises:
+        ConfigError: not such a file.
+    """
+    try:
+        found: Any = yaml.safe_load(file.read_text(encoding="utf-8")) or []
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read people: {error}", file=str(file), key="notifier.people") from None
+    if not isinstance(found, list) or not all(isinstance(values, dict) and values.get("customer") for values in found):
+        raise ConfigError("people are a list of entries with customer, name, mail, phone", file=str(file), key="notifier.people")
+    keyed = [{**values, "customer": full_key(str(values["customer"]))} for values in found]
+    people.put(person_of(values) for values in keyed)
+
+
+def full_key(name: str) -> str:
+    """A customer key; a bare id belongs to the default tenant."""
+    return name if "/" in name else topics.key_of(topics.DEFAULT_TENANT, name)
