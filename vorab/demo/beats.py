@@ -56,6 +56,8 @@ class Facts:
     night: Night
     machines: int
     homes: int
+    start: Micros
+    end: Micros
     calm_until: Micros
     morning: Micros
     zone: ZoneInfo

@@ -101,7 +101,7 @@ def append_all(log: EventLog, records: Iterable[Outgoing], timeout_s: float = 30
         raise failures[0]
 
 
-def open_log(address: str, *, fsync: bool = True) -> EventLog:
+def open_log(address: str, *, read_only: bool = False) -> EventLog:
     """The log behind an address: `sqlite:///path/to/vorab.db` or `kafka://host:9092[,host:9092]`.
 
     Raises:
@@ -110,7 +110,7 @@ def open_log(address: str, *, fsync: bool = True) -> EventLog:
     if address.startswith("sqlite:///"):
         from vorab.log.sqlite import SqliteLog  # noqa: PLC0415 - only the adapter in use is loaded
 
-        return SqliteLog(address.removeprefix("sqlite:///"), fsync=fsync)
+        return SqliteLog(address.removeprefix("sqlite:///"), read_only=read_only)
     if address.startswith("kafka://"):
         from vorab.log.kafka import KafkaLog  # noqa: PLC0415 - only the adapter in use is loaded
 
