@@ -10,6 +10,9 @@ from vorab.fleet.faults import Planned
 
 NIGHT: Final[Micros] = 9 * HOUR + 30 * MINUTE
 
+HOMES: Final = ("heat-pump-001", "heat-pump-002", "heat-pump-003")
+"""The heat pumps of the three homes asleep."""
+
 # Minutes are counted from 22:00. The first half hour is calm; everything that is to be settled by 07:00 begins early enough.
 _ROWS: Final[tuple[tuple[str, str, str], ...]] = (
     ("22:38", "pump-017", "controller_hang"),  # healed while everybody sleeps
