@@ -1,0 +1,135 @@
+"""The doctor's judgements: facts in, findings out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vorab import provision
+from vorab.doctor import Finding, Verdict, house, log, mqtt
+from vorab.settings import Mqtt, Settings
+
+SETTINGS = Settings()
+GOOD = log.Cluster(version=(4, 1), brokers=1, settings={"group.min.session.timeout.ms": "6000", "message.max.bytes": "1200000"})
+
+
+def problems(findings: list[Finding]) -> list[str]:
+    """What the problems say."""
+    return [finding.says for finding in findings if finding.verdict is Verdict.PROBLEM]
+
+
+def test_all_topics_there_and_alike_is_fine() -> None:
+    """An installation as `vorab topics` makes it gives no problem."""
+    [finding] = log.judge_topics(SETTINGS, provision.partition_counts(SETTINGS))
+    assert finding.verdict is Verdict.OK
+
+
+def test_a_missing_topic_is_named_with_the_command_that_makes_it() -> None:
+    """Who forgot `vorab topics` is told so."""
+    found = provision.partition_counts(SETTINGS)
+    del found["vorab.cases"]
+    [finding] = log.judge_topics(SETTINGS, found)
+    assert finding.says == "missing: vorab.cases"
+    assert "vorab topics" in finding.do
+
+
+@pytest.mark.parametrize(("topic", "keyed"), [("vorab.replies", "device"), ("vorab.deliveries", "customer"), ("vorab.incidents", "group")])
+def test_topics_with_the_same_kind_of_key_must_be_equally_large(topic: str, keyed: str) -> None:
+    """One topic of another size would put a device's records where its other records are not."""
+    found = provision.partition_counts(SETTINGS) | {topic: 6}
+    assert any(f"keyed by {keyed} differ" in says and f"{topic} 6" in says for says in problems(log.judge_topics(SETTINGS, found)))
+
+
+def test_topics_that_agree_with_each_other_but_not_with_the_settings_are_a_problem() -> None:
+    """The partition function counts with the settings; a log of another size reads and writes past each other."""
+    found = dict.fromkeys(provision.partition_counts(SETTINGS), 6)
+    [says] = problems(log.judge_topics(SETTINGS, found))
+    assert "vorab.readings has 6, set 12" in says
+
+
+def test_a_cluster_that_suits_vorab_is_fine() -> None:
+    """Kafka 4 with our settings gives no problem."""
+    assert problems(log.judge_cluster(SETTINGS, "127.0.0.1:9092", GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "word"),
+    [
+        (replace(GOOD, version=(3, 9)), "version 3.9"),
+        (replace(GOOD, brokers=0), "0 brokers for 1 copies"),
+        (replace(GOOD, copies={"vorab.cases": 0}), "vorab.cases"),
+        (replace(GOOD, settings={"group.min.session.timeout.ms": "30000"}), "group.min.session.timeout.ms is 30000"),
+        (replace(GOOD, settings={"message.max.bytes": "1000"}), "message.max.bytes is 1000"),
+    ],
+)
+def test_a_cluster_that_does_not_suit_vorab_is_a_problem(cluster: log.Cluster, word: str) -> None:
+    """Each thing that would break later is found now."""
+    assert any(word in says for says in problems(log.judge_cluster(SETTINGS, "127.0.0.1:9092", cluster)))
+
+
+def test_a_broker_that_gives_a_message_back_is_fine() -> None:
+    """Connected, named, echoed: nothing to complain about."""
+    [finding] = mqtt.judge(Mqtt(), mqtt.Facts(version="mosquitto version 2.0.11", echoed=True))
+    assert finding.verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        (mqtt.Facts(refused="the broker says: Not authorized"), Verdict.PROBLEM),
+        (mqtt.Facts(version="mosquitto version 2.0.16", echoed=True), Verdict.PROBLEM),
+        (mqtt.Facts(echoed=True, limits={"MaximumQoS": 0}), Verdict.PROBLEM),
+        (mqtt.Facts(echoed=True, limits={"MaximumPacketSize": 256}), Verdict.PROBLEM),
+        (mqtt.Facts(echoed=False), Verdict.NOTE),
+    ],
+)
+def test_a_broker_that_would_lose_messages_is_found(facts: mqtt.Facts, verdict: Verdict) -> None:
+    """Each way in which the broker will not do says what to do about it."""
+    worst = [finding for finding in mqtt.judge(Mqtt(), facts) if finding.verdict is not Verdict.OK]
+    assert [finding.verdict for finding in worst] == [verdict]
+    assert worst[0].do
+
+
+def test_a_library_that_is_missing_or_too_new_is_named() -> None:
+    """The doctor says which library is wrong, not only that one is; extras that nobody asked for are not missed."""
+    have = {"numpy": "2.4.6", "faust-streaming": "0.16.0"}
+    wanted = ["numpy>=2.4,<3", "faust-streaming==0.15.3", "crc32c>=2.9", 'psycopg; extra == "postgres"']
+    [finding] = house.libraries(wanted, have.get)
+    assert finding.verdict is Verdict.PROBLEM
+    assert finding.says == "faust-streaming 0.16.0, wanted ==0.15.3; crc32c is missing, wanted >=2.9"
+
+
+def test_the_libraries_of_this_installation_are_right() -> None:
+    """What the lock file installs is what the package asks for."""
+    findings = house.examine(SETTINGS)
+    assert [finding.verdict for finding in findings if finding.about == "libraries"] == [Verdict.OK]
+
+
+def test_pure_python_checksums_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bad: without the crc32c package kafka-python still works, and the doctor says what that costs."""
+    from kafka.record import util
+
+    assert house.checksums().verdict is Verdict.OK
+    monkeypatch.setattr(util, "crc32c_c", None)
+    assert house.checksums().verdict is Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("version", "embedded", "verdict"),
+    [
+        ((3, 34, 0), False, Verdict.PROBLEM),
+        ((3, 40, 1), True, Verdict.NOTE),
+        ((3, 40, 1), False, Verdict.OK),
+        ((3, 51, 3), True, Verdict.OK),
+    ],
+)
+def test_sqlite_versions_are_judged_by_use(version: tuple[int, int, int], embedded: bool, verdict: Verdict) -> None:
+    """The old corruption bug matters where SQLite is the log."""
+    assert house.sqlite(version, embedded=embedded).verdict is verdict
+
+
+def test_a_state_folder_that_does_not_exist_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
+    """A first start makes the folder, so what counts is whether it can."""
+    assert house.folder(tmp_path / "not" / "yet").verdict is not Verdict.PROBLEM
