@@ -100,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"people": len(found)}
         if path == RECORDS:
             body = self._body()
-            entries = [*map(Customer.model_validate, body.get("customers", ())), *map(Device.model_validate, body.get("devices", ()))]
+            entries: list[Customer | Device] = [Customer.model_validate(values) for values in body.get("customers", ())]
+            entries += [Device.model_validate(values) for values in body.get("devices", ())]
             type(self).registry(entries, [str(key) for key in body.get("gone", ())])
             return 200, {"records": len(entries)}
         return 404, None

@@ -120,6 +120,11 @@ class Notifier:
             self._patiently(lambda: self.settle(IDLE_S))
         self._patiently(self.publish, tries=3)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a channel is being called."""
+        return bool(self._hands.busy)
+
     def ready(self) -> str | None:
         """None when it works, else what it waits for."""
         return self._trouble
@@ -165,9 +170,9 @@ class Notifier:
         """Read, decide, send, record, publish: once."""
         self.settle(BUSY_S if self._hands.busy else 0.0)
         self.read(INPUTS, 0.0 if self._hands.busy else wait_s)
-        if self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy):
-            if self.catch_up((CUSTOMERS, CASES_BY_CUSTOMER)):
-                self.decide()
+        due = self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy)
+        if due and self.catch_up((CUSTOMERS, CASES_BY_CUSTOMER)):
+            self.decide()
         self.publish()
         waiting = self.store.counts()
         metric("vorab_notifications_due").set(waiting.get("queued", 0) + waiting.get("deferred", 0))

@@ -249,7 +249,7 @@ class Store:
         """Notifications by state."""
         with self.database.begin() as connection:
             query = sa.select(notices.c.state, sa.func.count()).group_by(notices.c.state)
-            return {state: count for state, count in connection.execute(query).tuples()}  # noqa: C416 - rows are not pairs to mypy
+            return {state: count for state, count in connection.execute(query)}  # noqa: C416 - rows are not pairs to mypy
 
     # -------------------------------------------------------------------------------------------- inside
 

@@ -104,7 +104,8 @@ class PeopleClient:
 
     def erase(self, customer: str) -> bool:
         """Forget a person; raises Unavailable when a notifier does not answer."""
-        return any([self._call(endpoint, "DELETE", _query(customer)) is not None for endpoint in self._endpoints])
+        answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
+        return any(answer is not None for answer in answers)
 
     def register(self, customers: Iterable[Customer] = (), devices: Iterable[Device] = (), gone: Iterable[str] = ()) -> None:
         """Write registry entries to the log through a notifier, and take customers (keys) out; raises Unavailable."""

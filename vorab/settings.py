@@ -108,7 +108,7 @@ class Notifier(Section):
     smtp_timeout_s: float = Field(30.0, gt=0, description="Longest wait for the mail server.")
     smtp_security: Literal["none", "starttls", "tls"] = Field("none", description="How the connection to the mail server is encrypted.")
     sender: str = Field("vorab <service@example.org>", description="From address of mails.")
-    senders: int = Field(4, ge=1, le=64, description="Messages sent at the same time; as many can become unknown when the process is killed.")
+    senders: int = Field(4, ge=1, le=64, description="Messages sent at the same time; a kill makes these unknown.")
     retry_s: float = Field(30.0, gt=0, description="First wait before a message is tried again; doubles each time.")
     unsubscribe_url: str = Field("", description="HTTPS address for one-click unsubscription (RFC 8058); empty: no such header.")
     words: str = Field("", description="Folder with causes.yaml and machines.yaml; empty: the words that come with vorab.")
