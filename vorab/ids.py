@@ -41,6 +41,11 @@ def permit_id(action: str) -> str:
     return _id("permit", action)
 
 
+def presence_id(device_key: str, at: Micros, *, online: bool) -> str:
+    """One word about whether a device is there, received at (µs)."""
+    return _id("presence", device_key, at, online)
+
+
 def reply_id(action: str, status: str) -> str:
     """One answer of a device to an action; a repeated answer has the same id."""
     return _id("reply", action, status)

@@ -1,0 +1,48 @@
+"""From payloads to rows: pure, bounded before anything is parsed, and whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from ingest.decoders import flat, senml
+from ingest.decoders.rows import Limits, Row, Sender
+from ingest.decoders.strict import parse
+from vorab.errors import Reason, Rejected
+
+__all__ = ["Limits", "Row", "Sender", "decode"]
+
+Decoder = Callable[[object, Sender], list[Row]]
+
+DECODERS: Final[Mapping[str, Decoder]] = {"json": flat.rows, "senml+json": senml.rows}
+
+# What devices write into the MQTT 5 content type; parameters (`; charset=…`) are cut off before.
+CONTENT_TYPES: Final = {
+    "": "",
+    "application/json": "",
+    "text/json": "",
+    "text/plain": "",
+    "application/senml+json": "senml+json",
+}
+
+
+def decode(payload: bytes, sender: Sender, *, decoder: str = "auto", content_type: str = "", limits: Limits | None = None) -> list[Row]:
+    """The rows of one message; `decoder` is what the topic map says, `content_type` what the message says.
+
+    Raises:
+        Rejected: with the reason; then nothing of the message is taken.
+    """
+    bounds = limits or Limits()
+    if len(payload) > bounds.payload_bytes:
+        raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {bounds.payload_bytes}")
+    named = CONTENT_TYPES.get(content_type.partition(";")[0].strip().lower())
+    if named is None:
+        raise Rejected(Reason.UNSUPPORTED, f"content type {content_type[:100]!r}")
+    parsed = parse(payload)
+    name = decoder if decoder != "auto" else named or ("senml+json" if senml.looks_like(parsed) else "json")
+    found = DECODERS[name](parsed, sender)
+    if not any(row.values for row in found):
+        raise Rejected(Reason.EMPTY, "no value in it")
+    if len(found) > bounds.rows:
+        raise Rejected(Reason.TOO_LARGE, f"{len(found)} rows, at most {bounds.rows}")
+    return [row for row in found if row.values]

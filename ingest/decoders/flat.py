@@ -1,0 +1,87 @@
+"""Flat JSON and the ThingsBoard value shapes.
+
+    {"temperature": 21.5}      {"ts": 1795467600000, "boot": 3, "seq": 17, "temperature": 21.5}
+    {"ts": …, "values": {"temperature": 21.5}}                a list of any of these
+
+`ts` is in ms (a fraction keeps µs); `boot` and `seq` count restarts and messages; `device` or `device_id` may repeat who the topic says it is.
+A `null` is no value and is left out. An object or list inside is refused: the path says where.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ingest.decoders.rows import (
+    MAX_SIGNALS,
+    U32_MAX,
+    U64_MAX,
+    Row,
+    Sender,
+    check_name,
+    check_value,
+    counter,
+    micros,
+    number,
+)
+from vorab.clock import Micros
+from vorab.errors import Reason, Rejected
+
+MS: Final = 1000
+RESERVED: Final = frozenset({"ts", "boot", "seq", "device", "device_id"})
+
+
+def rows(parsed: object, sender: Sender) -> list[Row]:
+    """The rows of a parsed payload; raises Rejected."""
+    if isinstance(parsed, dict):
+        return [_row(parsed, sender)]
+    if isinstance(parsed, list):
+        return [_row(_object(item, i), sender) for i, item in enumerate(parsed)]
+    raise Rejected(Reason.BAD_SHAPE, f"{type(parsed).__name__} where an object or a list of objects should be")
+
+
+def _object(item: object, i: int) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise Rejected(Reason.BAD_SHAPE, f"[{i}] is not an object")
+    return item
+
+
+def _row(found: dict[str, Any], sender: Sender) -> Row:
+    check_identity(found, sender)
+    values = found.get("values")
+    if isinstance(values, dict):
+        if strange := [key for key in found if key not in RESERVED and key != "values"]:
+            raise Rejected(Reason.BAD_SHAPE, f"{strange[0][:60]!r} beside values")
+        if doubled := [key for key in values if key in RESERVED]:
+            raise Rejected(Reason.BAD_SHAPE, f"values.{doubled[0]}: a reserved name")
+    else:
+        values = {key: value for key, value in found.items() if key not in RESERVED}
+    kept = {name: value for name, value in values.items() if value is not None}
+    if len(kept) > MAX_SIGNALS:
+        raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(kept)} signals, at most {MAX_SIGNALS}")
+    for name, value in kept.items():
+        check_name(name)
+        check_value(name, value)
+    boot, seq = found.get("boot"), found.get("seq")
+    return Row(
+        at=_time(found.get("ts")),
+        values=kept,
+        boot=None if boot is None else counter("boot", boot, U32_MAX),
+        seq=None if seq is None else counter("seq", seq, U64_MAX),
+    )
+
+
+def check_identity(found: dict[str, Any], sender: Sender) -> None:
+    """The topic says who it is; a payload that says otherwise is refused."""
+    for name in ("device", "device_id"):
+        said = found.get(name)
+        if said is not None and said not in (sender.device, sender.key):
+            raise Rejected(Reason.IDENTITY_MISMATCH, f"{name} is not the device of the topic")
+
+
+def _time(ts: object) -> Micros | None:
+    if ts is None:
+        return None
+    try:
+        return micros(number("ts", ts), MS)
+    except Rejected as error:
+        raise Rejected(Reason.BAD_TIME, error.detail) from None

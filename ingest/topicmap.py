@@ -1,0 +1,149 @@
+"""Which device a message comes from and how to read it, from its topic alone: a subscriber never learns who published.
+
+The map is configuration. What a firmware author may rely on without any is the neutral contract and two short forms:
+
+    vorab/v1/{tenant}/{device}/telemetry | status | cmd/{name}/res      the contract
+    telemetry/{device}                                                  flat JSON, for first steps
+    recorded/{device}/telemetry                                         recordings, in their own time
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from vorab.errors import ConfigError, Reason, Rejected
+from vorab.settings import TopicMapEntry
+from vorab.topics import DEFAULT_TENANT, RECORDED_TENANT, key_of, partition_of
+
+Kind = Literal["telemetry", "status", "reply", "ignore"]
+
+PREFIX: Final = "vorab/v1"
+
+DEFAULTS: Final = (
+    TopicMapEntry(filter=PREFIX + "/{tenant}/{device}/telemetry"),
+    TopicMapEntry(filter=PREFIX + "/{tenant}/{device}/status", kind="status"),
+    TopicMapEntry(filter=PREFIX + "/{tenant}/{device}/cmd/{name}/res", kind="reply"),
+    TopicMapEntry(filter="telemetry/{device}"),
+    TopicMapEntry(filter="recorded/{device}/telemetry", time="recorded"),
+)
+
+# No `/`, `+`, `#`, `$` or space: an id can never widen a subscription, an access rule or a file name.
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
+_CAPTURE: Final = re.compile(r"\{([a-z]+)\}")
+_CAPTURES: Final = frozenset({"tenant", "device", "name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a topic says about every message on it."""
+
+    kind: Kind
+    tenant: str
+    device: str
+    key: str
+    partition: int
+    decoder: str
+    recorded: bool
+    number: int
+    """Counts the devices seen, from 0."""
+    plain: bool
+    """Whether it is telemetry in live time that may take the fast way through the framer."""
+
+
+class TopicMap:
+    """The entries in order of preference; the first that fits decides."""
+
+    def __init__(self, entries: Iterable[TopicMapEntry], partitions: int, recorded_partitions: int) -> None:
+        """`partitions` is what the device-keyed topics have, the recorded ones included."""
+        self.partitions, self.recorded_partitions = partitions, recorded_partitions
+        seen: set[str] = set()
+        self._entries: list[tuple[tuple[str, ...], TopicMapEntry]] = []
+        self.filters: list[tuple[str, Kind]] = []
+        """What to subscribe to."""
+        for entry in (*entries, *DEFAULTS):
+            levels = tuple(entry.filter.split("/"))
+            _check(entry, levels)
+            wanted = "/".join("+" if _CAPTURE.fullmatch(level) else level for level in levels)
+            if wanted in seen or (entry.time == "recorded" and not recorded_partitions):
+                continue
+            seen.add(wanted)
+            self._entries.append((levels, entry))
+            if entry.kind != "ignore":
+                self.filters.append((wanted, entry.kind))
+        self.numbers: dict[str, int] = {}
+
+    def resolve(self, topic: bytes) -> Route:
+        """The route of a topic.
+
+        Raises:
+            Rejected: not UTF-8, fits no entry, or names a device or tenant by an id that is not allowed.
+        """
+        try:
+            levels = topic.decode().split("/")
+        except UnicodeDecodeError:
+            raise Rejected(Reason.BAD_UTF8, "the topic is not UTF-8") from None
+        for pattern, entry in self._entries:
+            found = _match(pattern, levels)
+            if found is not None:
+                return self._route(entry, found)
+        raise Rejected(Reason.UNKNOWN_TOPIC, "the topic map has no entry for this topic")
+
+    def _route(self, entry: TopicMapEntry, found: dict[str, str]) -> Route:
+        for name, value in found.items():
+            if not ID.fullmatch(value):
+                raise Rejected(Reason.BAD_NAME, f"{name} in the topic is not a valid id")
+        recorded = entry.time == "recorded"
+        tenant = RECORDED_TENANT if recorded else found.get("tenant") or entry.tenant or DEFAULT_TENANT
+        if tenant == RECORDED_TENANT and entry.kind == "telemetry" and not recorded:
+            # A wall-clock row among recorded ones would move their time by years.
+            raise Rejected(Reason.BAD_NAME, "the tenant `recorded` belongs to topics with time: recorded")
+        device = found.get("device", "")
+        key = key_of(tenant, device)
+        return Route(
+            kind=entry.kind,
+            tenant=tenant,
+            device=device,
+            key=key,
+            partition=partition_of(key, self.partitions, self.recorded_partitions),
+            decoder=entry.decoder,
+            recorded=tenant == RECORDED_TENANT,
+            number=self.numbers.setdefault(key, len(self.numbers)),
+            plain=entry.kind == "telemetry" and not recorded and entry.decoder != "senml+json",
+        )
+
+
+def _match(pattern: Sequence[str], levels: Sequence[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    if len(pattern) != len(levels) and not (pattern[-1] == "#" and len(levels) >= len(pattern) - 1):
+        return None
+    for wanted, level in zip(pattern, levels, strict=False):
+        if wanted == "#":
+            return found
+        capture = _CAPTURE.fullmatch(wanted)
+        if capture:
+            found[capture[1]] = level
+        elif wanted not in {level, "+"}:
+            return None
+    return found
+
+
+def _check(entry: TopicMapEntry, levels: Sequence[str]) -> None:
+    captures = [found[1] for level in levels if (found := _CAPTURE.fullmatch(level))]
+    wrong = ""
+    if any("{" in level and not _CAPTURE.fullmatch(level) for level in levels):
+        wrong = "a capture takes a whole level: a/{device}/b, not a-{device}"
+    elif unknown := [name for name in captures if name not in _CAPTURES]:
+        wrong = f"{{{unknown[0]}}} is not one of {{tenant}}, {{device}}, {{name}}"
+    elif len(set(captures)) != len(captures):
+        wrong = "a capture stands twice"
+    elif "device" not in captures and entry.kind != "ignore":
+        wrong = "there is no {device}: the topic alone says who published"
+    elif "#" in levels[:-1] or any(len(level) > 1 and ("#" in level or "+" in level) for level in levels):
+        wrong = "not a valid MQTT topic filter"
+    elif entry.time == "recorded" and (entry.tenant or "tenant" in captures):
+        wrong = "recorded devices live in the tenant `recorded`; name no other"
+    if wrong:
+        raise ConfigError(f"topic map entry {entry.filter!r}: {wrong}", key="ingest.topic_map", hint="for example plant/{device}/telemetry")
