@@ -1,0 +1,234 @@
+"""Builds the desk's tables from the log: one thread, one writer, position and rows in one transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from desk import store as tables
+from desk.fold import CaseRow, Curves, case_of, device_of, fold_case
+from desk.store import Store
+from vorab import cloudevents, frame, topics
+from vorab.clock import Clock, Micros
+from vorab.errors import Rejected, Unavailable
+from vorab.log import Entry, EventLog, Position
+from vorab.metrics import metric
+from vorab.records import CaseEvent, Customer, Device, Record, Symptom, SymptomState, Tick, parse
+from vorab.service import crash, logger
+
+READ: Final = (
+    topics.DEVICES,
+    topics.CUSTOMERS,
+    topics.READINGS,
+    topics.SYMPTOMS,
+    topics.CASES,
+    topics.ACTIONS,
+    topics.REPLIES,
+    topics.PERMITS,
+    topics.NOTIFICATIONS,
+    topics.DELIVERIES,
+    topics.COMMANDS,
+    topics.REQUESTS,
+    topics.REJECTED,
+)
+LIMIT: Final = 2_000
+WAIT_S: Final = 0.25
+BACK_OFF_S: Final = 1.0
+
+log = logger("desk")
+
+
+class Projector:
+    """Follows the log from where the tables stand.
+
+    Args:
+        events: The log.
+        store: The tables; one projector per database.
+        clock: Tells how fresh the tables are.
+        names: Topics renamed in this installation, by canonical name.
+    """
+
+    def __init__(self, events: EventLog, store: Store, clock: Clock, names: Mapping[str, str] | None = None) -> None:
+        self._log, self._store, self._clock = events, store, clock
+        self._canonical = {(names or {}).get(topic, topic): topic for topic in READ}
+        self.curves = Curves()
+        self.now: Micros = 0
+        """The largest time seen in the log, µs."""
+        self.refreshed_at: Micros = 0
+        """When the tables were last known to hold all of the log."""
+        self._cases: dict[str, CaseRow] = {}
+        self._counts: dict[str, int] = {}
+        self._positions: dict[Position, int] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lag = metric("vorab_desk_projection_lag_records")
+
+    def load(self) -> None:
+        """Take up where the tables stand; raises Unavailable while the log is away."""
+        known = self._store.positions()
+        self._positions = {
+            (topic, partition): known.get((topic, partition), 0)
+            for topic in self._canonical
+            for partition in range(self._log.partitions(topic))
+        }
+        for row in self._store.rows(sa.select(tables.cases)):
+            event = CaseEvent.model_validate_json(row["body"])
+            self._cases[event.case] = CaseRow(event, row["changed_at"], row["needs_person"], row["healed"])
+            self.curves.watched.add(event.key)
+        self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
+
+    def step(self, wait_s: float = 0.0) -> int:
+        """Fold what is new; returns how many records."""
+        entries = self._log.read(self._positions, limit=LIMIT, wait_s=wait_s)
+        if entries:
+            self._fold(entries)
+        if len(entries) < LIMIT:
+            self.refreshed_at = self._clock.now()
+        self._lag.set(len(entries))
+        return len(entries)
+
+    def _fold(self, entries: Sequence[Entry]) -> None:
+        batch = _Batch()
+        for entry in entries:
+            self._positions[entry.topic, entry.partition] = entry.offset + 1
+            try:
+                self._take(entry, batch)
+            except Rejected as refusal:
+                log.warning("record skipped", topic=entry.topic, partition=entry.partition, offset=entry.offset, why=str(refusal))
+        moved = {(entry.topic, entry.partition) for entry in entries}
+        with self._store.write() as db:
+            self._write_records(db, batch)
+            self._write_points(db, batch.points)
+            for name, value in self._counts.items():
+                _upsert(db, tables.counts, {"name": name}, {"value": value})
+            for topic, partition in moved:
+                _upsert(db, tables.positions, {"topic": topic, "partition": partition}, {"next": self._positions[topic, partition]})
+
+    def _take(self, entry: Entry, batch: _Batch) -> None:
+        topic = self._canonical[entry.topic]
+        if topic == topics.READINGS:
+            found = frame.decode(entry.value or b"")
+            self.now = max(self.now, found.now) if not _recorded_only(found) else self.now
+            batch.points += self.curves.take(found)
+            self._counts["readings"] = self._counts.get("readings", 0) + found.n
+            return
+        if entry.value is None:
+            return
+        context = cloudevents.attributes(entry.headers)
+        if context.type == Tick.TYPE:
+            return
+        batch.records.append((entry, context.type, parse(context, entry.value)))
+
+    def _write_records(self, db: sa.Connection, batch: _Batch) -> None:
+        marks = [f"{kind} {record.id}" for _, kind, record in batch.records]
+        known: set[str] = set()
+        for start in range(0, len(marks), 500):
+            query = sa.select(tables.records.c.mark).where(tables.records.c.mark.in_(marks[start : start + 500]))
+            known.update(db.scalars(query))
+        for mark, (entry, kind, record) in zip(marks, batch.records, strict=True):
+            if isinstance(record, Device):
+                _upsert(db, tables.devices, {"device": record.key}, {"body": record.model_dump_json()})
+            elif isinstance(record, Customer):
+                _upsert(db, tables.customers, {"customer": record.key}, {"body": record.model_dump_json()})
+            elif mark not in known:
+                known.add(mark)
+                self._write_record(db, mark, entry, kind, record, batch)
+
+    def _write_record(self, db: sa.Connection, mark: str, entry: Entry, kind: str, record: Record, batch: _Batch) -> None:
+        db.execute(
+            tables.records.insert().values(
+                mark=mark,
+                kind=kind,
+                id=record.id,
+                case=case_of(record),
+                device=device_of(record),
+                at=record.time,
+                body=record.model_dump_json(exclude_none=True),
+                topic=self._canonical[entry.topic],
+                partition=entry.partition,
+                offset=entry.offset,
+            )
+        )
+        if isinstance(record, CaseEvent):
+            row = self._cases[record.case] = fold_case(self._cases.get(record.case), record)
+            _upsert(
+                db,
+                tables.cases,
+                {"case": record.case},
+                {
+                    "device": record.key,
+                    "customer": record.customer,
+                    "status": row.last.status.value,
+                    "priority": record.priority,
+                    "opened_at": record.opened_at,
+                    "changed_at": row.changed_at,
+                    "needs_person": row.needs_person,
+                    "healed": row.healed,
+                    "body": record.model_dump_json(exclude_none=True),
+                },
+            )
+            batch.points += self.curves.watch(record.key)
+        if isinstance(record, Symptom) and record.state is SymptomState.RAISED:
+            batch.points += self.curves.watch(record.key)
+            batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
+
+    def _write_points(self, db: sa.Connection, points: Sequence[tuple[str, str, Micros, float]]) -> None:
+        fresh = {(device, signal, at): value for device, signal, at, value in points}
+        if not fresh:
+            return
+        rows = [{"device": d, "signal": s, "at": at, "value": value} for (d, s, at), value in fresh.items()]
+        db.execute(_insert(db, tables.points).on_conflict_do_nothing(), rows)
+
+    # ------------------------------------------------------------------------------------------------ thread
+
+    def start(self) -> None:
+        """Follow in a thread."""
+        self._thread = threading.Thread(target=self._run, name="desk-projector", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        loaded = False
+        while not self._stop.is_set():
+            try:
+                if not loaded:
+                    self.load()
+                    loaded = True
+                self.step(WAIT_S)
+            except Unavailable as error:
+                log.warning("log away", why=str(error))
+                self._stop.wait(BACK_OFF_S)
+            except Exception:  # noqa: BLE001 - the supervisor starts us again
+                crash(log, "projecting")
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(5)
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.records: list[tuple[Entry, str, Record]] = []
+        self.points: list[tuple[str, str, Micros, float]] = []
+
+
+def _recorded_only(found: frame.Frame) -> bool:
+    return bool(found.devices) and all(name.startswith(topics.RECORDED_TENANT + "/") for name in found.devices)
+
+
+def _insert(db: sa.Connection, table: sa.Table) -> Any:
+    if db.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert  # noqa: PLC0415 - only where it is used
+
+        return postgres_insert(table)
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert  # noqa: PLC0415 - only where it is used
+
+    return sqlite_insert(table)
+
+
+def _upsert(db: sa.Connection, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
+    db.execute(_insert(db, table).values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=dict(values)))
