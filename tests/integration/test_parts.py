@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import smtplib
 import threading
 import uuid
@@ -13,6 +14,8 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from playwright.sync_api import Error as PageError
+from playwright.sync_api import Page
 
 from tests.parts.base import wait_until
 from tests.parts.fixtures import NewKafka, NewMosquitto
@@ -223,3 +226,24 @@ def test_the_mail_sink_hangs_when_told(smtp_sink: SmtpSink) -> None:
 
     assert len(smtp_sink.wait_for(1)) == 1
     assert smtp_sink.accepted == []
+
+
+def test_the_browser_opens_what_we_serve_and_nothing_else(page: Page) -> None:
+    """A page on loopback is shown, and a page that leans on the Internet would fail."""
+
+    class Hello(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<title>hello</title>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        assert page.title() == "hello"
+        server.shutdown()
+    with pytest.raises(PageError, match="ERR_NAME_NOT_RESOLVED"):
+        page.goto("http://example.org/")

@@ -6,13 +6,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.parts.base import LOGS
+from tests.parts.browser import chromium
 from tests.parts.kafka import ForeignKafka, Kafka
 from tests.parts.mosquitto import ForeignMqtt, Mosquitto
 from tests.parts.smtp import SmtpSink
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 NewMosquitto = Callable[..., Mosquitto]
 NewKafka = Callable[..., Kafka]
@@ -86,6 +91,25 @@ def smtp_sink() -> Iterator[SmtpSink]:
     sink.start()
     yield sink
     sink.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for the whole run."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page without cookies, at a size at which the console is meant to be seen; fails on an error in the page's scripts."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Europe/Berlin")
+    fresh = context.new_page()
+    errors: list[str] = []
+    fresh.on("pageerror", lambda error: errors.append(str(error)))
+    yield fresh
+    context.close()
+    assert errors == []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

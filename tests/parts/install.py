@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.parts.base import REPOSITORY, on_ci, program
+from tests.parts.browser import PROGRAMS
 from tests.parts.kafka import JARS
 
 POLICY: Final = Path("/usr/sbin/policy-rc.d")
-CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
 
 
 def any_program(*names: str) -> Callable[[], bool]:
@@ -65,7 +65,7 @@ PARTS: Final = (
     ),
     Part(
         "Chromium",
-        any_program(*CHROMIUM),
+        any_program(*PROGRAMS),
         ("chromium",),
         "console and customer page in a browser",
         "Chromium or Chrome on PATH",
