@@ -15,13 +15,19 @@ from vorab.settings import Settings
 def partition_counts(settings: Settings) -> dict[str, int]:
     """Topic → partitions, recorded ones included; the same for all, so that keys of one kind always meet."""
     count = settings.topics.partitions + settings.topics.recorded_partitions
-    names = dict.fromkeys(topics.TOPICS)
-    return {renamed(settings, name): count for name in names}
+    other = renames(settings)
+    return {other.get(name, name): count for name in topics.TOPICS}
+
+
+def renames(settings: Settings) -> dict[str, str]:
+    """Topics that go by another name in this installation: canonical name to that name."""
+    named = {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}
+    return {topic: name for topic, name in named.items() if topic != name}
 
 
 def renamed(settings: Settings, topic: str) -> str:
     """The name a topic goes by in this installation."""
-    return {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}.get(topic, topic)
+    return renames(settings).get(topic, topic)
 
 
 def create_topics(log: EventLog, settings: Settings) -> None:

@@ -73,6 +73,11 @@ class Supervisor:
         child.send_signal(signal.SIGKILL)
         return child.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether there is still something to supervise."""
+        return self._thread is not None and self._thread.is_alive()
+
     def stop(self, timeout_s: float = 15.0) -> None:
         """Ask the child to end, and make it end."""
         self._stop.set()

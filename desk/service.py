@@ -1,0 +1,81 @@
+"""The desk at work: the projector and the web server, in this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import uvicorn
+
+from desk.app import Context, create_app
+from desk.projector import Projector
+from desk.store import Store
+from vorab import service, topics
+from vorab.clock import Clock, SystemClock
+from vorab.errors import ConfigError
+from vorab.log import EventLog
+from vorab.settings import Settings
+
+ANNOUNCEMENT = "desk.json"
+
+
+class Desk:
+    """Start and stop it; `port` is known after `start`.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+
+    def __init__(self, events: EventLog, settings: Settings, clock: Clock) -> None:
+        address = settings.desk.database or f"sqlite:///{settings.state_path / 'desk.db'}"
+        names = {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}
+        self._settings = settings
+        self.store = Store(address)
+        self.projector = Projector(events, self.store, clock, names)
+        self.port = settings.desk.port
+        app = create_app(Context(events, self.store, self.projector, settings, clock))
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
+        )
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen, and follow the log."""
+        host = self._settings.desk.host
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, self._settings.desk.port))
+        except OSError as error:
+            listener.close()
+            raise ConfigError(f"cannot listen on {host}:{self.port}: {error.strerror}", key="desk.port", hint="choose another") from None
+        self.port = listener.getsockname()[1]
+        self.projector.start()
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="desk", daemon=True)
+        self._thread.start()
+        service.announce(self._settings.state_path / ANNOUNCEMENT, host=host, port=self.port)
+
+    def _serve(self, listener: socket.socket) -> None:
+        self._server.run(sockets=[listener])
+
+    def ready(self) -> str | None:
+        """For `/readyz`."""
+        return None if self._server.started else "the web server is not up yet"
+
+    def stop(self) -> None:
+        """Finish what is being answered and end."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(5)
+        self.projector.stop()
+        self.store.close()
+
+
+def wait_until_up(desk: Desk, timeout_s: float = 10.0) -> bool:
+    """Whether the server came up in time."""
+    clock = SystemClock()
+    for _ in range(int(timeout_s / 0.02)):
+        if desk.ready() is None:
+            return True
+        clock.sleep(0.02)
+    return False
