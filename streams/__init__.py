@@ -1,0 +1,1 @@
+"""Pure processors that turn readings into symptoms, cases, incidents and what customers should hear."""
