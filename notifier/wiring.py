@@ -25,7 +25,7 @@ from vorab.errors import ConfigError
 from vorab.log import EventLog, Outgoing, append_all
 from vorab.people import person_of
 from vorab.provision import link_secret
-from vorab.records import Customer, Device, to_wire
+from vorab.records import Channel, Customer, Device, to_wire
 from vorab.settings import Mode, Settings, share_of
 from vorab.topics import partition_of
 
@@ -44,11 +44,19 @@ def announcement(settings: Settings) -> Path:
     return settings.state_path / ("notifier.json" if n == 1 else f"notifier-{i}-of-{n}.json")
 
 
+def file_folder(settings: Settings) -> Path:
+    """Where the file channel writes."""
+    return Path(settings.notifier.file_dir) if settings.notifier.file_dir else settings.state_path / "messages"
+
+
 def channels_of(settings: Settings) -> list[ChannelPort]:
     """The channels that are set up."""
     of = settings.notifier
-    found: list[ChannelPort] = [FileChannel(Path(of.file_dir) if of.file_dir else settings.state_path / "messages", sender=of.sender)]
-    if of.smtp_host:
+    folder = file_folder(settings)
+    found: list[ChannelPort] = [FileChannel(folder, sender=of.sender)]
+    if of.mail_to_files:
+        found.append(FileChannel(folder, channel=Channel.MAIL, sender=of.sender))
+    elif of.smtp_host:
         server = Server(
             of.smtp_host, of.smtp_port, of.smtp_username, of.smtp_password.get_secret_value(), of.smtp_timeout_s, of.smtp_security
         )

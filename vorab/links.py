@@ -1,7 +1,7 @@
 """Signed links to the customer page: made by the notifier, checked by the desk, good for one case and one purpose until they expire.
 
-A token is `base64url(claims) . base64url(HMAC-SHA256)`. It holds random ids and no personal data. It identifies, so pages behind it are sent
-with `Referrer-Policy: no-referrer` and the token never appears in a log line.
+A token is `base64url(claims) . base64url(HMAC-SHA256)`. It holds random ids and no personal data. It identifies, so pages behind it
+are sent with `Referrer-Policy: no-referrer` and the token never appears in a log line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Claims:
     purpose: LinkFor = LinkFor.PAGE
 
 
-class LinkRefused(VorabError):  # noqa: N818 - named like `Rejected`
+class LinkRefused(VorabError):
     """A link that opens nothing; tell the visitor no more than `expired`."""
 
     def __init__(self, why: str, *, expired: bool = False) -> None:

@@ -113,6 +113,7 @@ class Notifier(Section):
     unsubscribe_url: str = Field("", description="HTTPS address for one-click unsubscription (RFC 8058); empty: no such header.")
     words: str = Field("", description="Folder with causes.yaml and machines.yaml; empty: the words that come with vorab.")
     file_dir: str = Field("", description="Folder of the file channel; empty: messages/ in the state folder.")
+    mail_to_files: bool = Field(default=False, description="Write mails to the folder of the file channel instead of sending them.")
     people: str = Field("", description="YAML file of names and contact points, imported at start.")
 
 

@@ -1,0 +1,145 @@
+"""The way of the registry commands: through the notifier that runs, else to log and database directly, under their locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vorab import topics
+from vorab.clock import Micros, clock_from
+from vorab.errors import Unavailable
+from vorab.log import EventLog, open_log
+from vorab.people import People, PeopleClient
+from vorab.records import Customer, Device, Record, from_wire
+from vorab.settings import Settings
+
+
+class Writes(Protocol):
+    """Writes registry entries, and takes customers (keys) out."""
+
+    def __call__(self, entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+        """Returns when the log has them; raises Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the registry commands work with."""
+
+    people: People
+    write: Writes
+    now: Micros
+
+
+@contextmanager
+def access(settings: Settings) -> Iterator[Access]:
+    """Access for writing.
+
+    Raises:
+        ConfigError: another process holds the log or the database and does not say where it is found.
+    """
+    now = clock_from(settings.clock).now()
+    client = running(settings)
+    if client is not None:
+
+        def through(entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+            customers = [entry for entry in entries if isinstance(entry, Customer)]
+            client.register(customers, [entry for entry in entries if isinstance(entry, Device)], gone)
+
+        yield Access(client, through, now)
+        return
+    with ExitStack() as stack:
+        people = stack.enter_context(_people(settings))
+        log = stack.enter_context(_log(settings))
+
+        def direct(entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+            from notifier.wiring import write_registry
+
+            write_registry(log, settings, entries, gone)
+
+        yield Access(people, direct, now)
+
+
+def running(settings: Settings) -> PeopleClient | None:
+    """The notifier that runs, if one answers; what a killed one announced counts for nothing."""
+    client = PeopleClient.announced(settings.state_path)
+    if client is None:
+        return None
+    try:
+        client.get("-")
+    except Unavailable:
+        return None
+    return client
+
+
+@contextmanager
+def reading_people(settings: Settings) -> Iterator[People]:
+    """The store of people, through the notifier that runs or directly."""
+    client = running(settings)
+    if client is not None:
+        yield client
+        return
+    with _people(settings) as people:
+        yield people
+
+
+def latest(settings: Settings, topic: str) -> dict[str, Record]:
+    """The last entry of each key on a registry topic, in order of key; taken-out ones are left out."""
+    found: dict[str, Record] = {}
+    with open_log(settings.log_address, read_only=True) as log:
+        places = {(topic, partition): begin for partition, begin in log.begins(topic).items()}
+        ends = log.ends(topic)
+        while any(places[topic, partition] < end for partition, end in ends.items()):
+            entries = log.read(places, limit=1_000, wait_s=1.0)
+            if not entries:
+                break
+            for entry in entries:
+                places[entry.topic, entry.partition] = entry.offset + 1
+                key = (entry.key or b"").decode()
+                if entry.value:
+                    found[key] = from_wire(entry.value, entry.headers)
+                else:
+                    found.pop(key, None)
+    return dict(sorted(found.items()))
+
+
+def full_key(name: str) -> str:
+    """`tenant/name`; a bare name belongs to the default tenant."""
+    return name if "/" in name else topics.key_of(topics.DEFAULT_TENANT, name)
+
+
+@contextmanager
+def _people(settings: Settings) -> Iterator[People]:
+    from notifier.database import Database
+    from notifier.filechannel import FileChannel
+    from notifier.people_store import PeopleStore
+    from notifier.wiring import Lock, database_address, file_folder
+
+    address = database_address(settings)
+    lock = Lock(address)
+    database = Database(address)
+    folder = FileChannel(file_folder(settings))
+
+    def forget(said: Sequence[str]) -> None:
+        for notification in said:
+            folder.forget(notification)
+
+    try:
+        yield PeopleStore(database, forget)
+    finally:
+        database.close()
+        lock.close()
+
+
+@contextmanager
+def _log(settings: Settings) -> Iterator[EventLog]:
+    from vorab.provision import create_topics
+
+    address = settings.log_address
+    if address.startswith("sqlite:///"):
+        Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    with open_log(address) as log:
+        create_topics(log, settings)
+        yield log
