@@ -1,0 +1,183 @@
+"""What the case processor remembers: the cases of one device, small enough to be written whole whenever one of them changes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from vorab.clock import Micros
+from vorab.records import Severity, Status
+
+SCHEMA: Final = 1
+REMEMBERED: Final = 16
+"""Actions, commands and closed cases of a device that are remembered, so that repetitions are recognised and memory is bounded."""
+
+
+class Phase(StrEnum):
+    """What a case is waiting for; finer than its status, and nobody's business but ours."""
+
+    OBSERVING = "observing"
+    """The symptom to pass, by policy."""
+    CONSENT = "consent"
+    """The customer's yes or no."""
+    WAITING = "waiting"
+    """The next attempt."""
+    QUEUED = "queued"
+    """The device to be free."""
+    PERMIT = "permit"
+    """The fleet-wide permit."""
+    ACTING = "acting"
+    """The device's answer."""
+    PROVING = "proving"
+    """Telemetry to prove it."""
+    PERSON = "person"
+    """A person."""
+    RESOLVED = "resolved"
+    """The end of the clear window."""
+    OVER = "over"
+
+
+class Timer(StrEnum):
+    """Deadlines of a case."""
+
+    STAYS = "stays"
+    """It has stayed clear long enough."""
+    WITHIN = "within"
+    """It should be clear by now."""
+    NEXT = "next"
+    """Time for the next attempt."""
+    CONSENT = "consent"
+    OBSERVE = "observe"
+    CLOSE = "close"
+    FORGET = "forget"
+
+
+class Seen(msgspec.Struct):
+    """A symptom as far as a case needs it."""
+
+    id: str
+    open: bool
+    severity: Severity
+    detector: str
+    signal: str
+    unit: str
+    value: float | None
+    limit: float | None
+    onset: Micros
+    explanation: str
+
+
+class Case(msgspec.Struct):
+    """One case."""
+
+    id: str
+    cause: str
+    status: Status
+    phase: Phase
+    severity: Severity
+    opened_at: Micros
+    last_at: Micros
+    impact: int = 3
+    urgency: int = 3
+    customer: str = ""
+    site: str = ""
+    model: str = ""
+    name: str = ""
+    seq: int = 0
+    symptoms: list[Seen] = []
+    timers: dict[Timer, Micros] = {}
+    clear_at: Micros | None = None
+    """Since when all its symptoms are clear."""
+    queued_at: Micros = 0
+    consented: bool | None = None
+    """What the customer said about this case; None where the registry decides."""
+    asks: int = 0
+    refusals: int = 0
+    attempts: int = 0
+    action: str = ""
+    remedy: str = ""
+    acted_at: Micros | None = None
+    done_at: Micros | None = None
+    """When the device said it is done."""
+    replies: list[str] = []
+    healed: bool = False
+    call_wished: bool = False
+    commands: list[str] = []
+    policy: str = ""
+
+    @property
+    def worst(self) -> Seen:
+        """The symptom that matters now: open before clear, then the worst, then the first."""
+        return min(self.symptoms, key=lambda seen: (not seen.open, seen.severity.rank, seen.onset, seen.id))
+
+    def seen(self, symptom: str) -> Seen | None:
+        """The symptom of this id."""
+        return next((seen for seen in self.symptoms if seen.id == symptom), None)
+
+
+class Held(msgspec.Struct):
+    """A record that waits for the permit of its device."""
+
+    type: str
+    body: bytes
+    now: Micros
+    """Merged time when it came."""
+
+
+class Flight(msgspec.Struct):
+    """The action a device is at; only one at a time."""
+
+    action: str
+    case: str
+    until: Micros
+
+
+class Early(msgspec.Struct):
+    """An answer that came before its question, which happens on replay."""
+
+    body: bytes
+    until: Micros
+
+
+class DeviceState(msgspec.Struct):
+    """Everything about one device."""
+
+    cases: list[Case] = []
+    """Open and resolved ones, and those lately over, in order of opening."""
+    asked: str = ""
+    """The action a permit is out for; until its answer comes, all else is held."""
+    held: list[Held] = []
+    flight: Flight | None = None
+    silent: list[str] = []
+    """Silence symptoms that are raised: while there is one, nothing is proven."""
+    spoke_at: Micros = 0
+    """When the last silence ended."""
+    actions: list[str] = []
+    early: dict[str, Early] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to remember."""
+        return not (self.cases or self.asked or self.held or self.flight or self.silent or self.early)
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(DeviceState).decode
+
+
+def dump(state: DeviceState) -> bytes:
+    """The block of a device; empty bytes where nothing is left."""
+    return b"" if state.empty else _encode(state)
+
+
+def load(block: bytes) -> DeviceState:
+    """A device from its block."""
+    return _decode(block)
+
+
+def remember(names: list[str], name: str) -> None:
+    """Add a name and forget the oldest where there are too many."""
+    names.append(name)
+    del names[:-REMEMBERED]

@@ -1,0 +1,215 @@
+"""Customers: whether anybody must be told of a case, and what; and what customers ask for, as commands to the case.
+
+Everything that could be said is decided here and handed to the notifier, which has the last word when it sends: so "not sent: already
+fixed" is a fact that can be counted, not an absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Final
+
+import msgspec
+
+from streams.case_policy import Policy
+from vorab import ids, topics
+from vorab.clock import DAY, HOUR, SECOND, Micros, iso
+from vorab.errors import Reason, Rejected
+from vorab.frame import Frame
+from vorab.processor import Input, Kind, Out, kind_of
+from vorab.records import (
+    CaseEvent,
+    CaseKind,
+    Command,
+    CommandKind,
+    Notification,
+    Record,
+    Request,
+    RequestKind,
+    Scalar,
+    Stage,
+    Status,
+)
+
+EXPIRES: Final[Mapping[Stage, Micros]] = {
+    Stage.CONSENT: 12 * HOUR,  # as long as an answer is waited for by default
+    Stage.PERSON_NEEDED: 2 * DAY,
+    Stage.HEALED: DAY,  # older news of something that is over is no news
+    Stage.RESOLVED: 2 * DAY,
+}
+
+ASKED: Final[Mapping[RequestKind, CommandKind]] = {
+    RequestKind.WAS_WRONG: CommandKind.FALSE_ALARM,
+    RequestKind.CALL_ME: CommandKind.CALL,
+    RequestKind.CONSENT: CommandKind.CONSENT,
+    RequestKind.NO_CONSENT: CommandKind.NO_CONSENT,
+}
+
+REMEMBERED: Final = 64
+"""Cases of one customer that are remembered after they are over, so that repeated events change nothing."""
+
+
+class Told(msgspec.Struct):
+    """What is known of a case, for the messages about it."""
+
+    case: str
+    device: str
+    seq: int = -1
+    over: bool = False
+    onset: Micros | None = None
+    acted_at: Micros | None = None
+    clear_at: Micros | None = None
+    remedy: str = ""
+    stages: list[str] = []
+
+
+class Book(msgspec.Struct):
+    """The cases of a customer, in order of opening."""
+
+    cases: list[Told] = []
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Book).decode
+
+
+class Customers:
+    """Decides what there is to say."""
+
+    name: ClassVar[str] = "customers"
+    inputs: ClassVar[tuple[Input, ...]] = (Input(topics.CASES_BY_CUSTOMER, gating=False), Input(topics.REQUESTS, gating=False))
+    outputs: ClassVar[tuple[str, ...]] = (topics.NOTIFICATIONS, topics.COMMANDS)
+    ticks: ClassVar[tuple[str, ...]] = ()
+    schema: ClassVar[int] = 1
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._books: dict[str, Book] = {}
+        self._changed: set[str] = set()
+
+    def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
+        """Fold a case event, or pass a request on; raises Rejected for a request about somebody else's device."""
+        if isinstance(record, CaseEvent) and topic == topics.CASES_BY_CUSTOMER:
+            return list(self._hear(record))
+        if isinstance(record, Request) and topic == topics.REQUESTS:
+            return [self._pass_on(record)]
+        raise Rejected(Reason.BAD_RECORD, f"a {type(record).__name__} on {topic}")
+
+    def due(self, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
+        """Nothing is ever due."""
+        return ()
+
+    def dirty(self) -> Mapping[str, bytes]:
+        """One block per customer that changed."""
+        blocks = {key: _encode(self._books[key]) for key in sorted(self._changed)}
+        self._changed.clear()
+        return blocks
+
+    def restore(self, blocks: Mapping[str, bytes]) -> None:
+        """Take over the customers."""
+        self._books = {key: _decode(block) for key, block in blocks.items() if block}
+
+    def _hear(self, event: CaseEvent) -> Iterator[Out]:
+        key = topics.key_of(event.tenant, event.customer)
+        book = self._books.setdefault(key, Book())
+        told = next((told for told in book.cases if told.case == event.case), None)
+        if told is None:
+            told = Told(event.case, event.device)
+            book.cases.append(told)
+        if event.seq <= told.seq:
+            return  # it came twice
+        told.seq = event.seq
+        self._changed.add(key)
+        _fold(told, event)
+        stage = _stage(told, event)
+        if stage is not None and stage not in told.stages:
+            told.stages.append(stage)
+            yield Out(topics.NOTIFICATIONS, self._notification(key, stage, told, event))
+        if told.over:
+            over = [told for told in book.cases if told.over]
+            for old in over[:-REMEMBERED]:
+                book.cases.remove(old)
+
+    def _notification(self, key: str, stage: Stage, told: Told, event: CaseEvent) -> Notification:
+        params: dict[str, Scalar] = {
+            "name": event.name or event.device,
+            "model": event.model,
+            "cause": event.cause,
+            "signal": event.signal or None,
+            "value": event.value,
+            "unit": event.unit or None,
+            "limit": event.limit,
+            "onset": _iso(told.onset),
+            "acted_at": _iso(told.acted_at),
+            "healed_at": _iso(told.clear_at) if stage in {Stage.HEALED, Stage.RESOLVED} else None,
+            "remedy": told.remedy or None,
+        }
+        remedy = self._policy.remedies.get(event.remedy)
+        if stage is Stage.CONSENT and remedy is not None:
+            params["duration_s"] = round(remedy.stands_still / SECOND)
+        return Notification(
+            id=ids.notification_id(key, event.case, stage),
+            tenant=event.tenant,
+            customer=event.customer,
+            case=event.case,
+            device=event.device,
+            stage=stage,
+            at=event.at,
+            expires_at=event.at + EXPIRES[stage],
+            because=event.id,
+            params={name: value for name, value in params.items() if value is not None},
+        )
+
+    def _pass_on(self, request: Request) -> Out:
+        book = self._books.get(request.key, Book())
+        told = next((told for told in book.cases if told.case == request.case), None)
+        if told is not None and told.device != request.device:
+            raise Rejected(Reason.IDENTITY_MISMATCH, f"the case {request.case} is not about {request.device}")
+        kind = ASKED[request.kind]
+        return Out(
+            topics.COMMANDS,
+            Command(
+                id=ids.command_id(topics.key_of(request.tenant, request.device), kind, request.id),
+                tenant=request.tenant,
+                device=request.device,
+                kind=kind,
+                case=request.case,
+                at=request.at,
+                by="customer",
+                because=request.id,
+            ),
+        )
+
+
+def _fold(told: Told, event: CaseEvent) -> None:
+    told.over = event.status in {Status.CLOSED, Status.CANCELLED, Status.REJECTED}
+    if told.onset is None:
+        told.onset = event.onset
+    match event.kind:
+        case CaseKind.ACTION_REQUESTED:
+            told.acted_at, told.remedy = event.at, event.remedy
+        case CaseKind.SYMPTOM_CLEARED:
+            told.clear_at = event.at
+        case CaseKind.SYMPTOM_ADDED | CaseKind.RELAPSED:
+            told.clear_at = None
+
+
+def _stage(told: Told, event: CaseEvent) -> Stage | None:
+    """What an event gives to say: the end of a fault is news of another kind for those who knew of it."""
+    match event.kind:
+        case CaseKind.CONSENT_ASKED:
+            return Stage.CONSENT
+        case CaseKind.HANDED_OVER:
+            return Stage.PERSON_NEEDED
+        case CaseKind.RESOLVED:
+            return Stage.HEALED if event.healed or not told.stages else Stage.RESOLVED
+    return None
+
+
+def _iso(at: Micros | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+def kind(policy: Policy) -> Kind:
+    """What hosts need to run it."""
+    return kind_of(Customers, lambda _partition, _registry: Customers(policy))
