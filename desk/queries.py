@@ -1,0 +1,171 @@
+"""What pages ask the tables: cases, their events, messages, curves, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import sqlalchemy as sa
+
+from desk import store as tables
+from desk.store import Store
+from vorab.clock import Micros
+from vorab.records import Action, CaseEvent, Customer, Delivery, DeliveryState, Device, Notification, Permit, Record, Reply, Status, Symptom
+from vorab.records import family_of as family
+
+OPEN: Final = [status.value for status in Status if status.open]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case as a line of the queue."""
+
+    last: CaseEvent
+    device: Device | None
+    needs_person: bool
+    healed: bool
+    changed_at: Micros
+
+
+@dataclass(slots=True)
+class CaseFile:
+    """Everything about one case."""
+
+    case: str
+    events: list[CaseEvent] = field(default_factory=list)
+    symptoms: list[Symptom] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    permits: list[Permit] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    device: Device | None = None
+
+    @property
+    def last(self) -> CaseEvent:
+        """The state now."""
+        return self.events[-1]
+
+
+class Queries:
+    """Read-only questions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def device(self, key: str) -> Device | None:
+        """The registry's entry."""
+        row = self._store.row(sa.select(tables.devices.c.body).where(tables.devices.c.device == key))
+        return Device.model_validate_json(row["body"]) if row else None
+
+    def customer(self, key: str) -> Customer | None:
+        """The registry's entry."""
+        row = self._store.row(sa.select(tables.customers.c.body).where(tables.customers.c.customer == key))
+        return Customer.model_validate_json(row["body"]) if row else None
+
+    def cases(self, *, only_open: bool = False, limit: int = 200, offset: int = 0) -> list[CaseRow]:
+        """Cases: those that need a person first, then by priority, then by age."""
+        c = tables.cases.c
+        query = sa.select(tables.cases, tables.devices.c.body.label("device_body")).outerjoin(
+            tables.devices, tables.devices.c.device == c.device
+        )
+        if only_open:
+            query = query.where(c.status.in_(OPEN))
+        query = query.order_by(c.needs_person.desc(), c.status.in_(OPEN).desc(), c.priority, c.opened_at).limit(limit).offset(offset)
+        return [
+            CaseRow(
+                last=CaseEvent.model_validate_json(row["body"]),
+                device=Device.model_validate_json(row["device_body"]) if row["device_body"] else None,
+                needs_person=row["needs_person"],
+                healed=row["healed"],
+                changed_at=row["changed_at"],
+            )
+            for row in self._store.rows(query)
+        ]
+
+    def records(self, *where: sa.ColumnElement[bool]) -> list[Record]:
+        """Records in the order in which they were read."""
+        query = sa.select(tables.records).where(*where).order_by(tables.records.c.n)
+        return [family(row["kind"]).model_validate_json(row["body"]) for row in self._store.rows(query)]
+
+    def case(self, case: str) -> CaseFile | None:
+        """One case with all that belongs to it; None where nobody knows it."""
+        r = tables.records.c
+        found = CaseFile(case)
+        for record in self.records(r.case == case):
+            self._sort(found, record)
+        if not found.events:
+            return None
+        key = found.events[0].key
+        symptoms = {event.symptom for event in found.events if event.symptom} | {event.because for event in found.events}
+        actions = [action.id for action in found.actions]
+        notices = [notice.id for notice in found.notifications]
+        for record in self.records(r.device == key, sa.or_(r.id.in_(symptoms), r.kind.like("io.vorab.reply%"))):
+            if isinstance(record, Symptom) or (isinstance(record, Reply) and record.action in actions):
+                self._sort(found, record)
+        if notices:
+            for record in self.records(r.kind.like("io.vorab.delivery%"), r.case == ""):
+                if isinstance(record, Delivery) and record.notification in notices:
+                    found.deliveries.append(record)
+        found.device = self.device(key)
+        return found
+
+    @staticmethod
+    def _sort(found: CaseFile, record: Record) -> None:
+        match record:
+            case CaseEvent():
+                found.events.append(record)
+            case Symptom():
+                found.symptoms.append(record)
+            case Action():
+                found.actions.append(record)
+            case Reply():
+                found.replies.append(record)
+            case Permit():
+                found.permits.append(record)
+            case Notification():
+                found.notifications.append(record)
+            case Delivery():
+                found.deliveries.append(record)
+
+    def curve(self, device: str, signal: str, first: Micros, last: Micros) -> list[tuple[Micros, float]]:
+        """Readings of a signal between two moments (µs), in order."""
+        p = tables.points.c
+        query = sa.select(p.at, p.value).where(p.device == device, p.signal == signal, p.at >= first, p.at <= last).order_by(p.at)
+        return [(row["at"], row["value"]) for row in self._store.rows(query)]
+
+    def find(self, any_id: str) -> Record | None:
+        """The newest record with an id, of whatever kind."""
+        query = sa.select(tables.records).where(tables.records.c.id == any_id).order_by(tables.records.c.n.desc()).limit(1)
+        row = self._store.row(query)
+        return family(row["kind"]).model_validate_json(row["body"]) if row else None
+
+    def counts(self) -> dict[str, int]:
+        """Figures for the top of the console."""
+        c, r = tables.cases.c, tables.records.c
+        found = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
+        for row in self._store.rows(sa.select(r.kind, sa.func.count().label("n")).group_by(r.kind)):
+            found[row["kind"]] = row["n"]
+        by_status = {
+            row["status"]: row["n"] for row in self._store.rows(sa.select(c.status, sa.func.count().label("n")).group_by(c.status))
+        }
+        found["cases"] = sum(by_status.values())
+        found["cases_open"] = sum(n for status, n in by_status.items() if status in OPEN)
+        needs = self._store.row(sa.select(sa.func.count().label("n")).where(c.needs_person.is_(True)))
+        healed = self._store.row(sa.select(sa.func.count().label("n")).where(c.healed.is_(True)))
+        devices = self._store.row(sa.select(sa.func.count().label("n")).select_from(tables.devices))
+        found["need_person"] = needs["n"] if needs else 0
+        found["healed"] = healed["n"] if healed else 0
+        found["devices"] = devices["n"] if devices else 0
+        return found
+
+    def deliveries(self) -> Sequence[Delivery]:
+        """What became of messages, latest first."""
+        rows = self.records(tables.records.c.kind.like("io.vorab.delivery%"))
+        return [row for row in reversed(rows) if isinstance(row, Delivery)]
+
+    def not_sent(self) -> Counter[str]:
+        """Messages that were not sent, by reason."""
+        return Counter(row.reason.value for row in self.deliveries() if row.state is DeliveryState.SUPPRESSED)
