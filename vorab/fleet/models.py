@@ -200,3 +200,9 @@ NORMAL: Final[dict[str, dict[str, tuple[float, float]]]] = {
     model.name: {s.name: (s.low, s.high) for s in model.signals if s.low is not None and s.high is not None} for model in MODELS.values()
 }
 """Model → signal → (low, high): a healthy machine never leaves it."""
+
+LIMITS: Final[dict[str, dict[str, tuple[float | None, float | None]]]] = {
+    model.name: {s.name: (s.alarm_low, s.alarm_high) for s in model.signals if s.alarm_low is not None or s.alarm_high is not None}
+    for model in MODELS.values()
+}
+"""Model → signal → (low, high): beyond this something is wrong; every matching fault crosses it within two and a half hours."""

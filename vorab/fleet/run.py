@@ -58,6 +58,7 @@ class Fleet:
         self._inbox: Inbox = Inbox()
         self._heap: list[_Due] = []
         self._numbers = itertools.count()
+        self._up: set[str] = set()
         self._unacked: dict[tuple[str, int], _Sent] = {}
         """By connection and message number."""
         self._members = members(options, clock.now())
@@ -199,7 +200,7 @@ class Fleet:
         if mid is None:
             return False
         # The acknowledgement cannot overtake this line: it comes through the inbox, which this thread empties.
-        self._unacked[connection.name, mid] = _Sent(reading, wired=connection.connected)
+        self._unacked[connection.name, mid] = _Sent(reading, wired=connection.name in self._up)
         return True
 
     def _tell_status(self, at: Micros) -> None:
@@ -227,13 +228,15 @@ class Fleet:
                     self.ledger.note("acked" if ok else "refused", device, boot=boot, seq=seq)
             case Connected(connection):
                 self._handle_connected(connection)
-            case Disconnected():
+            case Disconnected(connection):
+                self._up.discard(connection.name)
                 self.ledger.count("disconnects")
             case Arrived():
                 self._handle_message(happening)
 
     def _handle_connected(self, connection: Connection) -> None:
         self.ledger.count("connects")
+        self._up.add(connection.name)
         # paho publishes everything unacknowledged now; what was on the wire before may arrive twice.
         waiting = [sent for (name, _), sent in self._unacked.items() if name == connection.name]
         again = [sent for sent in waiting if sent.wired][: connection.inflight]
@@ -252,6 +255,9 @@ class Fleet:
         if arrived.request.topic == f"{member.prefix}/errors":
             self.ledger.count("errors")
             self.ledger.note("error", device, text=arrived.request.payload[:500].decode(errors="replace"))
+            return
+        if not arrived.request.topic.startswith(f"{member.prefix}/cmd/"):
+            # amqtt 0.12.1 hands retained statuses to a session that comes back, subscribed or not.
             return
         now = self.clock.now()
         self.ledger.count("commands")
