@@ -68,6 +68,7 @@ _OWNED: Final[dict[str, Owner]] = {
     "heat-pump-002": HOMES[1],
     "heat-pump-003": HOMES[2],
     "pump-063": SINGAPORE,
+    "heat-pump-030": _OWNERS[1],  # in Berlin time, so that its message arrives before the story ends
 }
 _CONSENTS: Final[dict[str, bool | None]] = {"heat-pump-003": None, "pump-051": False}
 
