@@ -1,0 +1,140 @@
+"""A frame as plain columns in order of arrival, without what was read before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.detectors.columns import Columns, Runs, Slots
+from vorab.frame import Block, Frame
+
+Longs = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of a frame, in the order of their arrival."""
+
+    device: Slots
+    """Index into the frame's devices."""
+    measured: Longs
+    received: Longs
+    signals: dict[str, NDArray[np.float64]]
+    """NaN where a row does not carry the signal."""
+    units: dict[str, str] = field(default_factory=dict)
+    boot: Longs | None = None
+    seq: NDArray[np.uint64] | None = None
+    numbered: NDArray[np.bool_] | None = None
+    """Which rows carry a sequence number; None: all, where there is `seq`, else none."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.device)
+
+
+def rows_of(frame: Frame, watched: Any) -> Rows:
+    """All rows; only signals that `watched(name)` says are wanted."""
+    blocks = [block for block in frame.blocks if len(block)]
+    if len(blocks) == 1:
+        return _one(blocks[0], watched)
+    if not blocks:
+        empty: Longs = np.zeros(0, np.int64)
+        return Rows(np.zeros(0, np.intp), empty, empty, {})
+    order = np.argsort(np.concatenate([block.row for block in blocks]), kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    out = Rows(
+        np.concatenate([block.device for block in blocks])[order].astype(np.intp),
+        np.concatenate([block.measured_at for block in blocks])[order],
+        np.concatenate([block.received_at for block in blocks])[order],
+        {},
+    )
+    _merge_sequences(out, blocks, order)
+    at = 0
+    for block in blocks:
+        mine = place[at : at + len(block)]
+        at += len(block)
+        for name, column in block.signals.items():
+            if watched(name):
+                whole = out.signals.get(name)
+                if whole is None:
+                    whole = out.signals[name] = np.full(len(order), np.nan)
+                whole[mine] = column
+        out.units.update(block.units)
+    return out
+
+
+def _one(block: Block, watched: Any) -> Rows:
+    row = block.row
+    order: Any = slice(None)
+    if len(row) > 1 and not (row[1:] > row[:-1]).all():
+        order = np.argsort(row, kind="stable")
+    return Rows(
+        block.device[order].astype(np.intp),
+        block.measured_at[order],
+        block.received_at[order],
+        {name: column[order].astype(np.float64, copy=False) for name, column in block.signals.items() if watched(name)},
+        block.units,
+        None if block.boot is None else block.boot[order].astype(np.int64),
+        None if block.seq is None else block.seq[order],
+    )
+
+
+def _merge_sequences(out: Rows, blocks: list[Block], order: Slots) -> None:
+    if all(block.seq is None for block in blocks):
+        return
+    out.numbered = np.concatenate([np.full(len(block), block.seq is not None) for block in blocks])[order]
+    out.seq = np.concatenate([np.zeros(len(block), np.uint64) if block.seq is None else block.seq for block in blocks])[order]
+    out.boot = np.concatenate([np.zeros(len(block), np.int64) if block.boot is None else block.boot.astype(np.int64) for block in blocks])[
+        order
+    ]
+
+
+def fresh_rows(rows: Rows, devices: Columns, slots: Slots) -> NDArray[np.bool_]:
+    """Which rows were not read before, by boot and sequence number; `slots` is per row its device. Remembers the last.
+
+    A row repeats when its boot is the last one's and its number is smaller, or the same with a time that is not later:
+    one message may make several rows, its times rising.
+    """
+    n = len(rows)
+    fresh = np.ones(n, bool)
+    if rows.seq is None:
+        return fresh
+    some = np.arange(n) if rows.numbered is None or rows.numbered.all() else np.flatnonzero(rows.numbered)
+    boot = np.zeros(len(some), np.int64) if rows.boot is None else rows.boot[some]
+    runs = Runs(slots[some])
+    of = devices.of
+    boots, seqs, times = runs.sort(boot), runs.sort(rows.seq[some]), runs.sort(rows.measured[some])
+    before_boot = runs.before(boots, of["boot"][runs.slots])
+    before_seq = runs.before(seqs, of["seq"][runs.slots])
+    before_time = runs.before(times, of["seq_at"][runs.slots])
+    known = of["numbered"][runs.slots] | ~runs.new
+    newer = (seqs > before_seq) | ((seqs == before_seq) & (times > before_time))
+    new = ~known | (boots != before_boot) | newer
+    last = runs.lasts
+    if not new.all():
+        new, last = _one_by_one(runs, of, boots, seqs, times)
+    heads = runs.slots[runs.firsts]
+    taken = last >= 0
+    heads, last = heads[taken], last[taken]
+    of["boot"][heads], of["seq"][heads], of["seq_at"][heads], of["numbered"][heads] = boots[last], seqs[last], times[last], True
+    fresh[some if runs.order is None else some[runs.order]] = new
+    return fresh
+
+
+def _one_by_one(runs: Runs, of: dict[str, NDArray[Any]], boots: Longs, seqs: Any, times: Longs) -> tuple[Any, Any]:
+    """The same, row by row, where something repeats: what counts is the last row that was taken, not the one before."""
+    new = np.zeros(len(runs.slots), bool)
+    last = np.full(len(runs.firsts), -1)
+    for i, (first, end) in enumerate(zip(runs.firsts.tolist(), runs.lasts.tolist(), strict=True)):
+        slot = int(runs.slots[first])
+        known = bool(of["numbered"][slot])
+        have = (int(of["boot"][slot]), int(of["seq"][slot]), int(of["seq_at"][slot]))
+        for row in range(first, end + 1):
+            boot, seq, time = int(boots[row]), int(seqs[row]), int(times[row])
+            if not known or boot != have[0] or seq > have[1] or (seq == have[1] and time > have[2]):
+                known, have, new[row], last[i] = True, (boot, seq, time), True, row
+    return new, last

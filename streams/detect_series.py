@@ -1,0 +1,216 @@
+"""Which rules look at which series of which device, and where their state stands.
+
+A series is one signal of one device. Slots of a series' rules stand side by side in one table per detector, and are found for all
+rows of a frame at once. Devices are looked up in the registry when they are first seen, and again in turn as time goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.detectors.columns import Columns, Slots
+from vorab.processor import Registry
+from vorab.records import Device
+
+DEVICE_BLOCK: Final = 256
+LOOK_UP: Final = 256
+"""Devices looked up again per call: all of a partition within seconds, for the price of a dozen readings."""
+
+DEVICE_LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
+    "boot": "<i8",
+    "seq": "<u8",
+    "seq_at": "<i8",  # time of the reading with this number
+    "numbered": "|b1",
+}
+
+
+class Devices:
+    """The devices of a partition: a slot each, what the registry said of them, and their last sequence number."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.slot: dict[str, int] = {}
+        self.keys: list[str] = []
+        self.entries: list[Device | None] = []
+        self.models: list[str] = []
+        """As last known: an entry that goes missing changes nothing."""
+        self.columns = Columns("devices", DEVICE_LAYOUT, DEVICE_BLOCK)
+        self._next = 0
+
+    def slots(self, keys: Sequence[str]) -> tuple[Slots, list[int]]:
+        """The slots of these devices, and which of them are new."""
+        got = list(map(self.slot.get, keys))
+        fresh: list[int] = []
+        if None in got:
+            for i, key in enumerate(keys):
+                if got[i] is None:
+                    got[i] = self.slot.get(key)
+                    if got[i] is None:
+                        got[i] = self.add(key)
+                        fresh.append(self.slot[key])
+        return np.array(got, np.intp), fresh
+
+    def add(self, key: str) -> int:
+        """A new device."""
+        return self._enter(key, self.columns.grow(1), "")
+
+    def _enter(self, key: str, slot: int, model: str) -> int:
+        entry = self._registry.device(key)
+        self.slot[key] = slot
+        self.keys.append(key)
+        self.entries.append(entry)
+        self.models.append(entry.model if entry is not None else model)
+        return slot
+
+    def restore(self, name: str, block: bytes) -> None:
+        """Take over a block of devices, the blocks in their order."""
+        have = self.columns.n
+        got = self.columns.unpack(name, block)
+        for key, model in zip(got["keys"], got["models"], strict=True):
+            self._enter(key, have, model)
+            have += 1
+
+    def look_up(self) -> list[int]:
+        """Look some devices up again, each in turn; the slots of those whose entry is another one now."""
+        changed: list[int] = []
+        n = len(self.keys)
+        first, last = self._next, min(self._next + LOOK_UP, n)
+        self._next = last if last < n else 0
+        for slot in range(first, last):
+            entry = self._registry.device(self.keys[slot])
+            if entry is not self.entries[slot] and entry is not None:
+                changed.append(slot)
+                self.entries[slot] = entry
+                self.models[slot] = entry.model
+                self.columns.touch(np.array([slot]))
+        return changed
+
+    def parts(self, slot: int) -> tuple[str, str]:
+        """Tenant and name."""
+        tenant, _, device = self.keys[slot].partition("/")
+        return tenant, device
+
+
+UNKNOWN: Final = -1
+IGNORED: Final = -2
+
+OWNERS: Final[dict[str, str | tuple[str, int]]] = {
+    "device": "<i4",  # slot of the device + 1; 0 is a free slot
+    "signal": "<i4",  # number of the name
+    "rule": "<i4",
+    "together": "<i4",  # in the first slot of a series: how many rules look at it
+}
+
+
+class Table:
+    """The state of one detector: the rules of a series stand in consecutive slots."""
+
+    def __init__(self, name: str, layout: Mapping[str, str | tuple[str, int]], block: int, desk: Desk) -> None:
+        self.columns = Columns(name, {**OWNERS, **layout}, block)
+        self._desk = desk
+        self._index: dict[int, NDArray[np.intp]] = {}
+        self._single = True
+
+    def firsts(self, signal: int, devices: Slots, count: int) -> Slots:
+        """Per row the first slot of its series, negative where no rule looks at it; `count` is the number of devices there are."""
+        index = self._index.get(signal)
+        if index is None or len(index) < count:
+            index = self._widen(signal, count)
+        firsts = index[devices]
+        if (firsts == UNKNOWN).any():
+            for device in np.unique(devices[firsts == UNKNOWN]).tolist():
+                self._place(device, signal, self._desk.choose(self, device, signal), {})
+            firsts = index[devices]
+        return firsts
+
+    def expand(self, firsts: Slots) -> tuple[Slots, Slots]:
+        """All slots of these series: (index of the row, slot), rows in order."""
+        rows = np.flatnonzero(firsts >= 0)
+        firsts = firsts[rows]
+        if self._single:
+            return rows, firsts
+        counts = self.columns.of["together"][firsts]
+        every = np.repeat(np.arange(len(rows)), counts)
+        within = np.arange(len(every)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return rows[every], firsts[every] + within
+
+    def settle(self, devices: Sequence[int]) -> list[int]:
+        """Put the slots of these devices where the rules of now want them: state moves with its rule.
+
+        Returns the slots whose rule does not look at their series any more, for the caller to end and free.
+        """
+        of = self.columns.of
+        for index in self._index.values():
+            mine = index[np.array([device for device in devices if device < len(index)], np.intp)]
+            if (mine == IGNORED).any():
+                index[index == IGNORED] = UNKNOWN
+        groups: dict[tuple[int, int], list[int]] = {}
+        wanted = np.flatnonzero(np.isin(of["device"][: self.columns.n], np.array(devices, np.int64) + 1))
+        for slot in wanted.tolist():
+            groups.setdefault((int(of["device"][slot]) - 1, int(of["signal"][slot])), []).append(slot)
+        orphans: list[int] = []
+        for (device, signal), slots in groups.items():
+            rules = self._desk.choose(self, device, signal)
+            old = {int(of["rule"][slot]): slot for slot in slots}
+            kept = [old.get(rule, UNKNOWN) for rule in rules]
+            if kept == slots and slots == list(range(slots[0], slots[0] + len(slots))):
+                self._point(device, signal, slots[0], len(slots))
+                for slot, rule in zip(slots, rules, strict=True):
+                    self._desk.prepare(self, slot, rule, device, fresh=False)
+            else:
+                self._place(device, signal, rules, old)
+                orphans += [slot for rule, slot in old.items() if rule not in rules]
+        return orphans
+
+    def free(self, slot: int) -> None:
+        """Nobody looks at this slot any more."""
+        for column in self.columns.of.values():
+            column[slot] = 0
+        self.columns.touch(np.array([slot]))
+
+    def _widen(self, signal: int, count: int) -> NDArray[np.intp]:
+        old = self._index.get(signal, np.zeros(0, np.intp))
+        index = np.full(max(count, 2 * len(old), 16), UNKNOWN, np.intp)
+        index[: len(old)] = old
+        self._index[signal] = index
+        return index
+
+    def _point(self, device: int, signal: int, first: int, count: int) -> None:
+        index = self._index.get(signal)
+        if index is None or len(index) <= device:
+            index = self._widen(signal, device + 1)
+        index[device] = first if count else IGNORED
+        self._single = self._single and count <= 1
+
+    def _place(self, device: int, signal: int, rules: Sequence[int], old: Mapping[int, int]) -> None:
+        """New slots for a series; state moves over from `old` (rule → slot)."""
+        first = self.columns.grow(len(rules)) if rules else 0
+        self._point(device, signal, first, len(rules))
+        of = self.columns.of
+        for slot, rule in enumerate(rules, first):
+            source = old.get(rule)
+            if source is not None:
+                for column in of.values():
+                    column[slot] = column[source]
+                self._desk.move(self, source, slot)
+                self.free(source)
+            of["device"][slot], of["signal"][slot], of["rule"][slot] = device + 1, signal, rule
+            of["together"][slot] = len(rules) if slot == first else 0
+            self._desk.prepare(self, slot, rule, device, fresh=source is None)
+
+
+class Desk(Protocol):
+    """Who knows the rules."""
+
+    def choose(self, table: Table, device: int, signal: int) -> Sequence[int]:
+        """The numbers of the rules of this table that look at a series."""
+
+    def prepare(self, table: Table, slot: int, rule: int, device: int, *, fresh: bool) -> None:
+        """Write a rule's settings for a device into a slot; `fresh` when it has no state yet."""
+
+    def move(self, table: Table, source: int, target: int) -> None:
+        """Move what is kept beside the columns."""

@@ -1,0 +1,134 @@
+"""State in columns: one slot per series, kept in blocks that are written to the log when something in them changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Slots = NDArray[np.intp]
+
+_decoder: Final = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+class Columns:
+    """Growable NumPy columns of equal length with a mark per block of slots that changed.
+
+    `layout` maps a column to its dtype, or to (dtype, width) for a column of rows.
+    """
+
+    def __init__(self, name: str, layout: Mapping[str, str | tuple[str, int]], block: int) -> None:
+        self.name, self.block = name, block
+        self.n = 0
+        self.changed: NDArray[np.bool_] = np.zeros(0, bool)
+        self.of: dict[str, NDArray[Any]] = {}
+        for column, kind in layout.items():
+            dtype, width = kind if isinstance(kind, tuple) else (kind, 0)
+            self.of[column] = np.zeros((0, width) if width else 0, dtype)
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        """A whole column; longer than `n`."""
+        return self.of[column]
+
+    def grow(self, more: int) -> int:
+        """Make so many new slots, all zero, and give the first of them."""
+        first, self.n = self.n, self.n + more
+        have = len(next(iter(self.of.values())))
+        if self.n > have:
+            room = max(self.n, 2 * have, 16)  # doubling, so that growing one by one stays cheap
+            for name, old in self.of.items():
+                new = np.zeros((room, *old.shape[1:]), old.dtype)
+                new[:have] = old
+                self.of[name] = new
+            marks = np.zeros(room // self.block + 1, bool)
+            marks[: len(self.changed)] = self.changed
+            self.changed = marks
+        self.changed[first // self.block : (self.n - 1) // self.block + 1] = True
+        return first
+
+    def touch(self, slots: Slots) -> None:
+        """Mark what changed."""
+        self.changed[slots // self.block] = True
+
+    def take_changed(self) -> Iterator[tuple[str, int, int]]:
+        """Name of each changed block with its first slot and the one after its last; takes the marks back."""
+        for i in np.flatnonzero(self.changed).tolist():
+            yield f"{self.name}/{i}", i * self.block, min((i + 1) * self.block, self.n)
+        self.changed[:] = False
+
+    def pack(self, first: int, last: int, **more: object) -> bytes:
+        """The bytes of a block, `more` beside the columns."""
+        columns = {name: column[first:last].tobytes() for name, column in self.of.items()}
+        return msgspec.msgpack.encode({"n": last - first, "columns": columns, **more})
+
+    def unpack(self, name: str, data: bytes) -> dict[str, Any]:
+        """Put a block back where it was, and give what stood beside it."""
+        got = _decoder.decode(data)
+        first = int(name.rpartition("/")[2]) * self.block
+        last = first + got["n"]
+        if last > self.n:
+            self.grow(last - self.n)
+        for column, raw in got["columns"].items():
+            if column in self.of:  # a column of yesterday is let go, a column of today starts at zero
+                have = self.of[column]
+                have[first:last] = np.frombuffer(raw, have.dtype).reshape(last - first, *have.shape[1:])
+        self.changed[:] = False
+        return got
+
+
+class Runs:
+    """Rows sorted by slot, each slot's rows in order of arrival: what lets one pass stand for many rounds."""
+
+    def __init__(self, slots: Slots) -> None:
+        n = len(slots)
+        self.order: Slots | None = None
+        if n > 1 and not (slots[1:] >= slots[:-1]).all():
+            self.order = np.argsort(slots, kind="stable")
+            slots = slots[self.order]
+        self.slots = slots
+        self.index: Slots = np.arange(n)
+        new = np.empty(n, bool)
+        if n:
+            new[0] = True
+            np.not_equal(slots[1:], slots[:-1], out=new[1:])
+        self.new = new
+        """The first row of each slot."""
+        self.firsts: Slots = np.flatnonzero(new)
+        self.lasts: Slots = np.append(self.firsts[1:], n) - 1 if n else self.firsts
+        self.start: Slots = self.index if len(self.firsts) == n else np.repeat(self.firsts, self.lasts - self.firsts + 1)
+        """Per row the first row of its slot."""
+
+    def sort(self, column: NDArray[Any]) -> NDArray[Any]:
+        """A column in this order."""
+        return column if self.order is None else column[self.order]
+
+    @property
+    def unique(self) -> Slots:
+        """Each slot once."""
+        return self.slots[self.firsts]
+
+    def before(self, column: NDArray[Any], carried: NDArray[Any]) -> NDArray[Any]:
+        """Per row the value of the slot's row before it; `carried` (one per row) where there is none."""
+        if len(self.firsts) == len(column):
+            return carried
+        shifted = np.empty_like(carried)
+        shifted[1:] = column[:-1]
+        return np.where(self.new, carried, shifted)
+
+    def running_max(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Per row the largest value of its slot so far, itself included."""
+        if len(self.firsts) == len(column):
+            return column
+        least = column.min()
+        lift = np.cumsum(self.new) * (column.max() - least + 1)  # lifts each slot above all before it
+        return np.maximum.accumulate(column - least + lift) - lift + least
+
+    def last_where(self, hit: NDArray[np.bool_]) -> Slots:
+        """Per row the last row of its slot, itself included, where `hit`; -1 where there is none."""
+        if len(self.firsts) == len(hit):
+            return np.where(hit, self.index, -1)
+        found = np.maximum.accumulate(np.where(hit, self.index, -1))
+        return np.where(found >= self.start, found, -1)

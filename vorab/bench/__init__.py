@@ -1,0 +1,1 @@
+"""vorab's own benchmarks: each prints one JSON line with counts and CPU seconds per million messages."""

@@ -1,0 +1,110 @@
+"""What detection costs: frames from bytes to symptoms, as bytes again, on one core and without a broker."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from vorab.bench.load import expected_faults, frames
+from vorab.frame import decode, encode
+from vorab.processor import Processor
+from vorab.records import Customer, Device, Symptom, SymptomState, to_wire
+from vorab.topics import READINGS
+
+CHECKPOINT_FRAMES: Final = 500
+"""A snapshot of the changed state every so many frames: at two microseconds a message, twice a second."""
+RULES: Final = """rules:
+  - id: temperature-high
+    title: {en: Too hot, de: Zu heiß}
+    cause: overheat
+    detector: threshold
+    signal: temperature
+    above: 90
+    clear: 85
+    count: 3
+"""
+
+
+class _Empty:
+    def device(self, key: str) -> Device | None:  # noqa: ARG002 - nobody is registered
+        return None
+
+    def customer(self, key: str) -> Customer | None:  # noqa: ARG002
+        return None
+
+
+def processor(rules: Path) -> Processor:
+    """A processor with the rules of a file."""
+    from streams.detect import Detect  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
+    from streams.rulefiles import load_rules  # noqa: PLC0415
+
+    return Detect(load_rules([rules]), _Empty())
+
+
+def run(n: int = 1_000_000, devices: int = 10_000, rows: int = 500, partitions: int = 4, rules: Path | None = None) -> dict[str, Any]:
+    """CPU seconds per million messages of three signals with one threshold rule: decode, step, write, snapshot."""
+    if rules is None:
+        import tempfile  # noqa: PLC0415
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "rules.yaml"
+            file.write_text(RULES, encoding="utf-8")
+            return run(n, devices, rows, partitions, file)
+    per_partition = devices // partitions
+    wire = [encode(frame) for frame in frames(n // partitions, per_partition, rows)]
+    spent = dict.fromkeys(("decode", "step", "write", "snapshot"), 0.0)
+    raised = cleared = state_bytes = 0
+    for _ in range(partitions):
+        detect = processor(rules)
+        for number, data in enumerate(wire):
+            t0 = time.process_time()
+            frame = decode(data)
+            t1 = time.process_time()
+            found = [*detect.step(READINGS, number, frame, frame.now), *detect.due(frame.now)]
+            t2 = time.process_time()
+            for out in found:
+                to_wire(out.record, "urn:vorab:detect")
+            t3 = time.process_time()
+            if number % CHECKPOINT_FRAMES == CHECKPOINT_FRAMES - 1:
+                state_bytes = sum(map(len, detect.dirty().values()))
+            t4 = time.process_time()
+            for name, took in zip(spent, (t1 - t0, t2 - t1, t3 - t2, t4 - t3), strict=True):
+                spent[name] += took
+            states = [out.record.state for out in found if isinstance(out.record, Symptom)]
+            raised += states.count(SymptomState.RAISED)
+            cleared += states.count(SymptomState.CLEARED)
+    messages = n // partitions * partitions
+    expected = expected_faults(n // partitions, per_partition) * partitions
+    return {
+        "bench": "detect",
+        "messages": messages,
+        "devices": devices,
+        "rows_per_frame": rows,
+        "raised": raised,
+        "expected": expected,
+        "cleared": cleared,
+        "ok": raised == expected,
+        "cpu_s_per_million": round(sum(spent.values()) / messages * 1e6, 3),
+        **{f"{name}_cpu_s_per_million": round(took / messages * 1e6, 3) for name, took in spent.items()},
+        "state_bytes_per_device": round(state_bytes / per_partition),
+    }
+
+
+def main() -> None:
+    """One JSON line; `--n`, `--devices`, `--rows`, `--rules`."""
+    import argparse  # noqa: PLC0415
+    import json  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=1_000_000)
+    parser.add_argument("--devices", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=500)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--rules", type=Path)
+    given = parser.parse_args()
+    print(json.dumps(run(given.n, given.devices, given.rows, given.partitions, given.rules)))  # noqa: T201 - a program
+
+
+if __name__ == "__main__":
+    main()

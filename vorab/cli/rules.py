@@ -1,0 +1,52 @@
+"""`vorab rules`: check rule files before they are used, and print their JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vorab.errors import EXIT_PROBLEMS
+
+app = typer.Typer(help="Check rules.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(help="Rule files or folders; none: those of the settings.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Name every mistake with file, line and reason. Exit code 1 where there is one.
+
+    Example: `vorab rules check my-rules/`
+    """
+    from streams.rulefiles import check as check_files
+    from streams.rulefiles import default_folder
+    from vorab import settings
+
+    named: list[str | Path] = [*files] if files else [*settings.load().streams.rules]
+    checked = check_files(named or [default_folder()])
+    if as_json:
+        rules = [{"id": rule.id, "version": rule.version, "detector": rule.detector, "cause": rule.cause} for rule in checked.rules]
+        typer.echo(json.dumps({"files": checked.files, "rules": rules, "problems": [each._asdict() for each in checked.problems]}))
+    else:
+        for problem in checked.problems:
+            typer.echo(str(problem))
+        found = f"{len(checked.rules)} rules in {len(checked.files)} files"
+        typer.echo(f"{found}: {len(checked.problems)} problems" if checked.problems else f"{found}: fine")
+    if checked.problems:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@app.command()
+def schema() -> None:
+    """The JSON Schema of rule files, for editors and other tools.
+
+    Example: `vorab rules schema > rules/schema.json`
+    """
+    from streams.rules import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
