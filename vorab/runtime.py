@@ -71,7 +71,8 @@ def _start(settings: Settings, clock: Clock, stack: ExitStack) -> _Running:
     health = service.Health()
     log = stack.enter_context(SqliteLog(settings.log_address.removeprefix("sqlite:///")))
     provision.create_topics(log, settings)
-    tables = stack.enter_context(TableLoader(log))
+    tables = TableLoader(log).start()
+    stack.callback(tables.stop)
     host = EmbeddedHost(
         log,
         pipeline.kinds(settings),

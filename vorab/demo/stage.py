@@ -19,7 +19,7 @@ from vorab.demo.beats import Recorded, Window
 from vorab.demo.broker import Broker
 from vorab.fleet import registry
 from vorab.log import EventLog, Outgoing, append_all
-from vorab.records import Device, Record, to_wire
+from vorab.records import Channel, Device, Record, to_wire
 
 NIGHT_S = 9.5 * 3600
 EVENING = "22:00:00"
@@ -116,7 +116,9 @@ def write_people(folder: Path) -> None:
 
 def register(log: EventLog, machines: int, at: Micros) -> None:
     """Write devices and customers to the registry topics."""
-    rows: list[Record] = [*registry.devices(machines, at=at), *registry.customers(at=at)]
+    # Nothing leaves the machine: a folder is everybody's telephone.
+    customers = [row.model_copy(update={"channels": (Channel.FILE,)}) for row in registry.customers(at=at)]
+    rows: list[Record] = [*registry.devices(machines, at=at), *customers]
     rows += [
         Device(
             id=topics.key_of(topics.RECORDED_TENANT, series.device),
@@ -143,8 +145,8 @@ def recordings() -> list[Recorded]:
     labels: dict[str, Any] = json.loads((resources.files("vorab.demo") / "recorded" / "labels.json").read_text(encoding="utf-8"))
     found = []
     for series in SERIES:
-        documented = labels["series"][series.file]
-        windows = tuple(Window(parse_iso(row["first"]), parse_iso(row["last"]), parse_iso(row["label"])) for row in documented)
+        documented = labels["series"][series.file.removesuffix(".csv.gz")]
+        windows = tuple(Window(parse_iso(row["from"]), parse_iso(row["to"]), parse_iso(row["labelled_at"])) for row in documented)
         found.append(Recorded(series.device, series.title, windows))
     return found
 
