@@ -32,6 +32,8 @@ class Courier:
                     since = self._clock.now() - int(self._look_back * max(1.0, self._clock.speed))
                     self._catch_up(hand_over, since, stop)
                     positions = self._start(topics.ACTIONS, since)
+                if not positions:
+                    stop.wait()
                 for entry in self._log.read(positions, wait_s=_WAIT_S):
                     positions[entry.topic, entry.partition] = entry.offset + 1
                     _deliver(entry, Action, hand_over)

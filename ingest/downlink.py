@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-from ingest.topicmap import PREFIX
+from ingest.topicmap import ID, PREFIX
 from vorab import ids
 from vorab.clock import HOUR, SECOND, Micros, iso
 from vorab.records import Action, Reply, ReplyStatus
@@ -49,21 +49,26 @@ class Downlink:
         if action.id in self._done:
             return "answered"
         if now > action.not_after:
-            self._settle(action.id)
-            return Reply(
-                id=ids.reply_id(action.id, ReplyStatus.EXPIRED),
-                tenant=action.tenant,
-                device=action.device,
-                action=action.id,
-                status=ReplyStatus.EXPIRED,
-                at=now,
-                code="expired",
-                detail="it could not be handed over in time",
-            )
+            return self._in_its_place(action, ReplyStatus.EXPIRED, now, "it could not be handed over in time")
+        if not all(map(ID.fullmatch, (action.tenant, action.device, action.name))):
+            return self._in_its_place(action, ReplyStatus.REJECTED, now, "its tenant, device or name cannot be a level of an MQTT topic")
         if self._shadow:
             self._settle(action.id)
             return "shadow"
         return self._command(action, now)
+
+    def _in_its_place(self, action: Action, status: ReplyStatus, now: Micros, detail: str) -> Reply:
+        self._settle(action.id)
+        return Reply(
+            id=ids.reply_id(action.id, status),
+            tenant=action.tenant,
+            device=action.device,
+            action=action.id,
+            status=status,
+            at=now,
+            code=str(status),
+            detail=detail,
+        )
 
     def _settle(self, action: str) -> None:
         self._done[action] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class Framer:
             places = places[order]
             cuts = np.flatnonzero(places[1:] != places[:-1]) + 1
             edges = [0, *cuts.tolist(), len(places)]
-            for low, high in zip(edges, edges[1:], strict=False):
+            for low, high in itertools.pairwise(edges):
                 slices.setdefault(int(places[low]), []).append(Slice(some, order[low:high]))
         return [(partition, self._frame(partition, found, keys, received_at)) for partition, found in slices.items()]
 

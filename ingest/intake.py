@@ -1,22 +1,25 @@
-"""What one read of messages becomes: frames, presence, replies, rejections and words to devices. Decisions only; no socket, no thread, no clock."""
+"""What one read of messages becomes: frames, presence, replies, rejections and words to devices.
+
+Decisions only; no socket, no thread, no clock.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-import numpy as np
-
-from ingest import columns
-from ingest.columns import Columns, Placed, Quick
-from ingest.decoders import Limits, Sender, decode
+from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, of_rows
+from ingest.decoders import Sender, decode, is_json
 from ingest.framer import Framer
 from ingest.packets import Arrivals, Extra
+from ingest.plan import Plan
 from ingest.presence import PresenceBook
-from ingest.refusals import SOURCE, Note, Notes, rejection
+from ingest.quick import Plain, quick
+from ingest.refusals import SOURCE, Note, Notes, rejection, source_of
 from ingest.replies import reply
+from ingest.roster import Roster
 from ingest.timing import settle
 from ingest.topicmap import Route, TopicMap
 from vorab import cloudevents, records, topics
@@ -26,7 +29,6 @@ from vorab.frame import Frame, Reading, encode
 from vorab.log import Outgoing
 
 FRAME_HEADERS: Final = (("content-type", cloudevents.FRAME),)
-_REMEMBERED_TOPICS: Final = 200_000
 _FRAME_BYTES: Final = 600_000
 """Kafka takes 1 MB per record; columns of many small odd rows are larger than their JSON, so a pass stops well before."""
 _ROW_BYTES: Final = 240
@@ -43,102 +45,68 @@ class Taken:
     reasons: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     rows: int = 0
-    frames: int = 0
-    recorded: dict[int, Micros] = field(default_factory=dict)
-    """Recorded partitions whose time moved, and to when."""
     framed: list[int] = field(default_factory=list)
     """Partitions that got a frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What does not change while the process runs."""
-
-    readings: str = topics.READINGS
-    partitions: int = topics.DEFAULT_PARTITIONS
-    """Of device-keyed topics, the recorded ones included."""
-    recorded_partitions: int = 0
-    rejected_partitions: int = topics.DEFAULT_PARTITIONS
-    share: tuple[int, int] = (0, 1)
-    limits: Limits = Limits()
-    frame_rows: int = 1000
-    speed: float = 1.0
-    """Seconds of the clock per second on the wall."""
-
-    def owns(self, partition: int) -> bool:
-        """Whether this worker writes the partition."""
-        i, n = self.share
-        return partition % n == i
-
-    @property
-    def live(self) -> list[int]:
-        """The partitions in live time that this worker writes."""
-        return [p for p in range(self.partitions - self.recorded_partitions) if self.owns(p)]
-
-    @property
-    def first_recorded(self) -> int:
-        """Where recorded partitions begin."""
-        return self.partitions - self.recorded_partitions
+class _Message(NamedTuple):
+    place: int
+    """Among the arrivals."""
+    topic: bytes
+    payload: bytes
+    mid: bytes
+    extra: Extra
+    received_at: Micros
 
 
 class Intake:
     """Turns messages into records; remembers topics, the time of each partition, and who is there."""
 
     def __init__(self, plan: Plan, topic_map: TopicMap) -> None:
-        self.plan, self._map = plan, topic_map
+        self.plan = plan
         self.framer = Framer(plan.first_recorded)
+        self._roster = Roster(topic_map, plan)
         self._presence = PresenceBook()
         self._notes = Notes()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._map.numbers.clear()
-        self._routes: dict[bytes, Route] = {}
-        self._plain: dict[bytes, int] = {}
-        """Device number by topic, for telemetry that may take the fast way."""
-        self._names: list[tuple[str, str]] = []
-        self._keys: list[str] = []
-        self._places = np.zeros(1024, np.int64)
-        """Partition by device number."""
 
     # ----------------------------------------------------------------------------------------------- a pass
 
     def take(self, arrivals: Arrivals, received_at: Micros) -> list[Taken]:
         """What these messages become, in passes of at most `frame_rows` messages."""
-        if len(self._routes) > _REMEMBERED_TOPICS:
-            self._forget()
+        if self._roster.full:
+            self._roster.forget()
         step, n = self.plan.frame_rows, len(arrivals)
         return [taken for low in range(0, n, step) for taken in self._pass(arrivals, low, min(low + step, n), received_at)]
 
     def _pass(self, arrivals: Arrivals, low: int, high: int, received_at: Micros) -> list[Taken]:
         taken = Taken()
         plain, rest = self._sort(arrivals, low, high)
-        made, left = columns.quick(plain, received_at, self._names, self.plan.limits.payload_bytes)
+        made, left = quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes)
         taken.counts["telemetry"] += len(plain.payloads) - len(left)
         rows: list[Placed] = []
-        for i in sorted([*rest, *(plain.places[place] for place in left)]):
-            self._one(arrivals, i, received_at, taken, rows)
+        for i in sorted([*rest, *(plain.places[position] for position in left)]):
+            extra = arrivals.extra.get(i, _NOTHING)
+            self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, received_at), taken, rows)
         if len(rows) * _ROW_BYTES > _FRAME_BYTES and high - low > 1:
-            # Many rows out of few messages: cut the pass, so that no frame outgrows what the log takes. Nothing of this try is kept.
+            # Many rows out of few messages: halve the pass, so that no frame outgrows what the log takes. Nothing of this try is kept.
             middle = (low + high) // 2
             return [*self._pass(arrivals, low, middle, received_at), *self._pass(arrivals, middle, high, received_at)]
-        made += columns.slow(rows)
+        made += of_rows(rows)
         if made:
             self._frames(made, received_at, taken)
         return [taken]
 
-    def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Quick, list[int]]:
-        """The messages that may take the fast way, and the index of each that may not."""
-        known = self._plain.get
-        names = arrivals.topics if high - low == len(arrivals) else arrivals.topics[low:high]
-        numbers = [known(topic, -1) for topic in names]
+    def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int]]:
+        """The messages that may take the quick way, and the index of each that may not."""
+        known = self._roster.plain.get
+        whole = high - low == len(arrivals)
+        numbers = [known(topic, -1) for topic in (arrivals.topics if whole else arrivals.topics[low:high])]
         if -1 not in numbers and not arrivals.extra:
-            payloads = arrivals.payloads if high - low == len(arrivals) else arrivals.payloads[low:high]
-            return Quick(list(range(low, high)), numbers, payloads), []
-        found, rest = Quick([], [], []), []
+            return Plain(list(range(low, high)), numbers, arrivals.payloads if whole else arrivals.payloads[low:high]), []
+        found, rest = Plain([], [], []), []
         for i, number in enumerate(numbers, low):
-            if number < 0 and (route := self._resolved(arrivals.topics[i])) is not None and route.plain and self.plan.owns(route.partition):
-                number = route.number  # noqa: PLW2901 - the first message of a device
+            if number < 0:
+                number = self._first(arrivals.topics[i])  # noqa: PLW2901
             extra = arrivals.extra.get(i)
             if number < 0 or (extra is not None and not _usual(extra)):
                 rest.append(i)
@@ -148,129 +116,106 @@ class Intake:
                 found.payloads.append(arrivals.payloads[i])
         return found, rest
 
-    def _resolved(self, topic: bytes) -> Route | None:
-        """The route of a topic, or None where there is none; what was found is remembered."""
-        route = self._routes.get(topic)
-        if route is not None:
-            return route
+    def _first(self, topic: bytes) -> int:
+        """The number of a device whose topic was not known, if it may take the quick way; else -1."""
         try:
-            route = self._map.resolve(topic)
+            route = self._roster.route(topic)
         except Rejected:
-            return None
-        self._routes[topic] = route
-        if route.number == len(self._keys):
-            self._names.append((route.device, route.key))
-            self._keys.append(route.key)
-            if route.number == len(self._places):
-                self._places = np.concatenate([self._places, np.zeros_like(self._places)])
-            self._places[route.number] = route.partition
-        if route.plain and self.plan.owns(route.partition):
-            self._plain[topic] = route.number
-        return route
+            return -1
+        return route.number if topic in self._roster.plain else -1
 
     # ----------------------------------------------------------------------------------------------- one message
 
-    def _one(self, arrivals: Arrivals, i: int, received_at: Micros, taken: Taken, rows: list[Placed]) -> None:
-        topic, payload, extra = arrivals.topics[i], arrivals.payloads[i], arrivals.extra.get(i, Extra())
-        route = self._resolved(topic)
-        owned = self.plan.owns(route.partition if route else self._rejected_partition(topic))
-        if not owned or (route is not None and route.kind == "ignore"):
-            taken.counts["skipped"] += 1
-            return
+    def _one(self, message: _Message, taken: Taken, rows: list[Placed]) -> None:
+        route: Route | None = None
         try:
-            if route is None:
-                self._map.resolve(topic)
-                raise Rejected(Reason.UNKNOWN_TOPIC)  # not reached: it was refused once already
-            if extra.size is not None:
-                raise Rejected(Reason.TOO_LARGE, f"{extra.size} bytes, at most {self.plan.limits.payload_bytes}")
-            kind = self._take(route, payload, extra, i, received_at, taken, rows)
+            route = self._roster.route(message.topic)
+            wanted = self.plan.owns(route.partition) and route.kind != "ignore"
+            kind = self._take(route, message, taken, rows) if wanted else "skipped"
         except Rejected as why:
-            kind = "rejected"
-            self._refuse(arrivals, i, why, route, received_at, taken)
+            kind = self._refuse(message, why, route, taken)
         taken.counts[kind] += 1
 
-    def _take(
-        self, route: Route, payload: bytes, extra: Extra, i: int, received_at: Micros, taken: Taken, rows: list[Placed]
-    ) -> str:
+    def _take(self, route: Route, message: _Message, taken: Taken, rows: list[Placed]) -> str:
+        payload, received_at = message.payload, message.received_at
+        if message.extra.size is not None:
+            raise Rejected(Reason.TOO_LARGE, f"{message.extra.size} bytes, at most {self.plan.limits.payload_bytes}")
         if route.kind == "status":
-            presence = self._presence.heard(route, payload, received_at, retained=extra.retain)
+            presence = self._presence.heard(route, payload, received_at, retained=message.extra.retain)
             if presence is not None:
-                taken.records.append(self._outgoing(presence, route.partition))
-        elif extra.retain:
+                taken.records.append(_outgoing(presence, route.partition))
+        elif message.extra.retain:
             # Stored telemetry and answers would come again with every new subscriber: they are no news.
             return "retained"
         elif route.kind == "reply":
             answer = reply(route, payload, received_at)
-            taken.records.append(self._outgoing(answer, route.partition))
+            taken.records.append(_outgoing(answer, route.partition))
             taken.statuses[answer.status] += 1
         else:
-            rows += self._decoded(route, payload, extra, i, received_at)
+            rows += self._decoded(route, message)
         return route.kind
 
-    def _decoded(self, route: Route, payload: bytes, extra: Extra, i: int, received_at: Micros) -> list[Placed]:
+    def _decoded(self, route: Route, message: _Message) -> list[Placed]:
         found = decode(
-            payload,
-            Sender(route.device, route.key, received_at),
+            message.payload,
+            Sender(route.device, route.key, message.received_at),
             decoder=route.decoder,
-            content_type=extra.properties.content_type,
+            content_type=message.extra.properties.content_type,
             limits=self.plan.limits,
         )
         placed = []
-        for place, row in enumerate(found):
-            measured_at, received, quality = settle(row, received_at, recorded=route.recorded)
-            reading = Reading(route.key, measured_at, received, quality, row.values, row.units, row.boot, row.seq)
-            placed.append(Placed(i * columns.ROWS_PER_MESSAGE + place, route.number, reading))
+        for i, row in enumerate(found):
+            measured_at, received_at, quality = settle(row, message.received_at, recorded=route.recorded)
+            reading = Reading(route.key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
+            placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, route.number, reading))
         return placed
 
-    def _refuse(self, arrivals: Arrivals, i: int, why: Rejected, route: Route | None, received_at: Micros, taken: Taken) -> None:
-        topic, payload, extra = arrivals.topics[i], arrivals.payloads[i], arrivals.extra.get(i)
-        size = extra.size if extra is not None and extra.size is not None else len(payload)
-        record = rejection(topic, payload, arrivals.mids[i], why, received_at, route=route, size=size)
-        taken.records.append(self._outgoing(record, self._rejected_partition(topic, record.key)))
+    def _refuse(self, message: _Message, why: Rejected, route: Route | None, taken: Taken) -> str:
+        source = topics.key_of(topics.DEFAULT_TENANT, source_of(message.topic))
+        partition = topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
+        if route is None and not self.plan.owns(partition):
+            return "skipped"  # nobody's device: the worker that writes the partition of its rejection tells about it
+        record = rejection(message.topic, message.payload, message.mid, why, message.received_at, route=route, size=message.extra.size)
+        taken.records.append(_outgoing(record, partition))
         taken.reasons[why.reason] += 1
-        if route is not None and (note := self._notes.note(route, why, received_at, self.plan.speed)) is not None:
+        if route is not None and (note := self._notes.note(route, why, message.received_at, self.plan.speed)) is not None:
             taken.notes.append(note)
-
-    def _rejected_partition(self, topic: bytes, key: str = "") -> int:
-        from ingest.refusals import source_of  # noqa: PLC0415
-
-        return topics.partition_of(
-            key or topics.key_of(topics.DEFAULT_TENANT, source_of(topic)), self.plan.rejected_partitions, self.plan.recorded_partitions
-        )
+        return "rejected"
 
     # ----------------------------------------------------------------------------------------------- records
 
     def _frames(self, made: Sequence[Columns], received_at: Micros, taken: Taken) -> None:
-        for partition, frame in self.framer.frames(made, self._places, self._keys, received_at):
+        for partition, frame in self.framer.frames(made, self._roster.places, self._roster.keys, received_at):
             taken.records.append(self.framed(partition, frame))
             taken.framed.append(partition)
             taken.rows += frame.n
-            taken.frames += 1
             if partition >= self.plan.first_recorded:
-                taken.recorded[partition] = frame.now
-                taken.records.append(self.reply_tick(partition, frame.now))
+                taken.records.append(reply_tick(partition, frame.now))
 
     def framed(self, partition: int, frame: Frame) -> Outgoing:
         """A frame on its way to the log."""
         return Outgoing(self.plan.readings, partition, None, encode(frame), FRAME_HEADERS)
 
-    def reply_tick(self, partition: int, now: Micros) -> Outgoing:
-        """`Every reply up to now has been written to this partition`."""
-        tick = records.Tick(id=f"tick/{topics.REPLIES}/{partition}/{now}", at=now)
-        _, value, headers = records.to_wire(tick, SOURCE)
-        return Outgoing(topics.REPLIES, partition, None, value, headers)
-
     def answered(self, answer: records.Reply) -> Outgoing:
         """A reply vorab writes in a device's place."""
-        partition = topics.partition_of(answer.key, self.plan.partitions, self.plan.recorded_partitions)
-        return self._outgoing(answer, partition)
+        return _outgoing(answer, self.plan.partition_of(answer.key))
 
-    def _outgoing(self, record: records.Record, partition: int) -> Outgoing:
-        key, value, headers = records.to_wire(record, SOURCE)
-        return Outgoing(record.TOPIC, partition, key, value, headers)
+
+_NOTHING: Final = Extra()
+
+
+def reply_tick(partition: int, now: Micros) -> Outgoing:
+    """`Every reply up to now has been written to this partition`."""
+    tick = records.Tick(id=f"tick/{topics.REPLIES}/{partition}/{now}", at=now)
+    _, value, headers = records.to_wire(tick, SOURCE)
+    return Outgoing(topics.REPLIES, partition, None, value, headers)
+
+
+def _outgoing(record: records.Record, partition: int) -> Outgoing:
+    key, value, headers = records.to_wire(record, SOURCE)
+    return Outgoing(record.TOPIC, partition, key, value, headers)
 
 
 def _usual(extra: Extra) -> bool:
     """Whether properties change nothing about how a message is read."""
-    kind = extra.properties.content_type
-    return not extra.retain and extra.size is None and (not kind or kind == "application/json")
+    return not extra.retain and extra.size is None and is_json(extra.properties.content_type)

@@ -89,7 +89,7 @@ class Splitter:
             self._give_up_large(found)
         return found
 
-    def _take(self, buf: bytes, found: Arrivals, other: Other) -> int:
+    def _take(self, buf: bytes, found: Arrivals, other: Other) -> int:  # noqa: C901, PLR0912 - see below
         # The hottest loop of ingest: every name is local and nothing is called per packet but slicing and appending.
         v5, largest = self._v5, self._largest
         add_topic, add_payload, add_mid = found.topics.append, found.payloads.append, found.mids.append

@@ -39,8 +39,10 @@ def source_of(topic: bytes) -> str:
     return f"{text[:_MAX_SOURCE]}…{hashlib.blake2s(topic, digest_size=8).hexdigest()}"
 
 
-def rejection(topic: bytes, payload: bytes, mid: bytes, why: Rejected, received_at: Micros, *, route: Route | None, size: int) -> Rejection:
-    """The record of one refused message.
+def rejection(
+    topic: bytes, payload: bytes, mid: bytes, why: Rejected, received_at: Micros, *, route: Route | None, size: int | None
+) -> Rejection:
+    """The record of one refused message; `size` is its full size where only the head of the payload is here.
 
     Its id comes from topic, payload and packet id: a message that the broker delivers again after a reconnect has all three,
     so it counts once. QoS 0 is never delivered again; there the time of arrival takes the packet id's place.
@@ -55,7 +57,7 @@ def rejection(topic: bytes, payload: bytes, mid: bytes, why: Rejected, received_
         detail=why.detail.encode("utf-8", "backslashreplace").decode()[:_MAX_DETAIL],
         device=route.key if route else "",
         at=received_at,
-        size_bytes=size,
+        size_bytes=len(payload) if size is None else size,
         payload_base64=base64.b64encode(payload[:HEAD_BYTES]).decode(),
         origin_topic=source,
     )

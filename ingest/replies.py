@@ -1,11 +1,12 @@
 """What devices answer to commands, as reply records. Pure.
 
-    {"id": "<action>", "status": "running", "progress": 40, "detail": "closing valves", "result": {…}, "error": {"code": …, "message": …}}
+An answer is `{"id": "<action>", "status": "running", "progress": 40, "detail": "closing valves"}`; a final one may add `result`, and a
+failed one `error` with `code` and `message`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.records import MAX_TEXT, Reply, ReplyStatus
 
-MAX_BYTES = 16_384
+MAX_BYTES: Final = 16_384
 
 
 def reply(route: Route, payload: bytes, received_at: Micros) -> Reply:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from ingest.decoders import flat, senml
 from ingest.decoders.rows import Limits, Row, Sender
 from ingest.decoders.strict import parse
 from vorab.errors import Reason, Rejected
 
-__all__ = ["Limits", "Row", "Sender", "decode"]
+__all__ = ["Limits", "Row", "Sender", "decode", "is_json"]
 
 Decoder = Callable[[object, Sender], list[Row]]
 
@@ -26,6 +26,15 @@ CONTENT_TYPES: Final = {
 }
 
 
+def _named(content_type: str) -> str | None:
+    return CONTENT_TYPES.get(content_type.partition(";")[0].strip().lower())
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a message of this content type is read as if it had named none."""
+    return not content_type or _named(content_type) == ""
+
+
 def decode(payload: bytes, sender: Sender, *, decoder: str = "auto", content_type: str = "", limits: Limits | None = None) -> list[Row]:
     """The rows of one message; `decoder` is what the topic map says, `content_type` what the message says.
 
@@ -35,7 +44,7 @@ def decode(payload: bytes, sender: Sender, *, decoder: str = "auto", content_typ
     bounds = limits or Limits()
     if len(payload) > bounds.payload_bytes:
         raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {bounds.payload_bytes}")
-    named = CONTENT_TYPES.get(content_type.partition(";")[0].strip().lower())
+    named = _named(content_type)
     if named is None:
         raise Rejected(Reason.UNSUPPORTED, f"content type {content_type[:100]!r}")
     parsed = parse(payload)

@@ -3,8 +3,8 @@
     {"temperature": 21.5}      {"ts": 1795467600000, "boot": 3, "seq": 17, "temperature": 21.5}
     {"ts": …, "values": {"temperature": 21.5}}                a list of any of these
 
-`ts` is in ms (a fraction keeps µs); `boot` and `seq` count restarts and messages; `device` or `device_id` may repeat who the topic says it is.
-A `null` is no value and is left out. An object or list inside is refused: the path says where.
+`ts` is in ms (a fraction keeps µs); `boot` and `seq` count restarts and messages; `device` or `device_id` may repeat what the topic
+says. A `null` is no value and is left out. An object or list inside is refused: the path says where.
 """
 
 from __future__ import annotations

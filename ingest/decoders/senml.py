@@ -118,7 +118,8 @@ class _Pack:
     def _value(self, record: dict[str, Any], label: str) -> Value:
         value = record[label]
         if label == "v":
-            return number("v", value) + self._base.get("bv", 0)
+            base: int | float = self._base.get("bv", 0)
+            return number("v", value) + base
         if label == "vb":
             if not isinstance(value, bool):
                 raise Rejected(Reason.BAD_VALUE, "vb is neither true nor false")

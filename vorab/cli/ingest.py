@@ -11,6 +11,7 @@ from vorab.errors import ConfigError
 
 
 def ingest(
+    *,
     mqtt: Annotated[str, typer.Option(help="MQTT broker, HOST:PORT.", show_default="[mqtt] host and port")] = "",
     log: Annotated[str, typer.Option(help="kafka://HOST:PORT or sqlite:///PATH.", show_default="[log]")] = "",
     share: Annotated[str, typer.Option(help="This worker's part of the partitions: 0/2 and 1/2 for two workers.", show_default="0/1")] = "",

@@ -1,0 +1,294 @@
+"""The thread that talks MQTT: waits, reads, decides, writes to the log, acknowledges, and rests so that the next read finds many.
+
+It owns everything but two queues: what the log says about records (`_results`) and what the courier brings (`_brought`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from ingest import counting
+from ingest.bridge import Append, Bridge, Effect
+from ingest.downlink import Command, Downlink
+from ingest.intake import Intake, reply_tick
+from ingest.mqtt import READ_BYTES, BulkClient, Events, Subscription, command_properties
+from ingest.packets import Arrivals, pubacks
+from ingest.plan import Plan, client_id
+from ingest.ticks import Ticker
+from ingest.topicmap import TopicMap
+from vorab.clock import SECOND, Clock, Micros
+from vorab.errors import Unavailable
+from vorab.frame import decode
+from vorab.log import EventLog
+from vorab.records import Action, Record, Reply
+from vorab.service import logger
+from vorab.settings import Mode, Settings
+from vorab.testing import crashpoint
+
+LOG = logger("ingest")
+_RETRY_S: Final = 0.5
+_BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_DRAIN_S: Final = 5.0
+_SLICE_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 1.0
+
+
+class Loop:
+    """`run` is the thread; `bring`, `wake` and the properties are for others."""
+
+    def __init__(self, log: EventLog, settings: Settings, clock: Clock, plan: Plan) -> None:
+        """Raises ConfigError for a topic map or TLS files that cannot be."""
+        self._log, self._settings, self._clock, self.plan = log, settings, clock, plan
+        topic_map = TopicMap(settings.ingest.topic_map, plan.partitions, plan.recorded_partitions)
+        self._intake = Intake(plan, topic_map)
+        self._bridge = Bridge(most_messages=settings.mqtt.receive_maximum)
+        self._shadow = settings.mode is Mode.SHADOW
+        self._downlink = Downlink(speed=clock.speed, shadow=self._shadow)
+        self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
+        self._reply_ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
+        self._client = BulkClient(
+            settings.mqtt,
+            client_id(settings),
+            [Subscription(name, retained=kind == "status") for name, kind in topic_map.filters],
+            Events(self._connected, self._subscribed, self._disconnected),
+        )
+        self._results: deque[tuple[int, BaseException | None]] = deque()
+        self._brought: deque[Record] = deque()
+        self._actions: deque[Action] = deque()
+        """Commands that wait for a connection."""
+        self._asleep = False
+        """Whether the thread may be in a `select`, so that it must be woken."""
+        self._now: Micros = 0
+        self._counted_at: Micros = 0
+        self._appended_at: dict[int, Micros] = {}
+        self._attempt = 0
+        self._was_connected = False
+        self._listening = False
+        self._trouble = "not connected to the MQTT broker yet"
+
+    # ----------------------------------------------------------------------------------------------- for other threads
+
+    @property
+    def mqtt_trouble(self) -> str | None:
+        """Why messages cannot arrive, or None."""
+        return None if self._listening else self._trouble
+
+    @property
+    def log_trouble(self) -> str | None:
+        """Why the log gets nothing, or None."""
+        return "the log does not take records" if self._bridge.troubled else None
+
+    def bring(self, record: Record) -> None:
+        """An action to hand over, or a reply somebody wrote."""
+        self._brought.append(record)
+        self._wake()
+
+    def _said(self, token: int, error: BaseException | None) -> None:
+        """What the log says about a record."""
+        self._results.append((token, error))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self._client.wake()
+
+    # ----------------------------------------------------------------------------------------------- the thread
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop`; then let what was read reach the log, acknowledge it, and say goodbye."""
+        self._remember()
+        while not stop.is_set():
+            self._work()
+            if self._bridge.full:
+                self._wait_for_the_log()
+            elif not self._client.connection_is_open:
+                self._connect(stop)
+            else:
+                self._turn()
+        self._drain()
+
+    def _remember(self) -> None:
+        """Where the time of each partition stood: a frame of this run must not say an earlier `now` than one of the last."""
+        topic = self.plan.readings
+        begins, ends = self._log.begins(topic), self._log.ends(topic)
+        last = {(topic, p): ends[p] - 1 for p in self.plan.owned if ends[p] > begins[p]}
+        for entry in self._log.read(last, limit=len(last), wait_s=_LONGEST_WAIT_S) if last else ():
+            self._intake.framer.now[entry.partition] = decode(entry.value or b"").now
+
+    def _turn(self) -> None:
+        """Wait for messages and take them."""
+        wait_s = min(_LONGEST_WAIT_S, self._ticker.wait(self._now) / SECOND / self._clock.speed)
+        self._asleep = True
+        self._client.loop(0.0 if self._results or self._brought else wait_s)
+        self._asleep = False
+        arrivals, self._client.arrived = self._client.arrived, None
+        if arrivals is None or not arrivals.topics:
+            return
+        began = self._tell_time()
+        self._take(arrivals, began)
+        if self._client.read_bytes < READ_BYTES:
+            # The first message of a quiet hour has left already; under load this rest is what makes one frame of many messages.
+            rest_s = self._settings.ingest.linger_ms / 1000 - (self._tell_time() - began) / SECOND / self._clock.speed
+            if rest_s > 0:
+                time.sleep(rest_s)
+
+    def _work(self) -> None:
+        """Everything but reading: what the log said, what the courier brought, and the time."""
+        now = self._tell_time()
+        while self._results:
+            self._landed(*self._results.popleft(), now)
+        while self._brought:
+            record = self._brought.popleft()
+            if isinstance(record, Reply):
+                self._downlink.answered(record)
+            elif isinstance(record, Action):
+                self._actions.append(record)
+        if self._listening:
+            while self._actions:
+                self._hand_over(self._actions.popleft(), now)
+            if not self._bridge.full:
+                self._tick(now)
+        if now - self._counted_at >= SECOND * self._clock.speed:
+            self._counted_at = now
+            oldest = self._bridge.oldest
+            counting.waiting(self._bridge.messages, 0.0 if oldest is None else (now - oldest) / SECOND / self._clock.speed)
+
+    def _take(self, arrivals: Arrivals, now: Micros) -> None:
+        passes = self._intake.take(arrivals, now)
+        crashpoint("ingest.before_append")
+        self._do(self._bridge.received(arrivals.mids, (record for taken in passes for record in taken.records), len(arrivals), now))
+        for taken in passes:
+            self._ticker.written(taken.framed, now)
+            counting.taken(taken)
+            for note in () if self._shadow else taken.notes:
+                self._client.publish(note.topic, note.payload, qos=0)
+
+    def _tick(self, now: Micros) -> None:
+        for partition in self._ticker.due(now):
+            self._do(self._bridge.emit(self._intake.framed(partition, self._intake.framer.tick(partition, now))))
+            counting.tick()
+        for partition in self._reply_ticker.due(now):
+            self._do(self._bridge.emit(reply_tick(partition, now)))
+
+    # ----------------------------------------------------------------------------------------------- effects
+
+    def _do(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Append):
+                self._appended_at[effect.token] = self._now
+                try:
+                    self._log.append(effect.record, partial(self._said, effect.token))
+                except Unavailable as error:
+                    self._said(effect.token, error)
+            elif effect.epoch == self._client.epoch and self._client.connection_is_open and (acks := pubacks(effect.mids)):
+                crashpoint("ingest.before_ack")
+                self._client.acknowledge(acks)
+
+    def _landed(self, token: int, error: BaseException | None, now: Micros) -> None:
+        began = self._appended_at.pop(token)
+        if error is not None:
+            LOG.warning("the log did not take a record; it is kept and tried again", why=str(error))
+            self._bridge.failed(token)
+            return
+        counting.appended((now - began) / SECOND / self._clock.speed)
+        stale = self._bridge.stale
+        self._do(self._bridge.confirmed(token))
+        counting.stale(self._bridge.stale - stale)
+
+    def _hand_over(self, action: Action, now: Micros) -> None:
+        partition = self.plan.partition_of(action.key)
+        if partition >= self.plan.first_recorded:
+            now = self._intake.framer.now.get(partition, 0)
+        decided = self._downlink.decide(action, now)
+        if isinstance(decided, Command):
+            properties = None
+            if self._client.v5:
+                properties = command_properties(decided.response_topic, decided.correlation, decided.expires_in_s)
+            self._client.publish(decided.topic, decided.payload, qos=1, properties=properties)
+            counting.action("published")
+        elif isinstance(decided, Reply):
+            self._do(self._bridge.emit(self._intake.answered(decided)))
+            counting.action(decided.status)
+        else:
+            counting.action(decided)
+
+    # ----------------------------------------------------------------------------------------------- waiting
+
+    def _wait_for_the_log(self) -> None:
+        """Back-pressure: not a byte is read until the log has taken what it was given."""
+        troubled = self._bridge.troubled
+        self._asleep = not troubled  # after a failure the pause is meant
+        if not self._results:
+            self._client.stay_alive(_RETRY_S if troubled else _SLICE_S)
+        self._asleep = False
+        if troubled and not self._results:
+            self._do(self._bridge.retry())
+
+    def _connect(self, stop: threading.Event) -> None:
+        """Open a connection, after a wait that grows with each attempt that failed."""
+        if self._attempt:
+            left_s = _BACKOFF_S[min(self._attempt, len(_BACKOFF_S)) - 1]
+            while left_s > 0 and not stop.wait(_SLICE_S):
+                left_s -= _SLICE_S
+                self._work()
+        if stop.is_set():
+            return
+        self._attempt += 1
+        try:
+            self._client.reconnect()
+        except OSError as error:
+            self._trouble = f"no MQTT broker at {self._settings.mqtt.host}:{self._settings.mqtt.port}: {error}"
+            LOG.warning("cannot connect", why=self._trouble)
+        self._bridge.connected(self._client.epoch)
+
+    def _drain(self) -> None:
+        slices = int(_DRAIN_S / _SLICE_S)
+        self._listening = False
+        while slices and self._bridge.records:
+            slices -= 1
+            self._work()
+            self._asleep = True
+            if self._bridge.records and not self._results:
+                self._client.stay_alive(_SLICE_S)
+            self._asleep = False
+        self._work()
+        self._client.close()
+        counting.connected(up=False)
+
+    # ----------------------------------------------------------------------------------------------- what the client says
+
+    def _connected(self, session_present: bool) -> None:  # noqa: FBT001 - a callback
+        if self._was_connected and not session_present:
+            LOG.error("the broker had forgotten the session: what it kept for us is lost")
+            counting.session_lost()
+        self._was_connected = True
+        counting.connected(up=True)
+        LOG.info("connected", host=self._settings.mqtt.host, port=self._settings.mqtt.port, session_present=session_present)
+
+    def _subscribed(self, refused: Sequence[str]) -> None:
+        self._listening = not refused
+        if refused:
+            self._trouble = f"the broker refused the subscription to {', '.join(refused)}"
+            LOG.error("not subscribed", refused=list(refused))
+            return
+        self._attempt = 0
+        now = self._tell_time()
+        self._ticker.start(now)
+        self._reply_ticker.start(now)
+
+    def _disconnected(self, why: str) -> None:
+        if self._listening:
+            LOG.warning("disconnected", why=why)
+        self._listening = False
+        self._trouble = f"disconnected from the MQTT broker: {why}"
+        counting.connected(up=False)
+
+    def _tell_time(self) -> Micros:
+        """The clock, but never back."""
+        self._now = max(self._now, self._clock.now())
+        return self._now

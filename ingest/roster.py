@@ -1,0 +1,56 @@
+"""The devices heard so far, numbered, so that a topic costs one look-up and a partition one index. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from ingest.plan import Plan
+from ingest.topicmap import Route, TopicMap
+
+MOST: Final = 200_000
+"""Topics remembered; a flood of made-up devices must not fill the memory, so beyond it everything is forgotten and learned again."""
+
+
+class Roster:
+    """Routes by topic, and id, key and partition by device number."""
+
+    def __init__(self, topic_map: TopicMap, plan: Plan) -> None:
+        self._map, self._plan = topic_map, plan
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew; numbers given out before are void."""
+        self._map.numbers.clear()
+        self._routes: dict[bytes, Route] = {}
+        self.plain: dict[bytes, int] = {}
+        """Device number by topic, for telemetry of this worker that may take the quick way."""
+        self.names: list[tuple[str, str]] = []
+        """Id and key by number."""
+        self.keys: list[str] = []
+        """Key by number."""
+        self.places = np.zeros(1024, np.int64)
+        """Partition by number."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to forget."""
+        return len(self._routes) > MOST
+
+    def route(self, topic: bytes) -> Route:
+        """The route of a topic; raises Rejected where there is none."""
+        known = self._routes.get(topic)
+        if known is not None:
+            return known
+        route = self._map.resolve(topic)
+        self._routes[topic] = route
+        if route.number == len(self.keys):
+            self.names.append((route.device, route.key))
+            self.keys.append(route.key)
+            if route.number == len(self.places):
+                self.places = np.concatenate([self.places, np.zeros_like(self.places)])
+            self.places[route.number] = route.partition
+        if route.plain and self._plan.owns(route.partition):
+            self.plain[topic] = route.number
+        return route
