@@ -43,7 +43,8 @@ cases: Final = sa.Table(
     "cases",
     metadata,
     sa.Column("case", sa.String, primary_key=True),
-    sa.Column("customer", sa.String, nullable=False, index=True),
+    sa.Column("customer", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -82,7 +83,7 @@ deliveries: Final = sa.Table(
     metadata,
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String, nullable=False, unique=True),
-    sa.Column("customer", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("published", sa.Boolean, nullable=False, default=False, index=True),
 )

@@ -35,7 +35,8 @@ Security = Literal["none", "starttls", "tls"]
 
 def one_line(text: str, limit: int = MAX_HEADER) -> str:
     """Text as it may stand in a header: one line, no control characters, capped."""
-    clean = _CONTROL.sub(" ", text).strip()
+    # "=?" opens an encoded word (RFC 2047), in which a line break could hide until some mail program decodes it.
+    clean = _CONTROL.sub(" ", text).replace("=?", "= ?").strip()
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 

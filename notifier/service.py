@@ -18,7 +18,7 @@ from notifier.intake import INPUTS, SOURCE
 from notifier.render import Renderer
 from notifier.sending import Hands, Job
 from notifier.store import Notice, Store
-from vorab.clock import HOUR, SECOND, Clock, Micros
+from vorab.clock import DAY, HOUR, SECOND, Clock, Micros
 from vorab.errors import ConfigError, Unavailable
 from vorab.links import Claims, LinkFor, sign
 from vorab.log import EventLog, Outgoing, Position, append_all
@@ -34,6 +34,8 @@ IDLE_S: Final = 0.2
 BUSY_S: Final = 0.02
 AWAY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 900.0
+# As long as the log keeps notifications and deliveries.
+KEPT: Final = 400 * DAY
 # A compacted topic may end in records that are gone: silence, a few times over, is its end.
 SILENT_READS: Final = 5
 
@@ -161,21 +163,23 @@ class Notifier:
                         hint="the database belongs to another log; give each log a database of its own",
                     )
                 self._next[position] = max(place, begins.get(position[1], 0))
+        self.store.prune(self._clock.now() - KEPT)
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
         self._count(self.store.interrupted(safe, self._clock.now()))
         self.catch_up((DELIVERIES, CUSTOMERS))
         self.publish()
 
     def step(self, wait_s: float = IDLE_S) -> None:
-        """Read, decide, send, record, publish: once."""
+        """Record, publish, read, decide, send: once."""
         self.settle(BUSY_S if self._hands.busy else 0.0)
-        self.read(INPUTS, 0.0 if self._hands.busy else wait_s)
+        self.publish()
+        first = self.store.next_due()
+        waits = not self._hands.busy and (first is None or first > self._clock.now())
+        self.read(INPUTS, wait_s if waits else 0.0)
         due = self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy)
         if due and self.catch_up((CUSTOMERS, CASES_BY_CUSTOMER)):
             self.decide()
-        self.publish()
-        waiting = self.store.counts()
-        metric("vorab_notifications_due").set(waiting.get("queued", 0) + waiting.get("deferred", 0))
+        metric("vorab_notifications_due").set(self.store.waiting())
 
     def read(self, topics: Sequence[str], wait_s: float) -> int:
         """Take over what the log has next; returns how many records."""
@@ -212,6 +216,7 @@ class Notifier:
                 if job is not None:
                     jobs.append(job)
         for job in jobs:
+            crashpoint("notifier.after_claim")
             self._hands.take(job)
 
     def _judge(self, notice: Notice, now: Micros, *, may_send: bool) -> Job | None:

@@ -92,7 +92,9 @@ class Store:
             views[row.case] = _view(row.body)
         for customer, event in events:
             views[event.case] = fold(views.get(event.case), event, customer)
-        self.database.upsert(cases, [{"case": v.case, "customer": v.customer, "body": json.dumps(asdict(v))} for v in views.values()])
+        self.database.upsert(
+            cases, [{"case": v.case, "customer": v.customer, "at": v.at, "body": json.dumps(asdict(v))} for v in views.values()]
+        )
 
     def _queue(self, connection: sa.Connection, partition: int, offset: int, note: Notification) -> None:
         have = connection.execute(sa.select(notices.c.notification).where(notices.c.notification == note.id)).first()
@@ -251,6 +253,21 @@ class Store:
             query = sa.select(notices.c.state, sa.func.count()).group_by(notices.c.state)
             return {state: count for state, count in connection.execute(query)}  # noqa: C416 - rows are not pairs to mypy
 
+    def waiting(self) -> int:
+        """How many notifications wait."""
+        with self.database.begin() as connection:
+            found = connection.execute(sa.select(sa.func.count()).where(notices.c.state.in_(WAITING))).scalar()
+            return int(found or 0)
+
+    def prune(self, before: Micros) -> None:
+        """Forget what ended before a moment (µs); what still waits stays."""
+        old = sa.select(notices.c.notification).where(notices.c.due_at < before, notices.c.state.not_in((*WAITING, SENDING)))
+        with self.database.begin() as connection:
+            connection.execute(sa.delete(outbox).where(outbox.c.notification.in_(old)))
+            connection.execute(sa.delete(notices).where(notices.c.notification.in_(old)))
+            connection.execute(sa.delete(deliveries).where(deliveries.c.at < before, deliveries.c.published.is_(True)))
+            connection.execute(sa.delete(cases).where(cases.c.at < before))
+
     # -------------------------------------------------------------------------------------------- inside
 
     def _finish(
@@ -304,9 +321,7 @@ class Store:
             at=now,
             due_at=due_at,
         )
-        connection.execute(
-            sa.insert(deliveries).values(id=delivery.id, customer=note.key, body=delivery.model_dump_json(), published=False)
-        )
+        connection.execute(sa.insert(deliveries).values(id=delivery.id, at=now, body=delivery.model_dump_json(), published=False))
         return delivery
 
 
