@@ -5,6 +5,7 @@ Processors never see a clock; the rims (ingest, notifier, desk, hosts) are hande
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -36,7 +37,14 @@ def to_datetime(at: Micros) -> datetime:
 
 def iso(at: Micros) -> str:
     """µs as `2026-11-23T22:00:00.000000Z`, the one spelling used on the log."""
-    return to_datetime(at).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    seconds, micros = divmod(at, SECOND)
+    return f"{_second(seconds)}.{micros:06d}Z"
+
+
+@functools.lru_cache(maxsize=8192)
+def _second(seconds: int) -> str:
+    # Readings of many devices share their seconds: what is asked for again costs a third.
+    return to_datetime(seconds * SECOND).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def parse_iso(text: str) -> Micros:
