@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import os
 import platform
@@ -24,6 +25,8 @@ CRC_CHECK: Final = (b"123456789", 0xE3069283)
 SQLITE_MENDED: Final = (3, 51, 3)
 SQLITE_OLDEST: Final = (3, 35, 0)
 FREE_BYTES: Final = 1_000_000_000
+TIME_ERROR: Final = 5
+"""What Linux answers when nothing keeps its clock."""
 
 
 def examine(settings: Settings) -> Sequence[Finding]:
@@ -34,10 +37,11 @@ def examine(settings: Settings) -> Sequence[Finding]:
         checksums(),
         sqlite(sqlite3.sqlite_version_info, embedded=settings.log_address.startswith("sqlite:///")),
         folder(settings.state_path),
+        clock(synchronised()),
     ]
     if settings.clock:
         findings.append(
-            note("clock", f"runs on a story clock: {settings.clock}", "empty the setting clock for anything but a demonstration")
+            note("story", f"runs on a story clock: {settings.clock}", "empty the setting clock for anything but a demonstration")
         )
     if settings.mode is Mode.SHADOW:
         findings.append(note("mode", "shadow: everything decides, nothing leaves the house", 'set mode = "live" when you trust it'))
@@ -104,3 +108,27 @@ def folder(path: Path) -> Finding:
     if free < FREE_BYTES:
         return problem("state", f"only {free / 1e6:.0f} MB free below {nearest}", "make room: a full disk stops the log")
     return ok("state", f"{path} is writable, {free / 1e9:.1f} GB free")
+
+
+def synchronised() -> bool | None:
+    """Whether the kernel's clock is kept by a time server; None where that cannot be told."""
+    try:
+        adjtimex = ctypes.CDLL(None).adjtimex
+    except (AttributeError, OSError):
+        return None
+    # All zeros: ask, change nothing. The kernel fills in its struct timex, which is smaller than this.
+    state = adjtimex(ctypes.create_string_buffer(512))
+    return None if state < 0 else state != TIME_ERROR
+
+
+def clock(synchronised: bool | None) -> Finding:  # noqa: FBT001 - the one fact that is judged
+    """Whether quiet hours and silence are judged by the right time."""
+    if synchronised is None:
+        return note("clock", "this system does not say whether its clock is kept by a time server", "see that one is running")
+    if not synchronised:
+        return note(
+            "clock",
+            "no time server keeps the clock of this machine; in a container the host may",
+            "run chrony or systemd-timesyncd: quiet hours, silence and deadlines go by it",
+        )
+    return ok("clock", "kept by a time server")

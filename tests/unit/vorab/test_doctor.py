@@ -133,3 +133,10 @@ def test_sqlite_versions_are_judged_by_use(version: tuple[int, int, int], embedd
 def test_a_state_folder_that_does_not_exist_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
     """A first start makes the folder, so what counts is whether it can."""
     assert house.folder(tmp_path / "not" / "yet").verdict is not Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(("kept", "verdict"), [(True, Verdict.OK), (False, Verdict.NOTE), (None, Verdict.NOTE)])
+def test_a_clock_that_nobody_keeps_is_worth_a_note(kept: bool | None, verdict: Verdict) -> None:
+    """Quiet hours go by the machine's clock, so somebody should keep it; in a container that is the host."""
+    assert house.clock(kept).verdict is verdict
+    assert house.synchronised() in {True, False, None}
