@@ -159,7 +159,7 @@ class DeviceCases(Decisions):
         case, seen = self._find(symptom)
         if case is None or seen is None:
             return
-        seen.open = False
+        seen.open, seen.proven = False, symptom.proven
         if not any(seen.open for seen in case.symptoms):
             case.clear_at = why.at
         else:

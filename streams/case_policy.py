@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
 from vorab.records import Scalar, Severity
@@ -66,17 +66,17 @@ class Remedy(Part):
     grace: Duration = Field("2m", description="How long an answer may be on its way after that.")
     stands_still: Duration = Field("2m", description="How long the device is out of use; told when consent is asked.")
     consent: bool = Field(default=True, description="Whether the customer must have agreed to remote repair.")
-    limits: Limits = Field(default_factory=Limits)
+    limits: Limits = Field(default_factory=Limits, description="How much of it the whole fleet may have at a time.")
 
 
 class Line(Part):
     """One line of policy: what it is about, what is to be done, and how long everything may take."""
 
     line: str = Field(min_length=1, max_length=120, description="The line in words an operator recognises; shown with every decision.")
-    tenant: Patterns = ("*",)
-    model: Patterns = ("*",)
-    cause: Patterns = ("*",)
-    detector: Patterns = ("*",)
+    tenant: Patterns = Field(("*",), description="Tenants it is about, with `*` for anything; one or a list.")
+    model: Patterns = Field(("*",), description="Models it is about.")
+    cause: Patterns = Field(("*",), description="Causes it is about, as rules name them.")
+    detector: Patterns = Field(("*",), description="Detectors it is about: `threshold`, `silence`, `learned`.")
     severity: tuple[Severity, ...] = Field(tuple(Severity), description="Severities it is about.")
     do: str = Field(min_length=1, description="A remedy, `observe` or `hand_over`.")
     settle: Duration = Field("0s", description="Wait before the first attempt: it may pass by itself.")
@@ -86,7 +86,7 @@ class Line(Part):
     wait: Duration = Field("10m", description="Wait between attempts.")
     consent_wait: Duration = Field("12h", description="How long the customer's answer is waited for.")
     within: Duration = Field("30m", description="The symptom has to be gone this long after the device said it is done.")
-    stays: Duration = Field("10m", description="It has to stay gone this long; longer than the limit of the silence rule.")
+    stays: Duration = Field("30m", description="It has to stay gone this long; longer than the limit of the silence rule.")
     close: Duration = Field("30m", description="A resolved case closes this much later; a relapse before that reopens it.")
     impact: Literal[1, 2, 3] | None = Field(None, description="1 many or critical, 3 few; none: 2 where there is a customer, else 3.")
 
@@ -122,21 +122,6 @@ class Policy:
         return self.remedies.get(line.do)
 
 
-class Whole(Part):
-    """Everything that was read, checked as a whole."""
-
-    remedies: dict[str, Remedy]
-    policy: tuple[Line, ...]
-
-    @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        for line in self.policy:
-            if line.do not in {HAND_OVER, OBSERVE} and line.do not in self.remedies:
-                known = ", ".join(sorted((*self.remedies, HAND_OVER, OBSERVE)))
-                raise ValueError(f"line {line.line!r} says do: {line.do}, which is none of {known}")
-        return self
-
-
 # ITIL: priority is read off impact and urgency, never set by hand.
 PRIORITY: Final[Mapping[tuple[int, int], int]] = {
     (1, 1): 1, (1, 2): 2, (1, 3): 3,
@@ -153,3 +138,17 @@ def impact_of(line: Line, *, customer: bool) -> int:
     if line.impact is not None:
         return line.impact
     return 2 if customer else 3
+
+
+def keys(part: type[Part]) -> str:
+    """The keys of a part of a remedy file as a Markdown table, for `docs/remedies.md`."""
+    rows = ["| key | default | what it says |", "|---|---|---|"]
+    for name, info in part.model_fields.items():
+        default = info.get_default(call_default_factory=True, validated_data={})
+        shown = {"severity": "all", "limits": "see below"}.get(name)
+        if shown is None and isinstance(default, tuple):
+            shown = f"`{', '.join(default)}`"
+        if shown is None:
+            shown = "required" if info.is_required() else "none" if default is None or default in ({}, "") else f"`{default}`"
+        rows.append(f"| `{name}` | {shown} | {info.description} |")
+    return "\n".join(rows)

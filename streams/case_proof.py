@@ -34,12 +34,19 @@ def silent(state: DeviceState, case: Case) -> bool:
     return any(case.seen(symptom) is None for symptom in state.silent)
 
 
+def clear(case: Case) -> bool:
+    """Whether the case may be taken for well: all symptoms are clear, and where a remedy is to be proven, readings showed it."""
+    if case.phase is Phase.PROVING and not all(seen.proven for seen in case.symptoms):
+        return False
+    return case.clear_at is not None
+
+
 def watch(state: DeviceState, case: Case, line: Line, at: Micros) -> None:
     """Set the deadlines of a proof by what is known at `at`: well when it stays clear, disproved when it does not clear in time."""
     if case.phase not in WATCHED:
         return
     wished = case.phase is Phase.PERSON and case.call_wished
-    if case.clear_at is not None and not wished and not silent(state, case):
+    if case.clear_at is not None and clear(case) and not wished and not silent(state, case):
         since = max(case.clear_at, state.spoke_at)
         if case.phase is Phase.PROVING and case.done_at is not None:
             since = max(since, case.done_at)

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from streams.case_policy import File, Line, Policy, Remedy, Whole
+from streams.case_policy import HAND_OVER, OBSERVE, File, Policy, Remedy
 from vorab import example
 from vorab.errors import ConfigError
 
@@ -19,22 +19,24 @@ def load_policy(paths: Sequence[str | Path] = ()) -> Policy:
     Raises:
         ConfigError: a file is missing, is not YAML, or says something it may not; names file and line.
     """
+    read = [(file, *_read(file)) for file in _files([Path(path) for path in paths] or [example.folder("remedies")])]
     remedies: dict[str, Remedy] = {}
-    lines: list[Line] = []
     where: dict[str, Path] = {}
-    for file in _files([Path(path) for path in paths] or [example.folder("remedies")]):
-        found = _read(file)
+    for file, node, found in read:
         for name, remedy in found.remedies.items():
             if name in remedies:
-                raise ConfigError(f"remedy {name} is written twice", file=str(file), key=name, hint=f"the other one is in {where[name]}")
+                place = _line_of(node, ("remedies", name))
+                raise ConfigError(
+                    f"{name} is written twice", file=str(file), line=place, key=name, hint=f"the other one is in {where[name]}"
+                )
             remedies[name], where[name] = remedy, file
-        lines += found.policy
-    try:
-        Whole(remedies=remedies, policy=tuple(lines))
-    except ValidationError as error:
-        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(message, file=", ".join(sorted({str(path) for path in where.values()})), key="policy") from None
-    return Policy(remedies, tuple(lines))
+    known = {HAND_OVER, OBSERVE, *remedies}
+    for file, node, found in read:
+        for number, line in enumerate(found.policy):
+            if line.do not in known:
+                place, hint = _line_of(node, ("policy", number, "do")), f"it may be {', '.join(sorted(known))}"
+                raise ConfigError(f"there is no remedy {line.do}", file=str(file), line=place, key=f"policy.{number}.do", hint=hint)
+    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy))
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -49,7 +51,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _read(file: Path) -> File:
+def _read(file: Path) -> tuple[yaml.Node | None, File]:
     try:
         node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -57,7 +59,7 @@ def _read(file: Path) -> File:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigError(f"not valid YAML: {error.problem}", file=str(file), line=line) from None
     try:
-        return File.model_validate(values or {})
+        return node, File.model_validate(values or {})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         path = list(first["loc"])

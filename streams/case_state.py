@@ -67,6 +67,8 @@ class Seen(msgspec.Struct):
     limit: float | None
     onset: Micros
     explanation: str
+    proven: bool = True
+    """Once clear: whether readings showed it."""
 
 
 class Case(msgspec.Struct):

@@ -27,6 +27,7 @@ class Given(msgspec.Struct):
     """One answer."""
 
     action: str
+    case: str
     at: Micros
     expires_at: Micros
     state: PermitState
@@ -93,7 +94,7 @@ class Permits:
         remedy = self._policy.remedies.get(asked.remedy)
         reason = f"nobody has written a remedy called {asked.remedy}" if remedy is None else _over(ledger, remedy.limits, asked)
         state = PermitState.REFUSED if reason else PermitState.GRANTED
-        given = Given(asked.action, asked.at, asked.expires_at, state, reason)
+        given = Given(asked.action, asked.case, asked.at, asked.expires_at, state, reason)
         ledger.given.append(given)
         ledger.now = max(ledger.now, asked.at)
         _forget(ledger)
@@ -103,7 +104,8 @@ class Permits:
 def _over(ledger: Ledger, limits: Limits, asked: Permit) -> str:
     """Which limit stands against it; empty where none does. Counts by the times of the questions, not by when they came."""
     granted = [given for given in ledger.given if given.state is PermitState.GRANTED]
-    out = sum(given.at <= asked.expires_at and given.expires_at > asked.at for given in granted)
+    # An earlier attempt of the same case is over, or this one would not be asked for.
+    out = sum(given.at <= asked.expires_at and given.expires_at > asked.at and given.case != asked.case for given in granted)
     if out >= limits.out:
         return f"{out} machines are at it already, {limits.out} may be"
     hour = sum(abs(given.at - asked.at) < HOUR for given in granted)

@@ -218,6 +218,8 @@ class Symptom(DeviceRecord):
     detected_at: At
     """The deciding reading's time; for silence onset + limit."""
     cleared_at: At | None = None
+    proven: bool = True
+    """Of a cleared one: whether readings showed that it is gone; false where its rule was withdrawn or got used to it."""
     value: float | None = None
     low: float | None = None
     high: float | None = None
