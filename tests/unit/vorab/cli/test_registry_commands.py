@@ -1,0 +1,167 @@
+"""`vorab customers` and `vorab devices`: what goes in comes out, mistakes are named by file and line, nobody is left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from vorab.cli import app
+from vorab.errors import ConfigError
+from vorab.log import open_log
+from vorab.people import Person
+from vorab.topics import CUSTOMERS
+
+CUSTOMERS_CSV = """\
+customer,name,mail,phone,language,channels,purposes,tell_healed,quiet_from
+c-1,Erika Muster,erika@example.org,+49 30 1,de,mail file,service,yes,22:30
+c-2,"=HYPERLINK(""x"")",bob@example.org,,en,,service=yes advertising=no,,
+"""
+DEVICES_YAML = """\
+- {device: pump-1, model: pump, name: Pumpe 1, customer: c-1, firmware: 1.10, remote_repair: yes, limits: {pressure_low: 1.9}}
+- {device: pump-2, model: pump, remote_repair: no}
+- {device: pump-3, model: pump}
+"""
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own."""
+    monkeypatch.setenv("VORAB_STATE_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("VORAB_TOPICS_PARTITIONS", "2")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    """One command; errors speak as exceptions."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def ok(*arguments: str | Path) -> str:
+    """The output of a command that must work."""
+    found = run(*arguments)
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    """A file to import."""
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "yaml"])
+def test_customers_come_out_as_they_went_in(state: Path, form: str) -> None:
+    """Imported, exported, imported again in every format: the same each time."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    first = ok("customers", "export", "--format", form)
+    ok("customers", "erase", "c-1")
+    ok("customers", "import", put(state, f"again.{form}", first))
+    assert ok("customers", "export", "--format", form) == first
+    shown = json.loads(ok("customers", "show", "c-1", "--json"))
+    assert (shown["name"], shown["mail"], shown["channels"], shown["quiet_from"]) == (
+        "Erika Muster",
+        "erika@example.org",
+        ["mail", "file"],
+        "22:30",
+    )
+    assert shown["purposes"] == {"service": True, "advertising": False}
+    assert json.loads(ok("customers", "show", "main/c-2", "--json"))["name"] == '=HYPERLINK("x")'
+
+
+def test_a_spreadsheet_finds_no_formula(state: Path) -> None:
+    """A name that begins like a formula is quoted in CSV."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    assert "'=HYPERLINK" in ok("customers", "export", "--format", "csv")
+
+
+def test_names_and_addresses_never_reach_the_log(state: Path) -> None:
+    """The log holds random ids and preferences; people live in one other place."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    with open_log(f"sqlite:///{state / 'var' / 'log.db'}", read_only=True) as log:
+        entries = log.read({(CUSTOMERS, p): 0 for p in range(2)})
+    assert len(entries) == 2
+    assert all(b"Erika" not in (entry.value or b"") and b"example.org" not in (entry.value or b"") for entry in entries)
+    written = b"".join(file.read_bytes() for file in (state / "var").glob("log.db*"))
+    assert b"erika@example.org" not in written
+    assert "Erika" not in ok("customers", "export", "--without-people")
+
+
+def test_an_erased_customer_is_gone(state: Path) -> None:
+    """From the registry, from the store of people, and from the bytes on disk."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    assert "forgotten" in ok("customers", "erase", "c-1")
+    assert run("customers", "show", "c-1").exit_code == 1
+    assert [row["customer"] for row in json.loads(ok("customers", "export", "--format", "json"))] == ["c-2"]
+    written = b"".join(file.read_bytes() for file in (state / "var").rglob("*") if file.is_file())
+    assert b"erika@example.org" not in written
+
+
+def test_devices_come_out_as_they_went_in(state: Path) -> None:
+    """A firmware of 1.10 stays 1.10, and consent that was never asked stays unasked."""
+    ok("devices", "import", put(state, "in.yaml", DEVICES_YAML))
+    for form in ("csv", "json", "yaml"):
+        text = ok("devices", "export", "--format", form)
+        ok("devices", "import", put(state, f"again.{form}", text))
+        assert ok("devices", "export", "--format", form) == text
+    shown = [json.loads(ok("devices", "show", f"pump-{n}", "--json")) for n in (1, 2, 3)]
+    assert shown[0]["firmware"] == "1.10"
+    assert shown[0]["limits"] == {"pressure_low": 1.9}
+    assert [entry.get("remote_repair") for entry in shown] == [True, False, None]
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "text", "says"),
+    [
+        ("customers", "in.csv", "customer,nmae\nc-1,Erika\n", r"unknown key nmae[\s\S]*in\.csv:2[\s\S]*did you mean name\?"),
+        ("customers", "in.csv", "customer,mail\nc-1,nobody\n", r"not a mail address[\s\S]*in\.csv:2 \[mail\]"),
+        ("customers", "in.csv", "customer\nerika@example.org\n", r"never a name or an address"),
+        ("customers", "in.csv", "customer,time_zone\nc-1,Mars\n", r"no time zone 'Mars'"),
+        ("customers", "in.csv", "customer,quiet_from\nc-1,late\n", r"no time of day 'late'"),
+        ("customers", "in.csv", "customer,channels\nc-1,pigeon\n", r"channels"),
+        ("customers", "in.csv", "customer\nc-1\nc-1\n", r"twice"),
+        ("customers", "in.yaml", "customer: c-1\n", r"no list"),
+        ("customers", "in.json", "[{", r"not valid JSON"),
+        ("customers", "in.txt", "", r"ends in"),
+        ("customers", "missing.yaml", "", r"cannot be read"),
+        ("devices", "in.yaml", "- {model: pump}\n", r"the id the device has"),
+        ("devices", "in.yaml", "- {device: p, limits: {a: high}}\n", r"limits"),
+        ("devices", "in.yaml", "- {device: p, remote_repair: perhaps}\n", r"remote_repair"),
+        ("devices", "in.yaml", "- {device: p}\n- {device: p}\n", r"twice"),
+    ],
+)
+def test_a_mistake_is_named_and_nothing_is_written(state: Path, command: str, name: str, text: str, says: str) -> None:
+    """File, line, key and what would be right; the good rows before it are not written either."""
+    file = state / name
+    if name != "missing.yaml":
+        put(state, name, text)
+    with pytest.raises(ConfigError, match=says):
+        run(command, "import", file)
+    assert json.loads(ok(command, "export", "--format", "json")) == []
+
+
+def test_a_running_notifier_is_asked_to_write(state: Path) -> None:
+    """While it holds log and database, the commands go through its loopback HTTP."""
+    from notifier.wiring import Service
+    from vorab import settings
+    from vorab.clock import SystemClock
+    from vorab.provision import create_topics
+
+    found = settings.load()
+    with open_log(found.log_address) as log:
+        create_topics(log, found)
+        service = Service(log, found, SystemClock())
+        service.start()
+        try:
+            assert "2 customers imported" in ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+            assert "3 devices imported" in ok("devices", "import", put(state, "in.yaml", DEVICES_YAML))
+            assert service.people.get("main/c-1") == Person("main/c-1", "Erika Muster", "erika@example.org", "+49 30 1")
+            assert json.loads(ok("customers", "show", "c-1", "--json"))["language"] == "de"
+            ok("customers", "erase", "c-1")
+            assert service.people.get("main/c-1") is None
+        finally:
+            service.stop()
