@@ -1,0 +1,238 @@
+"""One processor instance with its merge: records in, records out, and what a restart needs. Pure; both hosts run it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+
+from streams.hosts.merge import BEGINNING, Due, Merge, Progress, Step
+from vorab import ids, topics
+from vorab.clock import SECOND, Micros
+from vorab.cloudevents import Headers, attributes
+from vorab.errors import ConfigError, Rejected
+from vorab.frame import Frame, decode
+from vorab.log import Outgoing
+from vorab.processor import Kind, Out, Processor, Registry
+from vorab.records import Record, Rejection, Tick, parse, to_wire
+
+HOST_BLOCK: Final = "@host"
+"""The block the host itself keeps beside the processor's own."""
+KEPT_BYTES: Final = 1_024
+"""How much of a refused record is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What an instance knows about the log: counts, names, and how often time is passed on."""
+
+    partitions: Callable[[str], int]
+    """The number of partitions of a topic (its name on the log)."""
+    recorded_partitions: int = 0
+    renames: Mapping[str, str] = field(default_factory=dict)
+    """Topic as processors call it → name on the log, where the two differ."""
+    tick_every: Micros = SECOND
+    """Time is passed on when it crosses a multiple of this, in the processors' time."""
+
+    def name(self, topic: str) -> str:
+        """A topic's name on the log."""
+        return self.renames.get(topic, topic)
+
+    def partition_of(self, topic: str, key: str) -> int:
+        """The partition of a key in a topic (as processors call it)."""
+        return topics.partition_of(key, self.partitions(self.name(topic)), self.recorded_partitions)
+
+    def input_partitions(self, kind: Kind) -> int:
+        """How many partitions a processor works on; raises ConfigError where its inputs differ."""
+        counts = {self.name(each.topic): self.partitions(self.name(each.topic)) for each in kind.inputs}
+        if len(set(counts.values())) != 1:
+            raise ConfigError(f"{kind.name}: its inputs have different numbers of partitions: {counts}", key="topics.partitions")
+        return next(iter(counts.values()))
+
+
+class Taken(NamedTuple):
+    """A record as it waits in the merge: read, or refused."""
+
+    record: Record | Frame | Rejected
+    value: bytes | None
+
+
+class Worked(NamedTuple):
+    """What a round of work came to."""
+
+    outputs: list[Outgoing]
+    steps: int
+    rejected: int
+    by_arrival: bool
+    """Whether a step's place was decided by when its record came: replaying need not repeat it."""
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """The host's own block."""
+
+    schema: int
+    offsets: dict[str, int]
+    times: dict[str, Micros]
+    now: Micros
+
+
+def read_record(topic: str, value: bytes | None, headers: Headers) -> tuple[Micros | None, Taken | None]:
+    """A record's time (None where it cannot be read) and content (None for a tick)."""
+    try:
+        if topic == topics.READINGS:
+            frame = decode(value or b"")
+            return frame.now, Taken(frame, value) if frame.n else None
+        context = attributes(headers)
+        if context.type == Tick.TYPE:
+            return context.time, None
+    except Rejected as refusal:
+        return None, Taken(refusal, value)
+    try:
+        return context.time, Taken(parse(context, value), value)
+    except Rejected as refusal:
+        return context.time, Taken(refusal, value)
+
+
+class Instance:
+    """A processor on one partition."""
+
+    def __init__(self, kind: Kind, partition: int, registry: Registry, layout: Layout, blocks: Mapping[str, bytes]) -> None:
+        """Build it and restore what `blocks` returned before.
+
+        Raises:
+            ConfigError: the state was written by a newer version of the processor.
+        """
+        self.kind, self.partition, self._layout = kind, partition, layout
+        saved = _saved(kind, partition, blocks.get(HOST_BLOCK))
+        self._merge: Merge[Taken] = Merge(kind.inputs, Progress(saved.offsets, saved.times, saved.now) if saved else None)
+        self._mark = self._floor(self._merge.now)
+        self._held: dict[str, Micros] = {}
+        self.told: dict[str, Micros] = {}
+        """The last tick of each topic; a host that knows more from before a crash adds it, so that no tick is told twice."""
+        self._source = f"urn:vorab:{kind.name}"
+        self._outputs: list[Outgoing] = []
+        self.processor: Processor = kind.build(partition, registry)
+        own = {name: value for name, value in blocks.items() if name != HOST_BLOCK}
+        if own:
+            self.processor.restore(own)
+
+    @property
+    def offsets(self) -> dict[str, int]:
+        """The next offset of each input that anything was taken and done from."""
+        return self._merge.progress().offsets
+
+    @property
+    def now(self) -> Micros:
+        """Merged time."""
+        return self._merge.now
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many records of each input were taken and wait for others."""
+        return self._merge.waiting
+
+    def take(self, topic: str, offset: int, value: bytes | None, headers: Headers) -> None:
+        """Take the next record of an input (topic as processors call it)."""
+        time, taken = read_record(topic, value, headers)
+        self._merge.push(topic, offset, time, taken)
+
+    def work(self, caught_up: Callable[[], bool] = lambda: True) -> Worked:
+        """Do all that can be done now; see `Merge.drain` for `caught_up`."""
+        steps = rejected = 0
+        by_arrival = False
+        for each in self._merge.drain(caught_up):
+            if isinstance(each, Due):
+                self._due(each.now)
+                continue
+            steps += 1
+            by_arrival = by_arrival or each.by_arrival
+            rejected += not self._step(each)
+        for topic in list(self._held):
+            self._pass_on(topic)
+        outputs, self._outputs = self._outputs, []
+        return Worked(outputs, steps, rejected, by_arrival)
+
+    def blocks(self) -> dict[str, bytes]:
+        """What changed since the last call, with the host's own block; belongs to `offsets`."""
+        progress = self._merge.progress()
+        own = msgspec.json.encode(Saved(self.kind.schema, progress.offsets, progress.times, progress.now))
+        return {**self.processor.dirty(), HOST_BLOCK: own}
+
+    def _step(self, step: Step[Taken]) -> bool:
+        record, value = step.payload
+        refusal = record if isinstance(record, Rejected) else None
+        if not isinstance(record, Rejected):
+            try:
+                outputs: Sequence[Out] = list(self.processor.step(step.topic, step.offset, record, step.now))
+            except Rejected as error:
+                refusal = error
+            else:
+                self._write(outputs)
+        if refusal is not None:
+            self._write([self._rejection(step, refusal, value)])
+        return refusal is None
+
+    def _due(self, now: Micros) -> None:
+        """Fire the timers; where time crosses a multiple of `tick_every`, say so to whoever reads the outputs."""
+        mark = self._floor(now)
+        if self.kind.ticks and mark > self._mark:
+            self._write(self.processor.due(mark))
+            self._mark = mark
+            self._held = dict.fromkeys(self.kind.ticks, mark)
+        self._write(self.processor.due(now))
+
+    def _floor(self, now: Micros) -> Micros:
+        return now // self._layout.tick_every * self._layout.tick_every if now != BEGINNING else BEGINNING
+
+    def _write(self, outputs: Iterable[Out]) -> None:
+        for out in outputs:
+            # A tick stands where time crossed its mark, but ticks with nothing between them are one.
+            if self._held:
+                self._pass_on(out.topic)
+            key, value, headers = to_wire(out.record, self._source)
+            partition = out.partition
+            if out.key is not None:
+                key = out.key.encode()
+            if partition is None:
+                partition = self._layout.partition_of(out.topic, key.decode())
+            self._outputs.append(Outgoing(self._layout.name(out.topic), partition, key, value, headers))
+
+    def _pass_on(self, topic: str) -> None:
+        mark = self._held.pop(topic, None)
+        if mark is not None and mark > self.told.get(topic, BEGINNING):
+            self.told[topic] = mark
+            _, value, headers = to_wire(Tick(id=f"{self.kind.name}/{self.partition}/{mark}", at=mark), self._source)
+            self._outputs.append(Outgoing(self._layout.name(topic), self.partition, None, value, headers))
+
+    def _rejection(self, step: Step[Taken], refusal: Rejected, value: bytes | None) -> Out:
+        origin = self._layout.name(step.topic)
+        return Out(
+            topics.REJECTED,
+            Rejection(
+                id=ids.rejection_id(origin, self.partition, step.offset, self.kind.name),
+                source=f"{origin}/{self.partition}",
+                reason=refusal.reason,
+                detail=refusal.detail[:2_000],
+                at=step.now,
+                size_bytes=len(value or b""),
+                payload_base64=base64.b64encode((value or b"")[:KEPT_BYTES]).decode(),
+                origin_topic=origin,
+                origin_partition=self.partition,
+                origin_offset=step.offset,
+            ),
+        )
+
+
+def _saved(kind: Kind, partition: int, block: bytes | None) -> Saved | None:
+    if block is None:
+        return None
+    saved = msgspec.json.decode(block, type=Saved)
+    if saved.schema > kind.schema:
+        raise ConfigError(
+            f"the state of {kind.name}, partition {partition}, was written by a newer vorab (schema {saved.schema}, here {kind.schema})",
+            hint="run the newer version again, or give this one a new state folder or group and let it read from the start",
+        )
+    return saved
