@@ -72,8 +72,7 @@ class Detect:
         if not isinstance(record, Frame) or not record.n:
             return []
         rows = rows_of(record, self.rules.watches)
-        slots, _ = self.devices.slots(record.devices)
-        rows.device = slots[rows.device]
+        rows.device = self.devices.slots(record.devices)[rows.device]
         found: list[tuple[int, int, str, Finding]] = []
         fresh = fresh_rows(rows, self.devices.columns, rows.device)
         self._hear(rows, fresh, found)
@@ -129,10 +128,13 @@ class Detect:
         if "names" not in blocks:
             return
         kept = msgspec.msgpack.decode(blocks["names"])
-        renumber = np.array([self._name(name) for name in kept["names"]], np.int32)
+        self._names, self._number, self._rule = [], {}, {}
+        for name in kept["names"]:  # blocks speak of names by these numbers
+            self._name(name)
         for rule, text in kept["rules"].items():
             if rule not in self.rules.by_id:
                 self._rule[self._name(rule)] = parse_rule(text)
+        self._rule.update((self._name(rule.id), rule) for rule in self.rules)
         time = msgspec.msgpack.decode(blocks["time"], strict=False)
         self._listening.now = time["now"]
         for limit in self._listening.resumed:
@@ -150,7 +152,7 @@ class Detect:
             if kind in old:
                 self._gone.append(name)
             if kind in tables:
-                self._restore_table(tables[kind], name, blocks[name], renumber)
+                self._restore_table(tables[kind], name, blocks[name])
         self._orphans += [(table, slot) for table in old.values() for slot in range(table.columns.n)]
         self._settle(range(len(self.devices.keys)))
 
@@ -243,10 +245,10 @@ class Detect:
         if rows.seq is not None and rows.numbered is None:
             return at, runs
         of = table.columns.of
-        written = of["written"][runs.slots]
-        last = of["ring_at"][runs.slots, (written - 1) % evidence.DEPTH]
         times = rows.measured[at]
-        repeats = (times == runs.before(times, last)) & ((written > 0) | ~runs.new)
+        repeats = times == runs.before(times, of["last_at"][runs.slots])
+        if repeats.any():
+            repeats &= (of["written"][runs.slots] > 0) | ~runs.new
         if rows.numbered is not None:
             repeats &= ~rows.numbered[at]
         if not repeats.any():
@@ -267,25 +269,23 @@ class Detect:
         if episodes is None:
             return
         of = columns.of
-        for rows, cleared in ((episodes.raised, False), (episodes.cleared, True)):
-            for row in rows.tolist():
-                slot = int(runs.slots[row])
-                rule = self._rule[int(of["rule"][slot])]
-                assert isinstance(rule, ThresholdRule)  # noqa: S101 - what stands in this table
-                value, limit, time = float(values[row]), float(of["limit"][slot]), int(times[row])
-                onset = int(episodes.onset[row])
-                shown = rule.unit or unit
-                if cleared:
-                    clear = None if rule.clear is None else float(of["clear"][slot])
-                    text = words.threshold_cleared(rule, value, clear, limit, shown)
-                else:
-                    text = words.threshold_raised(rule, value, limit, shown, int(episodes.count[row]), time - onset)
-                seen, numbers = evidence.recall(columns, runs, times, values, row, rule.evidence)
-                finding = Finding(
-                    rule, self.devices.keys[int(of["device"][slot]) - 1], onset, int(episodes.detected[row]), time if cleared else None,
-                    rule.signal, unit, value, None, None, limit, text, seen, numbers,
-                )  # fmt: skip
-                found.append((int(at[row]), 2, rule.id, finding))
+        for i, row in enumerate(episodes.rows.tolist()):
+            slot = int(runs.slots[row])
+            rule = self._rule[int(of["rule"][slot])]
+            assert isinstance(rule, ThresholdRule)  # noqa: S101 - what stands in this table
+            value, limit, time = float(values[row]), float(of["edge"][slot]) * rule.sign, int(times[row])
+            onset, raised, shown = int(episodes.onset[i]), bool(episodes.raised[i]), rule.unit or unit
+            if raised:
+                text = words.threshold_raised(rule, value, limit, shown, int(episodes.count[i]), time - onset)
+            else:
+                clear = None if rule.clear is None else float(of["inner"][slot]) * rule.sign
+                text = words.threshold_cleared(rule, value, clear, limit, shown)
+            seen, numbers = evidence.recall(columns, runs, times, values, row, rule.evidence)
+            finding = Finding(
+                rule, self.devices.keys[int(of["device"][slot]) - 1], onset, int(episodes.detected[i]), None if raised else time,
+                rule.signal, unit, value, None, None, limit, text, seen, numbers,
+            )  # fmt: skip
+            found.append((int(at[row]), 2, rule.id, finding))
 
     def _learned_of(
         self,
@@ -323,6 +323,7 @@ class Detect:
                     rule, self.devices.keys[int(of["device"][slot]) - 1], int(verdicts.onset[i]), int(of["detected"][slot]),
                     None if change == Change.RAISED else time, signal[0], signal[1], value,
                     low if low == low else None, high if high == high else None, None, text, seen, numbers,  # noqa: PLR0124 - NaN
+                    change != Change.ADAPTED,
                 )  # fmt: skip
                 found.append((int(at[row]), 3, rule.id, finding))
 
@@ -353,9 +354,8 @@ class Detect:
             limits = entry.limits if entry is not None else {}
             limit, clear = _bound(found.limit, limits), None if found.clear is None else _bound(found.clear, limits)
             if limit is None:  # of a device the registry does not know (any more): what it said stays, else nothing is beyond
-                limit = float(of["limit"][slot]) if not fresh else found.sign * np.inf
-            of["sign"][slot], of["limit"][slot] = found.sign, limit
-            of["clear"][slot] = np.nextafter(limit, found.sign * np.inf) if clear is None else clear
+                limit = float(of["edge"][slot]) * found.sign if not fresh else found.sign * np.inf
+            threshold.prepare(table.columns, slot, found.sign, limit, clear)
             of["hold"][slot], of["need"][slot] = found.hold, found.count
         elif fresh:
             learned = self._learned[table.columns.name][1]
@@ -400,17 +400,14 @@ class Detect:
 
     # ------------------------------------------------------------------------------------------ state and time
 
-    def _restore_table(self, table: Table, name: str, data: bytes, renumber: NDArray[np.int32]) -> None:
+    def _restore_table(self, table: Table, name: str, data: bytes) -> None:
         columns = table.columns
         first = int(name.rpartition("/")[2]) * columns.block
         got = columns.unpack(name, data)
-        mine = slice(first, first + got["n"])
-        for column in ("signal", "rule"):
-            columns.of[column][mine] = renumber[columns.of[column][mine]]
         if "learned" in got and columns.name in self._learned:
             learned = self._learned[columns.name][1]
             learned.grow(columns.n)
-            learned.restore(np.arange(mine.start, mine.stop), got["learned"])
+            learned.restore(np.arange(first, first + got["n"]), got["learned"])
 
     def _settle(self, devices: Sequence[int]) -> None:
         for table in self._tables():
@@ -425,7 +422,7 @@ class Detect:
             if of["device"][slot] and of["active"][slot] and rule is not None:
                 device, signal = self.devices.keys[int(of["device"][slot]) - 1], self._names[int(of["signal"][slot])]
                 onset, detected = int(of["onset"][slot]), int(of["detected"][slot])
-                found.append(Finding(rule, device, onset, detected, max(now, detected), signal, explanation=words.WITHDRAWN))
+                found.append(Finding(rule, device, onset, detected, max(now, detected), signal, explanation=words.WITHDRAWN, proven=False))
             table.free(slot)
         self._orphans.clear()
         return sorted(found, key=lambda each: (each.device, each.rule.id))

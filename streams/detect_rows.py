@@ -121,6 +121,7 @@ def fresh_rows(rows: Rows, devices: Columns, slots: Slots) -> NDArray[np.bool_]:
     taken = last >= 0
     heads, last = heads[taken], last[taken]
     of["boot"][heads], of["seq"][heads], of["seq_at"][heads], of["numbered"][heads] = boots[last], seqs[last], times[last], True
+    devices.touch(heads)
     fresh[some if runs.order is None else some[runs.order]] = new
     return fresh
 

@@ -7,6 +7,7 @@ rows of a frame at once. Devices are looked up in the registry when they are fir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import is_not
 from typing import Final, Protocol
 
 import numpy as np
@@ -17,8 +18,8 @@ from vorab.processor import Registry
 from vorab.records import Device
 
 DEVICE_BLOCK: Final = 256
-LOOK_UP: Final = 256
-"""Devices looked up again per call: all of a partition within seconds, for the price of a dozen readings."""
+LOOK_UP: Final = 64
+"""Devices looked up again per call: all of a busy partition within seconds, of a quiet one within a minute or two."""
 
 DEVICE_LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "boot": "<i8",
@@ -41,18 +42,12 @@ class Devices:
         self.columns = Columns("devices", DEVICE_LAYOUT, DEVICE_BLOCK)
         self._next = 0
 
-    def slots(self, keys: Sequence[str]) -> tuple[Slots, list[int]]:
-        """The slots of these devices, and which of them are new."""
-        got = list(map(self.slot.get, keys))
-        fresh: list[int] = []
-        if None in got:
-            for i, key in enumerate(keys):
-                if got[i] is None:
-                    got[i] = self.slot.get(key)
-                    if got[i] is None:
-                        got[i] = self.add(key)
-                        fresh.append(self.slot[key])
-        return np.array(got, np.intp), fresh
+    def slots(self, keys: Sequence[str]) -> Slots:
+        """The slots of these devices; makes those that are new."""
+        try:
+            return np.fromiter(map(self.slot.__getitem__, keys), np.intp, len(keys))
+        except KeyError:
+            return np.array([self.slot[key] if key in self.slot else self.add(key) for key in keys], np.intp)
 
     def add(self, key: str) -> int:
         """A new device."""
@@ -76,17 +71,17 @@ class Devices:
 
     def look_up(self) -> list[int]:
         """Look some devices up again, each in turn; the slots of those whose entry is another one now."""
-        changed: list[int] = []
         n = len(self.keys)
         first, last = self._next, min(self._next + LOOK_UP, n)
         self._next = last if last < n else 0
-        for slot in range(first, last):
-            entry = self._registry.device(self.keys[slot])
-            if entry is not self.entries[slot] and entry is not None:
-                changed.append(slot)
-                self.entries[slot] = entry
-                self.models[slot] = entry.model
-                self.columns.touch(np.array([slot]))
+        entries = list(map(self._registry.device, self.keys[first:last]))
+        changed: list[int] = []
+        if any(map(is_not, entries, self.entries[first:last])):
+            for slot, entry in enumerate(entries, first):
+                if entry is not None and entry is not self.entries[slot]:
+                    changed.append(slot)
+                    self.entries[slot], self.models[slot] = entry, entry.model
+                    self.columns.touch(np.array([slot]))
         return changed
 
     def parts(self, slot: int) -> tuple[str, str]:

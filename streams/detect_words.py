@@ -10,7 +10,7 @@ from streams.detectors.learned import Change
 from streams.rules import AnyRule, SilenceRule, ThresholdRule, say_duration
 from vorab import ids
 from vorab.clock import Micros
-from vorab.records import Point, Symptom, SymptomState
+from vorab.records import Symptom, SymptomState
 from vorab.topics import RECORDED_TENANT
 
 
@@ -33,13 +33,15 @@ class Finding:
     explanation: str = ""
     times: Sequence[Micros] = ()
     values: Sequence[float] = ()
+    proven: bool = True
+    """Whether readings showed the end."""
 
 
 def symptom(found: Finding) -> Symptom:
-    """The record. Everything in it was decided or validated before, so it is built without validating again."""
+    """The record."""
     rule = found.rule
     tenant, _, device = found.device.partition("/")
-    return Symptom.model_construct(
+    return Symptom(
         id=ids.symptom_id(found.device, rule.id, found.onset),
         tenant=tenant,
         device=device,
@@ -54,12 +56,14 @@ def symptom(found: Finding) -> Symptom:
         onset=found.onset,
         detected_at=found.detected,
         cleared_at=found.cleared,
+        proven=found.proven,
         value=found.value,
         low=found.low,
         high=found.high,
         limit=found.limit,
         explanation=found.explanation,
-        evidence=tuple(Point.model_construct(at=at, value=value) for at, value in zip(found.times, found.values, strict=True)),
+        # As mappings: pydantic turns them into points faster than Python could.
+        evidence=[{"at": at, "value": value} for at, value in zip(found.times, found.values, strict=True)],  # type: ignore[arg-type]
         recorded=tenant == RECORDED_TENANT,
     )
 

@@ -124,7 +124,13 @@ class Runs:
             return column
         least = column.min()
         lift = np.cumsum(self.new) * (column.max() - least + 1)  # lifts each slot above all before it
-        return np.maximum.accumulate(column - least + lift) - lift + least
+        lifted: NDArray[np.int64] = np.maximum.accumulate(column - least + lift) - lift + least
+        return lifted
+
+    def any(self, hit: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Per row whether any row of its slot is `hit`."""
+        any_of: NDArray[np.bool_] = np.logical_or.reduceat(hit, self.firsts)
+        return np.repeat(any_of, self.lasts - self.firsts + 1)
 
     def last_where(self, hit: NDArray[np.bool_]) -> Slots:
         """Per row the last row of its slot, itself included, where `hit`; -1 where there is none."""

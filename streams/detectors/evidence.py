@@ -15,6 +15,7 @@ LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "ring_at": ("<i8", DEPTH),
     "ring_value": ("<f8", DEPTH),
     "written": "<i8",  # readings ever
+    "last_at": "<i8",  # time of the last one
 }
 
 
@@ -23,6 +24,8 @@ def remember(state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[
     slots = runs.slots
     written = state.of["written"][slots]
     heads, tails = slots[runs.firsts], runs.lasts
+    state.of["written"][heads] = written[runs.firsts] + (tails - runs.firsts + 1)
+    state.of["last_at"][heads] = at[tails]
     if len(heads) == len(slots):
         place = written % DEPTH
     else:
@@ -31,9 +34,9 @@ def remember(state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[
         place = (written + nth) % DEPTH
         if not keep.all():  # a slot's older readings of this call would only be overwritten
             slots, place, at, values = slots[keep], place[keep], at[keep], values[keep]
-    state.of["ring_at"][slots, place] = at
-    state.of["ring_value"][slots, place] = values
-    state.of["written"][heads] += tails - runs.firsts + 1
+    place = slots * DEPTH + place
+    state.of["ring_at"].reshape(-1)[place] = at
+    state.of["ring_value"].reshape(-1)[place] = values
 
 
 def recall(
