@@ -305,10 +305,11 @@ class Learned:
         last = self._of_slot["value"][slots]
         glitch = (cut != value) & (last >= low[0]) & (last <= high[0])
         value = cut
-        credible = np.where(glitch, np.minimum(np.maximum(value, low[0]), high[0]), value)
+        old_credible = self._of_slot["credible"][slots]
+        credible = np.where(glitch, old_credible, value)  # as if nothing had been read
         level[0] = value
         level[1:-1] += speeds[1:-1] * (credible - level[1:-1])
-        level[-1] += speeds[-1] * (np.abs(credible - self._of_slot["credible"][slots]) - level[-1])
+        level[-1] += speeds[-1] * (np.abs(credible - old_credible) - level[-1])
         for name, column in (("value", value), ("credible", credible)):
             self._of_slot[name][slots] = column
         start = readings == config.settle

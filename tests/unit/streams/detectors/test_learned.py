@@ -84,9 +84,17 @@ def recorded(name: str) -> Series:
 
 def steps(series: Sequence[Series]) -> Iterator[tuple[Slots, Longs, Floats]]:
     """The k-th reading of every series that has one, for k from 0."""
-    for k in range(max(len(one.at) for one in series)):
-        slots = np.array([slot for slot, one in enumerate(series) if len(one.at) > k], dtype=np.intp)
-        yield slots, np.array([series[slot].at[k] for slot in slots]), np.array([series[slot].values[k] for slot in slots])
+    length = max(len(one.at) for one in series)
+    at, values = np.zeros((length, len(series)), dtype=np.int64), np.zeros((length, len(series)))
+    for slot, one in enumerate(series):
+        at[: len(one.at), slot], values[: len(one.at), slot] = one
+    lengths = np.array([len(one.at) for one in series])
+    slots, until = np.arange(len(series), dtype=np.intp), 0
+    for k in range(length):
+        if k >= until:  # a series has ended
+            slots = np.flatnonzero(lengths > k)
+            until = lengths[slots].min()
+        yield slots, at[k, slots], values[k, slots]
 
 
 def listen(series: Sequence[Series], config: LearnedConfig | None = None) -> list[list[Said]]:
@@ -95,6 +103,8 @@ def listen(series: Sequence[Series], config: LearnedConfig | None = None) -> lis
     said: list[list[Said]] = [[] for _ in series]
     for slots, at, values in steps(series):
         verdicts = detector.update(slots, at, values)
+        if not verdicts.change.any():
+            continue
         for row in np.flatnonzero(verdicts.change):
             said[slots[row]].append(
                 Said(Change(int(verdicts.change[row])), int(at[row]), int(verdicts.onset[row]), float(verdicts.score[row]))
@@ -244,14 +254,17 @@ def test_an_episode_starts_with_its_onset_and_ends_when_the_series_is_back() -> 
 
 
 def test_a_glitch_is_nobodys_business() -> None:
-    """One reading of nonsense raises nothing and does not blind the detector to what comes later."""
-    fault = trouble(60)
+    """One reading of nonsense raises nothing, also on a curve whose steps are small, and does not hide what comes later."""
+    fault, curve = trouble(60), fleet("daily curve", 300, 20)
     values = np.roll(fault.values, 800)
     values[1200] = 1e6
-    [said] = listen([Series(fault.at, values)])
+    for one in curve:
+        one.values[1200] = -1e6
+    told = listen([Series(fault.at, values), *curve])
 
-    assert [one.change for one in said] == [Change.RAISED, Change.CLEARED]
-    assert said[0].onset == fault.at[2000]
+    assert [one.change for one in told[0]] == [Change.RAISED, Change.CLEARED]
+    assert told[0][0].onset == fault.at[2000]
+    assert not any(told[1:])
 
 
 def test_what_never_comes_back_becomes_the_new_normal_and_says_so() -> None:
