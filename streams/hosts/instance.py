@@ -143,13 +143,23 @@ class Instance:
         """Do all that can be done now; see `Merge.drain` for `caught_up`."""
         steps = rejected = 0
         by_arrival = False
+        due: Micros | None = None
         for each in self._merge.drain(caught_up):
+            # A frame is older than its time: what it brings comes before the timers that end at that time.
+            if due is not None and (isinstance(each, Due) or not isinstance(each.payload.record, Frame)):
+                self._due(due)
+                due = None
             if isinstance(each, Due):
-                self._due(each.now)
+                due = each.now
                 continue
             steps += 1
             by_arrival = by_arrival or each.by_arrival
             rejected += not self._step(each)
+            if due is not None:
+                self._due(due)
+                due = None
+        if due is not None:
+            self._due(due)
         for topic in list(self._held):
             self._pass_on(topic)
         outputs, self._outputs = self._outputs, []

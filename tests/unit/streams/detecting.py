@@ -1,4 +1,4 @@
-"""What the tests of detect share: a registry, a way to write rules in a line, a small host, and an oracle that reads one reading at a time."""
+"""What the tests of detect share: a registry, rules in a line, a small host, and an oracle that reads one reading at a time."""
 
 from __future__ import annotations
 

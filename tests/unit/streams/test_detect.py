@@ -10,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streams.detect import detect_kind
 from streams.detectors.columns import Runs
+from streams.hosts.instance import Instance, Layout
 from streams.rules import RuleSet
 from tests.unit.streams.detecting import T0, Host, Registered, cuts, oracle, reading, rule, shuffled, summary
 from vorab.clock import MINUTE, SECOND
-from vorab.frame import Frame, Reading
+from vorab.frame import Frame, Reading, encode, pack
 from vorab.ids import symptom_id
 from vorab.topics import READINGS
 
@@ -395,3 +397,18 @@ def test_an_empty_frame_and_other_records_say_nothing() -> None:
     host = Host(RULES)
 
     assert not list(host.detect.step(READINGS, 0, Frame(now=T0), T0))
+
+
+def test_hosts_step_a_frame_before_its_time_is_due() -> None:
+    """A device that speaks in a frame is not silent because the frame ends later: its limit ended between its row and the frame's time."""
+    rules = RuleSet([rule("silence", after="60 s")])
+    instance = Instance(detect_kind(rules), 0, Registered(), Layout(partitions=lambda _: 1), {})
+    for offset, second in enumerate([0, 20, 40]):
+        rows = [reading("a", second, 70)] + [reading("b", second, 70)] * (second == 0)
+        instance.take(READINGS, offset, encode(pack(rows, rows[0].received_at)), ())
+    instance.work()
+
+    late = [reading("b", 59, 70), reading("a", 61, 70)]
+    instance.take(READINGS, 3, encode(pack(late, late[1].received_at)), ())
+
+    assert not [out for out in instance.work().outputs if b"silence" in (out.value or b"")]
