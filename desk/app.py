@@ -1,31 +1,17 @@
-"""The desk's HTTP application."""
+"""The desk's HTTP application: routes split by who they are for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fastapi import FastAPI
 
-from desk.projector import Projector
-from desk.store import Store
-from vorab.clock import Clock
-from vorab.log import EventLog
-from vorab.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What the routes work with."""
-
-    log: EventLog
-    store: Store
-    projector: Projector
-    settings: Settings
-    clock: Clock
+from desk import api, tmf621
+from desk.context import Context
 
 
 def create_app(context: Context) -> FastAPI:
     """The application with all its routes."""
     app = FastAPI(title="vorab desk", docs_url=None, redoc_url=None)
     app.state.context = context
+    app.include_router(tmf621.routes(context.queries))
+    app.include_router(api.routes(context))
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,9 +12,27 @@ import sqlalchemy as sa
 from desk import store as tables
 from desk.store import Store
 from vorab.clock import Micros
-from vorab.records import Action, CaseEvent, Customer, Delivery, DeliveryState, Device, Notification, Permit, Record, Reply, Status, Symptom
+from vorab.records import (
+    Action,
+    CaseEvent,
+    Command,
+    Customer,
+    Delivery,
+    DeliveryState,
+    Device,
+    Notification,
+    Permit,
+    Record,
+    Reply,
+    Request,
+    Status,
+    Symptom,
+)
 from vorab.records import family_of as family
 
+SHORTEST: Final = 8
+"""Characters of an id that are enough to ask for it."""
+ID_CHARACTERS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_/.:")
 OPEN: Final = [status.value for status in Status if status.open]
 
 
@@ -41,12 +59,23 @@ class CaseFile:
     permits: list[Permit] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     device: Device | None = None
 
     @property
     def last(self) -> CaseEvent:
         """The state now."""
         return self.events[-1]
+
+    def all(self) -> Iterator[Record]:
+        """Every record, causes before what they brought about where both carry the same time."""
+        kinds: tuple[Sequence[Record], ...] = (
+            self.symptoms, self.requests, self.commands, self.events, self.permits, self.actions, self.replies,
+            self.notifications, self.deliveries,
+        )  # fmt: skip
+        for records in kinds:
+            yield from records
 
 
 class Queries:
@@ -129,12 +158,49 @@ class Queries:
                 found.notifications.append(record)
             case Delivery():
                 found.deliveries.append(record)
+            case Command():
+                found.commands.append(record)
+            case Request():
+                found.requests.append(record)
 
     def curve(self, device: str, signal: str, first: Micros, last: Micros) -> list[tuple[Micros, float]]:
         """Readings of a signal between two moments (µs), in order."""
         p = tables.points.c
         query = sa.select(p.at, p.value).where(p.device == device, p.signal == signal, p.at >= first, p.at <= last).order_by(p.at)
         return [(row["at"], row["value"]) for row in self._store.rows(query)]
+
+    def resolve(self, start: str) -> str | None:
+        """The whole id of a record or case that begins like this (8 characters at least); None where none or several do."""
+        if len(start) < SHORTEST or not set(start) <= ID_CHARACTERS:
+            return None
+        r = tables.records.c
+        end = start + "\x7f"
+        for column in (r.case, r.id):
+            query = sa.select(column.label("found")).where(column >= start, column < end).distinct().limit(2)
+            rows = self._store.rows(query)
+            if len(rows) == 1:
+                return str(rows[0]["found"])
+            if rows:
+                return start if any(row["found"] == start for row in rows) else None
+        return None
+
+    def case_of(self, record: Record) -> str:
+        """The case a record belongs to; empty where it belongs to none (yet)."""
+        named = str(getattr(record, "case", "") or "")
+        if named:
+            return named
+        r = tables.records.c
+        other = getattr(record, "action", "") or getattr(record, "notification", "")
+        if other:
+            row = self._store.row(sa.select(r.case).where(r.id == other, r.case != ""))
+            return str(row["case"]) if row else ""
+        if isinstance(record, Symptom):
+            query = sa.select(tables.records).where(r.device == record.key, r.kind.like("io.vorab.case.%")).order_by(r.n)
+            for row in self._store.rows(query):
+                event = CaseEvent.model_validate_json(row["body"])
+                if record.id in {event.symptom, event.because}:
+                    return event.case
+        return ""
 
     def find(self, any_id: str) -> Record | None:
         """The newest record with an id, of whatever kind."""

@@ -7,8 +7,10 @@ import threading
 
 import uvicorn
 
-from desk.app import Context, create_app
+from desk.app import create_app
+from desk.context import Context
 from desk.projector import Projector
+from desk.queries import Queries
 from desk.store import Store
 from vorab import service, topics
 from vorab.clock import Clock, SystemClock
@@ -33,7 +35,7 @@ class Desk:
         self.store = Store(address)
         self.projector = Projector(events, self.store, clock, names)
         self.port = settings.desk.port
-        app = create_app(Context(events, self.store, self.projector, settings, clock))
+        app = create_app(Context(events, Queries(self.store), self.projector, settings, clock))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
         )

@@ -166,3 +166,11 @@ def _prepare(connection: Any, _record: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def open_read_only(address: str) -> Store | None:
+    """The tables of a desk that may not be running; None where there are none."""
+    url = sa.make_url(address)
+    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
+        return None
+    return Store(address)

@@ -1,0 +1,91 @@
+"""The desk's own JSON: cases, counts, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from desk.context import Context
+from desk.queries import CaseFile, CaseRow
+from desk.why import why
+from desk.words import sentence
+from vorab.clock import iso
+from vorab.records import type_of
+
+MAX_PAGE = 500
+
+
+def case_json(row: CaseRow) -> dict[str, Any]:
+    """A case as one object of a list."""
+    last = row.last
+    return {
+        "case": last.case,
+        "device": last.key,
+        "name": last.name or last.device,
+        "cause": last.cause,
+        "severity": last.severity.value,
+        "priority": last.priority,
+        "status": last.status.value,
+        "needs_person": row.needs_person,
+        "healed": row.healed,
+        "customer": last.customer,
+        "site": last.site,
+        "opened_at": iso(last.opened_at),
+        "changed_at": iso(row.changed_at),
+    }
+
+
+def file_json(file: CaseFile) -> dict[str, Any]:
+    """A case with every record that belongs to it."""
+    return {
+        "case": file.case,
+        "device": file.last.key,
+        "status": file.last.status.value,
+        "sentence": sentence(file),
+        "records": [
+            {"type": type_of(record), "at": iso(record.time), "body": record.model_dump(mode="json", exclude_none=True)}
+            for record in sorted(file.all(), key=lambda record: record.time)
+        ],
+    }
+
+
+def routes(context: Context) -> APIRouter:
+    """`/api/cases`, `/api/cases/{id}`, `/api/counts`, `/api/why/{id}`."""
+    router = APIRouter(prefix="/api", tags=["desk"])
+    queries = context.queries
+
+    @router.get("/cases")
+    def cases(
+        *,
+        only_open: Annotated[bool, Query(alias="open")] = False,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> JSONResponse:
+        """Cases in the order of the queue."""
+        return JSONResponse([case_json(row) for row in queries.cases(only_open=only_open, limit=limit, offset=offset)])
+
+    @router.get("/cases/{case}")
+    def one_case(case: str) -> JSONResponse:
+        """A case with all its records."""
+        file = queries.case(case)
+        return JSONResponse(file_json(file)) if file else _nobody_knows("case")
+
+    @router.get("/counts")
+    def counts() -> JSONResponse:
+        """How many of everything, and how fresh."""
+        found: dict[str, Any] = dict(sorted(queries.counts().items()))
+        return JSONResponse({"counts": found, "not_sent": dict(queries.not_sent()), "lag_s": round(context.lag_s(), 1)})
+
+    @router.get("/why/{any_id}")
+    def chain(any_id: str) -> JSONResponse:
+        """The causal chain of any id."""
+        found = why(queries, any_id)
+        return JSONResponse(found.json()) if found else _nobody_knows("id")
+
+    return router
+
+
+def _nobody_knows(what: str) -> JSONResponse:
+    return JSONResponse({"error": f"nobody knows this {what}"}, 404)

@@ -1,0 +1,29 @@
+"""What the desk's routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from desk.projector import Projector
+from desk.queries import Queries
+from vorab.clock import SECOND, Clock
+from vorab.log import EventLog
+from vorab.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The log to write to, the tables to read from, and the time."""
+
+    log: EventLog
+    queries: Queries
+    projector: Projector
+    settings: Settings
+    clock: Clock
+
+    def lag_s(self) -> float:
+        """Wall seconds since the tables were last known to hold all of the log."""
+        at = self.projector.refreshed_at
+        if not at:
+            return 0.0
+        return max(0.0, (self.clock.wall(self.clock.now()) - self.clock.wall(at)) / SECOND)
