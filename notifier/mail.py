@@ -23,6 +23,8 @@ from vorab.errors import ConfigError
 from vorab.people import Person
 from vorab.records import Channel
 
+# Seven bits: no server has to be asked whether it takes eight.
+_POLICY: Final = SMTP.clone(cte_type="7bit")
 MAX_HEADER: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 """Control characters, line separators and marks that turn the direction of writing around."""
@@ -60,7 +62,7 @@ def compose(message: Message, sender: str) -> EmailMessage:
     """The mail of a message; same message in, same headers out (only the MIME boundary is free)."""
     name, address = parseaddr(sender)
     domain = address.rpartition("@")[2]
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = _address(name, address)
     mail["To"] = _address(message.to.name, message.to.mail)
     mail["Subject"] = one_line(message.subject)

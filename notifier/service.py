@@ -6,6 +6,7 @@ what it takes for true is all the log knew at that moment.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +90,13 @@ class Notifier:
     # -------------------------------------------------------------------------------------------- life
 
     def start(self, on_crash: Callable[[], None] | None = None) -> None:
-        """Work in a thread of its own. An unexpected error ends the process (exit 70), unless `on_crash` is given."""
+        """Work in a thread of its own. An unexpected error ends the process (exit 70), unless `on_crash` is given.
+
+        Raises:
+            ConfigError: as `find_place`.
+        """
+        with contextlib.suppress(Unavailable):  # the thread waits for the log
+            self.find_place()
 
         def work() -> None:
             try:
@@ -148,8 +155,13 @@ class Notifier:
 
     # -------------------------------------------------------------------------------------------- steps
 
-    def prepare(self) -> None:
-        """Find the place in the log, hold what was interrupted, hear what was said before, know everybody."""
+    def find_place(self) -> None:
+        """Find the place in the log.
+
+        Raises:
+            ConfigError: the log has no such topics, or is not the one the database belongs to.
+            Unavailable: the log is away.
+        """
         self._partitions = self._log.partitions(NOTIFICATIONS)
         stored = self.store.positions()
         for topic in (*INPUTS, DELIVERIES):
@@ -163,10 +175,14 @@ class Notifier:
                         hint="the database belongs to another log; give each log a database of its own",
                     )
                 self._next[position] = max(place, begins.get(position[1], 0))
+
+    def prepare(self) -> None:
+        """Hold what was interrupted, hear what was said before, know everybody; raises as `find_place`."""
+        self.find_place()
         self.store.prune(self._clock.now() - KEPT)
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
         self._count(self.store.interrupted(safe, self._clock.now()))
-        self.catch_up((DELIVERIES, CUSTOMERS))
+        self.catch_up((DELIVERIES, CUSTOMERS), (DELIVERIES, CUSTOMERS))
         self.publish()
 
     def step(self, wait_s: float = IDLE_S) -> None:
@@ -195,14 +211,14 @@ class Notifier:
         self._next.update(batch.next)
         return len(entries)
 
-    def catch_up(self, topics: Sequence[str]) -> bool:
-        """Read these topics to where they end now; whether that was reached before `stop`."""
+    def catch_up(self, topics: Sequence[str], reading: Sequence[str] = INPUTS) -> bool:
+        """Read these topics to where they end now (always the same set, so that a log can read ahead); False when `stop` came first."""
         behind = {(topic, part): end for topic in topics for part, end in self._log.ends(topic).items() if (topic, part) in self._next}
         silent = 0
         while any(self._next[position] < end for position, end in behind.items()) and silent < SILENT_READS:
             if self._stop.is_set():
                 return False
-            silent = 0 if self.read(topics, IDLE_S) else silent + 1
+            silent = 0 if self.read(reading, IDLE_S) else silent + 1
         return True
 
     def decide(self) -> None:

@@ -8,12 +8,16 @@ import pytest
 
 from notifier.channels import Outcome
 from notifier.service import Options
+from tests.parts.base import wait_until
 from tests.unit.notifier.house import MORNING, NIGHT, NOON, FakeChannel, House, case_event, customer, note
-from vorab.clock import MINUTE
+from vorab.clock import HOUR, MINUTE
 from vorab.errors import ConfigError
+from vorab.links import verify
 from vorab.log import Outgoing, append_all
+from vorab.log.sqlite import SqliteLog
+from vorab.metrics import exposition
 from vorab.people import Person
-from vorab.records import CaseKind, Rejection, Stage, Status
+from vorab.records import CaseKind, DeliveryReason, Rejection, Stage, Status
 from vorab.topics import CUSTOMERS, NOTIFICATIONS, REJECTED, partition_of
 
 
@@ -262,3 +266,88 @@ def test_everything_ends_exactly_once(house: House) -> None:
     final = [d.notification for d in house.deliveries() if d.state.final]
     assert sorted(final) == sorted(n.id for n in notes)
     assert sum(house.store.counts().values()) == 8
+
+
+@pytest.mark.parametrize("when", ["before", "between", "after"])
+def test_consent_withdrawn_at_any_moment_before_the_send_counts(house: House, when: str) -> None:
+    """Before the message is decided on, before it is read, or while it waits: nothing is sent after the withdrawal."""
+    house.know()
+    withdrawn = customer(purposes={"service": False})
+    records = {"before": [customer(), withdrawn, note()], "between": [customer(), note(), withdrawn], "after": [customer(), note()]}
+    house.put(*records[when])
+    house.run()
+    if when == "after":
+        house.put(withdrawn)
+    house.clock.set(MORNING)
+    house.run(prepare=False)
+    assert house.told()[-1] == "suppressed:no_consent"
+    assert house.mail.sent == []
+
+
+def test_a_question_is_not_asked_once_it_is_answered(house: House) -> None:
+    """The night's question for consent is dropped when a person took over."""
+    house.know()
+    house.put(customer(), case_event(CaseKind.CONSENT_ASKED, Status.PENDING, seq=1), note(Stage.CONSENT))
+    house.run()
+    house.put(case_event(CaseKind.HANDED_OVER, Status.HELD, seq=2), note())
+    house.clock.set(MORNING)
+    house.run(prepare=False)
+    assert house.told() == ["deferred:quiet_hours", "suppressed:superseded", "sent"]
+
+
+def test_who_was_told_of_a_fault_is_told_of_its_end(house: House) -> None:
+    """Even without a wish to hear of healed faults, a customer is not left with half a story."""
+    house.know()
+    house.clock.set(NOON)
+    house.put(customer(), case_event(CaseKind.HANDED_OVER, Status.HELD, seq=1), note())
+    house.run()
+    house.put(case_event(CaseKind.RESOLVED, Status.RESOLVED, seq=2), note(Stage.RESOLVED, at=NOON))
+    house.run(prepare=False)
+    assert [message.subject for message in house.mail.sent] == ["Pumpe 7: zu wenig Druck", "Pumpe 7: erledigt"]
+    assert [message.first for message in house.mail.sent] == [True, False]
+
+
+def test_every_series_starts_at_zero(house: House) -> None:
+    """An alert on the first failure needs a rise, and a rise needs a zero."""
+    del house
+    text = exposition().decode()
+    for reason in DeliveryReason:
+        assert reason is DeliveryReason.NONE or f'reason="{reason}"' in text
+    assert 'vorab_notifications_total{channel="mail",reason="interrupted",state="unknown"}' in text
+
+
+def test_a_link_opens_the_page_of_its_case(house: House) -> None:
+    """The button carries what the customer page needs, signed, for three days."""
+    house.know()
+    house.clock.set(NOON)
+    house.put(customer(), note())
+    house.run()
+    token = house.mail.sent[0].link.rpartition("/")[2]
+    claims = verify(house.options.link_secret, token, NOON)
+    assert (claims.notification, claims.case, claims.device, claims.customer) == (note().id, "case-1", "main/pump-7", "main/c-1")
+    assert claims.expires_at == NOON + 72 * HOUR
+    assert "erika" not in house.mail.sent[0].link
+
+
+def test_the_thread_works_until_it_is_stopped_and_finishes_what_it_began(house: House) -> None:
+    """Started and stopped as a service does it."""
+    house.know()
+    house.clock.set(NOON)
+    house.put(customer(), note())
+    house.notifier.start()
+    wait_until(lambda: house.told() == ["sent"], "the message being sent")
+    assert house.notifier.ready() is None
+    house.notifier.stop()
+
+
+def test_a_log_without_topics_is_the_operators_to_mend(tmp_path: Path) -> None:
+    """The mistake is told at the start, not by a crash in a thread."""
+    house = House(tmp_path)
+    house.log.close()
+    for path in tmp_path.glob("log.db*"):
+        path.unlink()
+    house.notifier._log = SqliteLog(tmp_path / "log.db")
+    with pytest.raises(ConfigError, match="topic"):
+        house.notifier.start()
+    house.notifier._log.close()
+    house.close()
