@@ -44,8 +44,8 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same fleet.")] = 0,
     period_s: Annotated[float, typer.Option(min=0.001, help="Seconds between two readings of a machine, on the clock.")] = 300.0,
     hours: Annotated[
-        float, typer.Option(min=0.01, help="End after so many hours on the clock; with --plan story the night is 9.5.")
-    ] = 24.0,
+        float | None, typer.Option(min=0.01, help="End after so many hours on the clock.", show_default="24; the story: 9.5")
+    ] = None,
     tenant: Annotated[str, typer.Option(help="The tenant in the topics.")] = "main",
     qos: Qos = 1,
     boot: Annotated[int | None, typer.Option(help="First boot number; default: seconds of the clock.")] = None,
@@ -78,7 +78,8 @@ def simulate(
     settings = module.load(config, overrides={"mqtt.host": host, "mqtt.port": port, "mqtt.protocol": protocol})
     clock = clock_from(settings.clock)
     start = clock.start if isinstance(clock, StoryClock) else clock.now()
-    end = start + (story.NIGHT if plan is Plan.STORY else int(hours * HOUR))
+    night = story.NIGHT if plan is Plan.STORY else 24 * HOUR
+    end = start + (night if hours is None else int(hours * HOUR))
     fleet_of = registry.machines(machines)
     match plan:
         case Plan.STORY:
@@ -122,6 +123,7 @@ def replay(
     ] = None,
     signal_name: Annotated[list[str] | None, typer.Option("--signal", help="Signal of each file with a single value column.")] = None,
     topic: Annotated[str, typer.Option(help="MQTT topic with {device}.")] = "recorded/{device}/telemetry",
+    batch: Annotated[int, typer.Option(min=1, max=256, help="Readings in a row of one device that travel in one message.")] = 1,
     qos: Qos = 1,
     host: Host = None,
     port: Port = None,
@@ -148,7 +150,9 @@ def replay(
         Series(path, devices[i] if i < len(devices) else "", signals[i] if i < len(signals) else "value") for i, path in enumerate(files)
     ]
     settings = module.load(config, overrides={"mqtt.host": host, "mqtt.port": port, "mqtt.protocol": protocol})
-    run = Replay(series, _broker(settings.mqtt), seconds=seconds, topic=topic, qos=qos, client_id=f"vorab-replay-{os.getpid()}")
+    run = Replay(
+        series, _broker(settings.mqtt), seconds=seconds, topic=topic, qos=qos, client_id=f"vorab-replay-{os.getpid()}", batch=batch
+    )
     with _stopping() as stop, _progress(run.count, quiet=as_json) as progress:
         report = run.run(stop, progress=progress)
     if as_json:

@@ -90,7 +90,8 @@ class Night:
         known = self._ids[entry.topic]
         mark = f"{records.type_of(record)} {record.id}"
         if mark in known:
-            self.doubled_records += 1
+            # A device may answer twice; vorab may not say, decide or send anything twice.
+            self.doubled_records += not isinstance(record, records.Reply | records.Rejection)
             return
         known.add(mark)
         match record:
@@ -121,6 +122,11 @@ class Night:
             self.latencies_s.append((entry.appended_at - self.clock.wall(symptom.detected_at)) / 1e6)
 
     # -------------------------------------------------------------------------------------------- questions
+
+    @property
+    def unique_readings(self) -> int:
+        """Live readings in the log, each counted once."""
+        return sum(map(len, self.seen.values()))
 
     @property
     def live_symptoms(self) -> list[Symptom]:

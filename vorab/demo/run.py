@@ -30,7 +30,9 @@ REPLAY_SHARE: Final = 0.85
 LEAD_S: Final = 60.0
 """Longest wait for the pipeline to be ready before the night begins."""
 GRACE_S: Final = 20.0
-"""After the night: until everything published is in the log and every message is settled."""
+"""Longest wait after the night until every message is settled."""
+DRAIN_S: Final = 1.0
+"""For what is still under way when the machines have been stopped; a broker that lost it will not bring it later either."""
 
 
 @dataclass(slots=True)
@@ -138,9 +140,9 @@ class Demo:
         with open_log(f"sqlite:///{folder / 'log.db'}", read_only=True) as log:
             follower = Follower(log, facts.night)
             kill_at = self.wall.now() + int(self.options.seconds * KILL_AT * SECOND)
-            end = clock.wall(facts.end) + GRACE_S * SECOND
+            last = clock.wall(facts.end) + GRACE_S * SECOND
             killed_at = 0
-            while self.wall.now() < end and not self._settled(folder, facts, players):
+            while self.wall.now() < last and not self._over(facts, players):
                 follower.catch_up()
                 if not killed_at and self.wall.now() >= kill_at:
                     killed_at = self.wall.now()
@@ -150,18 +152,27 @@ class Demo:
                     facts.kill.dead_s = (follower.last_append_at - killed_at) / SECOND
                 self._look(folder, facts)
                 self.wall.sleep(0.1)
+            # The machines go last, or vorab would rightly miss them.
+            for player in players:
+                _end(player)
+            published = _last_json(folder / "fleet.out").get("published", 0)
+            for _ in range(int(DRAIN_S / 0.05)):
+                follower.catch_up()
+                facts.kill.lost = published - facts.night.unique_readings
+                if facts.kill.lost <= 0:
+                    break
+                self.wall.sleep(0.05)
+            pipeline.stop()
             follower.catch_up()
+            facts.kill.lost = published - facts.night.unique_readings
 
-    def _settled(self, folder: Path, facts: Facts, players: list[subprocess.Popen[bytes]]) -> bool:
-        """Whether the night is over and everything that was published has been seen and told."""
-        if facts.night.clock.now() < facts.end or any(player.poll() is None for player in players):
-            return False
-        counts = _last_json(folder / "fleet.out")
-        replayed = _last_json(folder / "replay.out")
-        facts.kill.lost = counts.get("published", 0) - sum(map(len, facts.night.seen.values()))
+    @staticmethod
+    def _over(facts: Facts, players: list[subprocess.Popen[bytes]]) -> bool:
+        """Whether the night is over, the recordings are played and every message is settled."""
         night = facts.night
-        waiting = [name for name in night.notifications if not night.final(name)]
-        return facts.kill.lost <= 0 and night.recorded_readings >= replayed.get("published", 0) and not waiting
+        if night.clock.now() < facts.end or players[-1].poll() is None:
+            return False
+        return all(night.final(name) for name in night.notifications)
 
     def _look(self, folder: Path, facts: Facts) -> None:
         facts.fixed_messages = {file.stem: 1 for file in (folder / "messages").glob("*.eml")}
@@ -169,6 +180,8 @@ class Demo:
             verdict = BEATS[beat.name][1](facts)
             fresh = verdict.ok and not beat.ok
             beat.ok, beat.text = verdict
+            if beat.name == "kill" and facts.kill.dead_s is not None:
+                beat.at_s = beat.at_s or round(self._since_start(), 2)
             if fresh:
                 beat.at_s = beat.at_s or round(self._since_start(), 2)
                 if beat.name != "sum":

@@ -30,6 +30,8 @@ RECORDED_PARTITIONS = 3
 # On the wall: at 570 times the speed a tick each 50 ms is one each half minute of the story.
 TICK_S = 0.05
 PERIOD_S = 300.0
+BATCH = 12
+"""Recorded readings in one message: an hour of them. The pip-only broker carries about 2,000 messages a second, for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def _environment(clock: StoryClock) -> dict[str, str]:
 def start_fleet(folder: Path, broker: Broker, clock: StoryClock, machines: int) -> subprocess.Popen[bytes]:
     """The machines, a process of their own."""
     command = [
-        *(sys.executable, "-m", "vorab", "simulate", "--machines", str(machines), "--plan", "story", "--json"),
+        *(sys.executable, "-m", "vorab", "simulate", "--machines", str(machines), "--plan", "story", "--hours", "24", "--json"),
         *("--period-s", str(PERIOD_S), "--host", "127.0.0.1", "--port", str(broker.port), "--protocol", broker.protocol),
         *("--status-file", str(folder / "fleet.json")),
     ]
@@ -172,7 +174,7 @@ def start_replay(folder: Path, broker: Broker, clock: StoryClock, seconds: float
     files = [str(home / series.file) for series in SERIES]
     names = [word for series in SERIES for word in ("--device", series.device, "--signal", series.signal)]
     command = [
-        *(sys.executable, "-m", "vorab", "replay", *files, *names, "--seconds", str(seconds), "--json"),
+        *(sys.executable, "-m", "vorab", "replay", *files, *names, "--seconds", str(seconds), "--batch", str(BATCH), "--json"),
         *("--host", "127.0.0.1", "--port", str(broker.port), "--protocol", broker.protocol),
     ]
     return _start(command, folder / "replay.out", folder / "replay.log", clock)

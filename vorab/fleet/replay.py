@@ -23,10 +23,10 @@ _NAP_S: Final = 0.25
 
 
 class Paced(NamedTuple):
-    """A reading and when to publish it, seconds after the beginning."""
+    """Readings of one device that travel in one message, and when to publish it, seconds after the beginning."""
 
     after_s: float
-    reading: Reading
+    readings: list[Reading]
 
 
 @dataclass(frozen=True)
@@ -43,26 +43,39 @@ class Report:
     """On the wall."""
 
 
-def paced(series: Sequence[Series], seconds: float) -> tuple[Iterator[Paced], int, float]:
-    """All series side by side, each stretched or squeezed to last `seconds`; how many readings; the longest span in days."""
+def paced(series: Sequence[Series], seconds: float, batch: int = 1) -> tuple[Iterator[Paced], int, float]:
+    """All series side by side, each stretched or squeezed to last `seconds`; how many readings; the longest span in days.
+
+    Up to `batch` readings in a row of one device travel together, at the time of the last of them.
+    """
     spans = [one.span() for one in series]
 
     def of(one: Series, first: Micros, length: Micros) -> Iterator[Paced]:
         latest = 0.0
+        together: list[Reading] = []
         for reading in one.readings():
+            if together and (len(together) == batch or together[0].device != reading.device):
+                yield Paced(latest, together)
+                together = []
             # A time stamp that goes back (the hour the clocks change) is published as it stands, in the order of the file.
             latest = max(latest, (reading.at - first) / max(1, length) * seconds)
-            yield Paced(latest, reading)
+            together.append(reading)
+        if together:
+            yield Paced(latest, together)
 
     streams = [of(one, span.first, span.last - span.first) for one, span in zip(series, spans, strict=True)]
     merged = heapq.merge(*streams, key=lambda paced: paced.after_s)
     return merged, sum(span.readings for span in spans), max(span.last - span.first for span in spans) / (86_400 * SECOND)
 
 
-def payload_of(reading: Reading) -> bytes:
-    """`{"ts": ms, "<signal>": value}`, with a fraction only where there is one."""
-    stamp = reading.at // 1000 if reading.at % 1000 == 0 else reading.at / 1000
-    return json.dumps({"ts": stamp, **reading.values}, separators=(",", ":"), ensure_ascii=False).encode()
+def payload_of(readings: Sequence[Reading]) -> bytes:
+    """`{"ts": ms, "<signal>": value}`, with a fraction only where there is one; several as `[{"ts": ms, "values": {…}}, …]`."""
+    stamps = [reading.at // 1000 if reading.at % 1000 == 0 else reading.at / 1000 for reading in readings]
+    if len(readings) == 1:
+        body: object = {"ts": stamps[0], **readings[0].values}
+    else:
+        body = [{"ts": stamp, "values": reading.values} for stamp, reading in zip(stamps, readings, strict=True)]
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class Replay:
@@ -75,6 +88,7 @@ class Replay:
         topic: With `{device}`.
         qos: 0 or 1.
         client_id: The connection's.
+        batch: Readings in a row of one device that travel in one message.
         clock: Paces; its speed is not used, time-lapse runs on the wall.
     """
 
@@ -87,14 +101,16 @@ class Replay:
         topic: str = TOPIC,
         qos: int = 1,
         client_id: str = "vorab-replay",
+        batch: int = 1,
         clock: Clock | None = None,
     ) -> None:
         self.topic, self.qos, self.seconds = topic, qos, seconds
         self.clock: Clock = clock or SystemClock()
-        self._rows, self.count, self.days = paced(series, seconds)
+        self._rows, self.count, self.days = paced(series, seconds, batch)
         self._inbox: Inbox = Inbox()
         self._connection = Connection(client_id, broker, self._inbox, inflight=_INFLIGHT, session_s=0)
-        self._unacked: dict[int, None] = {}
+        self._unacked: dict[int, int] = {}
+        """Message number → readings in it."""
         self._counts: Counter[str] = Counter()
 
     def run(
@@ -122,9 +138,9 @@ class Replay:
                 self._until(lambda: len(self._unacked) < _MOST_UNACKED, stop, None)
                 if stop.is_set():
                     break
-                self._publish(row.reading)
+                self._publish(row.readings)
                 if progress is not None:
-                    progress(self._counts["published"], row.reading)
+                    progress(self._counts["published"], row.readings[-1])
             self._until(lambda: not self._unacked, stop, drain_s)
             took = self._wall() - begun
         finally:
@@ -132,11 +148,11 @@ class Replay:
         counts = self._counts
         return Report(self.count, counts["published"], counts["acked"], counts["resent"], self.days, took)
 
-    def _publish(self, reading: Reading) -> None:
-        mid = self._connection.publish(self.topic.format(device=reading.device), payload_of(reading), qos=self.qos)
-        self._counts["published"] += 1
+    def _publish(self, readings: Sequence[Reading]) -> None:
+        mid = self._connection.publish(self.topic.format(device=readings[0].device), payload_of(readings), qos=self.qos)
+        self._counts["published"] += len(readings)
         if mid is not None:
-            self._unacked[mid] = None
+            self._unacked[mid] = len(readings)
 
     def _wall(self) -> float:
         return self.clock.wall(self.clock.now()) / SECOND
@@ -163,11 +179,10 @@ class Replay:
         match happening:
             case Acked(_, mid, ok):
                 if mid in self._unacked:
-                    del self._unacked[mid]
-                    self._counts["acked" if ok else "refused"] += 1
+                    self._counts["acked" if ok else "refused"] += self._unacked.pop(mid)
             case Connected():
                 self._counts["connects"] += 1
                 if self._counts["connects"] > 1:
-                    self._counts["resent"] += min(len(self._unacked), _INFLIGHT)
+                    self._counts["resent"] += sum(list(self._unacked.values())[:_INFLIGHT])
             case Disconnected():
                 self._counts["disconnects"] += 1
