@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("vorab", "ingest", "streams", "notifier", "desk")
 STAGES: Final = ("ingest", "streams", "notifier", "desk")
 
-WIRING: Final = ("vorab.cli", "vorab.cli.*", "vorab.runtime", "vorab.runtime*", "vorab.demo*", "vorab.bench*")
+WIRING: Final = ("vorab.cli", "vorab.cli.*", "vorab.runtime", "vorab.runtime*", "vorab.pipeline", "vorab.demo*", "vorab.bench*")
 """The modules of vorab that put the stages together, and so may import them."""
 
 # A library that reaches outside, and the adapter modules that may import it. A new adapter is one more pattern here.

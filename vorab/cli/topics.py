@@ -31,7 +31,7 @@ def topics(
         address = found.log_address
         if address.startswith("sqlite:///"):
             Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        with open_log(address) as opened:
+        with open_log(address, replication=found.topics.replication) as opened:
             provision.create_topics(opened, found)
     counts = provision.partition_counts(found)
     rows = [

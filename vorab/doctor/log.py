@@ -49,7 +49,7 @@ def examine_sqlite(settings: Settings, file: Path) -> list[Finding]:
     if not file.exists():
         return [ok("log", f"{file} will be made at first start")]
     found: dict[str, int] = {}
-    with open_log(f"sqlite:///{file}") as log:
+    with open_log(f"sqlite:///{file}", read_only=True) as log:
         for name in provision.partition_counts(settings):
             try:
                 found[name] = log.partitions(name)

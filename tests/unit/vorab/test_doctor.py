@@ -9,6 +9,7 @@ import pytest
 
 from vorab import provision
 from vorab.doctor import Finding, Verdict, house, log, mqtt
+from vorab.log import open_log
 from vorab.settings import Mqtt, Settings
 
 SETTINGS = Settings()
@@ -140,3 +141,14 @@ def test_a_clock_that_nobody_keeps_is_worth_a_note(kept: bool | None, verdict: V
     """Quiet hours go by the machine's clock, so somebody should keep it; in a container that is the host."""
     assert house.clock(kept).verdict is verdict
     assert house.synchronised() in {True, False, None}
+
+
+def test_an_embedded_log_with_its_topics_is_fine_and_left_as_it_was(tmp_path: Path) -> None:
+    """Looking does not write: a log in use by its one writing process is opened for reading only."""
+    settings = Settings(log=f"sqlite:///{tmp_path / 'log.db'}")
+    with open_log(settings.log_address) as opened:
+        provision.create_topics(opened, settings)
+    assert problems(list(log.examine(settings))) == []
+
+    larger = settings.model_copy(update={"topics": settings.topics.model_copy(update={"partitions": 24})})
+    assert any("has 12, set 24" in says for says in problems(list(log.examine(larger))))
