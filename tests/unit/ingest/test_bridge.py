@@ -325,7 +325,7 @@ SEARCH = settings(
 
 def test_no_order_of_events_breaks_the_promise() -> None:
     """Searched: whatever happens in whatever order, nothing acknowledged is missing, and nothing is acknowledged out of order."""
-    run_state_machine_as_test(Promise, settings=SEARCH)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Promise, settings=SEARCH)
 
 
 @pytest.mark.parametrize("bad", [AckEarly, NoEpochs, OutOfOrder, Forgets])
@@ -333,4 +333,4 @@ def test_the_search_finds_each_known_bad_bridge(bad: type[Bridge]) -> None:
     """Known bad: acking early, without epochs, out of order, or after a failure is found by the same search."""
     machine = type("Broken", (Promise,), {"kind": bad})
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(machine, settings=SEARCH)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(machine, settings=SEARCH)

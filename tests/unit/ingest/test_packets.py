@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def fed(data: bytes, cuts: list[int], *, v5: bool, largest: int = 1 << 18) -> tu
     """Everything that comes out when the bytes arrive in pieces."""
     splitter, found, others = Splitter(v5=v5, largest=largest), Arrivals(), []
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         some = splitter.feed(data[low:high], lambda head, body: others.append((head, body)))
         found.extra.update({len(found) + i: extra for i, extra in some.extra.items()})
         found.topics += some.topics
