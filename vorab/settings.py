@@ -124,6 +124,7 @@ class Desk(Section):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     database: str = Field("", description="SQLAlchemy address; empty: desk.db in the state folder.")
     base_url: str = Field("", description="Address customers reach the desk under; empty: host and port.")
+    time_zone: str = Field("Europe/Berlin", description="Zone of the times the console shows.")
 
 
 class Service(Section):
