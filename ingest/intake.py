@@ -29,7 +29,7 @@ from vorab.frame import Frame, Reading, encode
 from vorab.log import Outgoing
 
 FRAME_HEADERS: Final = (("content-type", cloudevents.FRAME),)
-_FRAME_BYTES: Final = 600_000
+_FRAME_BYTES: Final = 400_000
 """Kafka takes 1 MB per record; columns of many small odd rows are larger than their JSON, so a pass stops well before."""
 _ROW_BYTES: Final = 240
 
