@@ -10,34 +10,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from streams import case_proof as proof
-from streams.case_decisions import Decisions
 from streams.case_facts import Why
+from streams.case_people import People
 from streams.case_policy import OBSERVE
-from streams.case_state import REMEMBERED, Case, Held, Phase, Seen, Timer, remember
-from streams.case_table import NEW, TRANSITIONS, after
-from streams.case_words import span, spoken
+from streams.case_state import Case, Held, Phase, Seen, Timer
+from streams.case_table import NEW, TRANSITIONS
+from streams.case_words import span
 from vorab import ids, topics
-from vorab.clock import DAY, Micros
-from vorab.errors import Reason, Rejected
-from vorab.records import CaseKind, Command, CommandKind, Record, Reply, Status, Symptom, SymptomState, family_of, type_of
-
-MEMORY: Final[Micros] = 7 * DAY
-"""How long a case that is over can still be told something; a link to it lives about as long."""
-
-KINDS: Final[Mapping[CommandKind, CaseKind]] = {
-    CommandKind.TAKE: CaseKind.TAKEN,
-    CommandKind.NOTE: CaseKind.NOTED,
-    CommandKind.RESOLVE: CaseKind.RESOLVED,
-    CommandKind.CLOSE: CaseKind.CLOSED,
-    CommandKind.CONSENT: CaseKind.CONSENT_GIVEN,
-    CommandKind.NO_CONSENT: CaseKind.CONSENT_REFUSED,
-    CommandKind.CALL: CaseKind.CALL_WISHED,
-    CommandKind.FALSE_ALARM: CaseKind.FALSE_ALARM,
-}
-"""The fact a command makes, where the table allows it."""
+from vorab.clock import Micros
+from vorab.errors import Rejected
+from vorab.processor import Out
+from vorab.records import CaseKind, Command, Record, Rejection, Reply, Symptom, SymptomState, family_of, type_of
 
 
-class DeviceCases(Decisions):
+class DeviceCases(People):
     """Everything that happens to the cases of a device."""
 
     def take(self, record: Symptom | Reply | Command) -> None:
@@ -46,8 +32,6 @@ class DeviceCases(Decisions):
         Raises:
             Rejected: a command about a case that is not there.
         """
-        if isinstance(record, Command) and not any(case.id == record.case for case in self.state.cases):
-            raise Rejected(Reason.BAD_VALUE, f"there is no case {record.case} on {self.key}, or not any more")
         if self.state.asked:
             self.state.held.append(Held(type_of(record), record.model_dump_json().encode(), self.now))
         else:
@@ -60,7 +44,7 @@ class DeviceCases(Decisions):
             case Reply():
                 self.reply(record)
             case Command():
-                self._command(record)
+                self.command(record)
 
     def catch_up(self, now: Micros) -> None:
         """Take what was held, and fire what has become due until `now` (merged time) meanwhile."""
@@ -69,13 +53,24 @@ class DeviceCases(Decisions):
             if not self.state.asked:
                 held = self.state.held.pop(0)
                 self.now = held.now
-                self._take(family_of(held.type).model_validate_json(held.body))
+                record = family_of(held.type).model_validate_json(held.body)
+                try:
+                    self._take(record)
+                except Rejected as error:
+                    self._refuse(record, error)
         if not self.state.asked:
             self._run(now)
 
+    def _refuse(self, record: Record, error: Rejected) -> None:
+        # Its host has long gone on, so it cannot be told to.
+        name = ids.rejection_id(topics.COMMANDS, 0, 0, record.id)
+        source, at = topics.COMMANDS, record.time
+        rejection = Rejection(id=name, source=source, reason=error.reason, detail=error.detail, device=self.key, at=at, origin_topic=source)
+        self.out.append(Out(topics.REJECTED, rejection))
+
     def _run(self, until: Micros) -> None:
-        self.now = until
         while (deadline := self.deadline) is not None and deadline < until:
+            self.now = deadline
             self.fire()
 
     # ------------------------------------------------------------------------------------------- symptoms
@@ -225,7 +220,7 @@ class DeviceCases(Decisions):
                 self.hand_over(case, why, f"it has not passed by itself in {span(at - case.opened_at)}")
             case Timer.CLOSE:
                 self.tell(case, CaseKind.CLOSED, why)
-                self._over(case, at)
+                self.over(case, at)
             case Timer.FORGET:
                 self.state.cases.remove(case)
         self.start(why)
@@ -242,65 +237,6 @@ class DeviceCases(Decisions):
         case.timers[Timer.CLOSE] = why.at + line.close
         by_itself = "recovered by itself" if not case.attempts else f"recovered, although {case.remedy} was not proven"
         self.tell(case, CaseKind.RESOLVED, why, f"healed by {case.remedy}: {length}" if case.healed else f"{by_itself}: {length}")
-
-    def _over(self, case: Case, at: Micros) -> None:
-        case.phase = Phase.OVER
-        case.timers.clear()
-        case.timers[Timer.FORGET] = at + MEMORY
-        over = [case for case in self.state.cases if case.phase is Phase.OVER]
-        for old in over[:-REMEMBERED]:
-            self.state.cases.remove(old)
-
-    # -------------------------------------------------------------------------------------------- commands
-
-    def _command(self, command: Command) -> None:
-        case = next((case for case in self.state.cases if case.id == command.case), None)
-        if case is None or command.id in case.commands:
-            return
-        remember(case.commands, command.id)
-        # Recorded time has a clock of its own: there, a person's word counts from where the case stands.
-        why = Why(command.id, case.last_at if self.tenant == topics.RECORDED_TENANT else command.time)
-        kind = KINDS[command.kind]
-        said = " ".join(part for part in (f"{command.by}:" if command.by else "", command.detail) if part)
-        if after(case.status, kind) is None:
-            self.tell(case, CaseKind.NOTED, why, f"refused: {spoken(command.kind)}, because the case is {case.status}; {said}".rstrip("; "))
-        else:
-            self._obey(case, command.kind, kind, why, said)
-        self.start(why)
-
-    def _obey(self, case: Case, asked: CommandKind, kind: CaseKind, why: Why, said: str) -> None:
-        before, phase = case.status, case.phase
-        self.tell(case, kind, why, said)
-        match asked:
-            case CommandKind.CONSENT:
-                case.consented = True
-                if case.status is not before:
-                    self.plan(case, why)
-            case CommandKind.NO_CONSENT:
-                case.consented = False
-                if phase in {Phase.CONSENT, Phase.WAITING, Phase.QUEUED}:
-                    self.hand_over(case, why, "remote repair is not wished, so somebody has to look at it")
-            case CommandKind.CALL:
-                case.call_wished = case.phase is not Phase.OVER
-                if case.status is Status.HELD:
-                    self._leave_to_person(case, why)
-            case CommandKind.TAKE:
-                case.call_wished = False
-                self._leave_to_person(case, why)
-            case CommandKind.RESOLVE:
-                case.call_wished, case.phase = False, Phase.RESOLVED
-                case.timers.clear()
-                if case.clear_at is not None:
-                    case.timers[Timer.CLOSE] = why.at + self.line(case).close
-            case CommandKind.CLOSE:
-                self._over(case, why.at)
-            case CommandKind.FALSE_ALARM if case.status is Status.CANCELLED and phase is not Phase.OVER:
-                self._over(case, why.at)
-
-    def _leave_to_person(self, case: Case, why: Why) -> None:
-        case.phase = Phase.PERSON
-        case.timers.clear()
-        self.watch(case, why.at)
 
 
 ORDER: Final[Mapping[Timer, int]] = {timer: place for place, timer in enumerate(Timer)}

@@ -38,7 +38,14 @@ class Cases:
         Input(topics.PERMITS, gating=False),
         Input(topics.COMMANDS, gating=False),
     )
-    outputs: ClassVar[tuple[str, ...]] = (topics.CASES, topics.CASES_BY_CUSTOMER, topics.CASES_BY_GROUP, topics.ACTIONS, topics.PERMITS)
+    outputs: ClassVar[tuple[str, ...]] = (
+        topics.CASES,
+        topics.CASES_BY_CUSTOMER,
+        topics.CASES_BY_GROUP,
+        topics.ACTIONS,
+        topics.PERMITS,
+        topics.REJECTED,
+    )
     ticks: ClassVar[tuple[str, ...]] = (topics.CASES,)
     schema: ClassVar[int] = case_state.SCHEMA
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.case_flow import KINDS
+from streams.case_people import KINDS
 from streams.case_table import NEW, TRANSITIONS, after, diagram, stays
 from vorab.records import CaseKind, Status
 
