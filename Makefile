@@ -55,7 +55,8 @@ test: $(DEV) ## everything, with real brokers and a real browser (as root on Deb
 	@$(BIN)/python -m pytest $(ARGS)
 
 quick: $(DEV) ## what needs neither root nor brokers, in a minute
-	@$(BIN)/python -m pytest -m "not (mosquitto or kafka or browser or slow)" tests/unit $(wildcard tests/contract) $(ARGS)
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/python -m pytest \
+	  --numprocesses logical --dist loadscope -m "not (mosquitto or kafka or browser or slow)" tests/unit $(wildcard tests/contract) $(ARGS)
 
 check: $(DEV) ## lint, format, types, docstrings, alert rules
 	@$(BIN)/ruff check .

@@ -8,7 +8,9 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.parts.fixtures"]
 
-# The same examples in every run: a red build must mean a change, not luck. `HYPOTHESIS_PROFILE=search` looks further.
+# The same examples in every run: a red build must mean a change, not luck. `make quick` tries fewer of them,
+# `HYPOTHESIS_PROFILE=search` looks further.
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=100)
+settings.register_profile("quick", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
