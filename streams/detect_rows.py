@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,17 @@ class Rows:
     received: Longs
     signals: dict[str, NDArray[np.float64]]
     """NaN where a row does not carry the signal."""
-    units: dict[str, str] = field(default_factory=dict)
+    blocks: list[Block]
+    block: Slots | None = None
+    """Per row its block; None: there is only one."""
     boot: Longs | None = None
     seq: NDArray[np.uint64] | None = None
     numbered: NDArray[np.bool_] | None = None
     """Which rows carry a sequence number; None: all, where there is `seq`, else none."""
+
+    def unit(self, signal: str, row: int) -> str:
+        """The unit a row gives for a signal, or nothing."""
+        return self.blocks[0 if self.block is None else int(self.block[row])].units.get(signal, "")
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -42,7 +48,7 @@ def rows_of(frame: Frame, watched: Any) -> Rows:
         return _one(blocks[0], watched)
     if not blocks:
         empty: Longs = np.zeros(0, np.int64)
-        return Rows(np.zeros(0, np.intp), empty, empty, {})
+        return Rows(np.zeros(0, np.intp), empty, empty, {}, [])
     order = np.argsort(np.concatenate([block.row for block in blocks]), kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
@@ -51,6 +57,8 @@ def rows_of(frame: Frame, watched: Any) -> Rows:
         np.concatenate([block.measured_at for block in blocks])[order],
         np.concatenate([block.received_at for block in blocks])[order],
         {},
+        blocks,
+        np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])[order],
     )
     _merge_sequences(out, blocks, order)
     at = 0
@@ -63,7 +71,6 @@ def rows_of(frame: Frame, watched: Any) -> Rows:
                 if whole is None:
                     whole = out.signals[name] = np.full(len(order), np.nan)
                 whole[mine] = column
-        out.units.update(block.units)
     return out
 
 
@@ -77,7 +84,8 @@ def _one(block: Block, watched: Any) -> Rows:
         block.measured_at[order],
         block.received_at[order],
         {name: column[order].astype(np.float64, copy=False) for name, column in block.signals.items() if watched(name)},
-        block.units,
+        [block],
+        None,
         None if block.boot is None else block.boot[order].astype(np.int64),
         None if block.seq is None else block.seq[order],
     )

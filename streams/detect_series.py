@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import is_not
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +160,11 @@ class Table:
                 self._place(device, signal, rules, old)
                 orphans += [slot for rule, slot in old.items() if rule not in rules]
         return orphans
+
+    def restore(self, name: str, block: bytes) -> tuple[int, int, dict[str, Any]]:
+        """Take over a block: its first slot, how many, and what stood beside the columns. To be settled when all are there."""
+        got = self.columns.unpack(name, block)
+        return int(name.rpartition("/")[2]) * self.columns.block, got["n"], got
 
     def free(self, slot: int) -> None:
         """Nobody looks at this slot any more."""

@@ -26,6 +26,8 @@ from streams.detectors.learned import LearnedConfig
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
 from vorab.records import Severity
 
+MOST_WATCHED: Final = 10_000
+"""Signal names remembered; devices may make up as many as they like."""
 EVIDENCE: Final = 24
 """Most readings a symptom carries as evidence."""
 
@@ -259,7 +261,9 @@ class RuleSet:
         """Whether any rule looks at a signal on any device."""
         found = self._watched.get(signal)
         if found is None:
-            found = self._watched[signal] = any(looks_at(rule, signal) for rule in self.rules)
+            found = any(looks_at(rule, signal) for rule in self.rules)
+            if len(self._watched) < MOST_WATCHED:
+                self._watched[signal] = found
         return found
 
 

@@ -6,6 +6,7 @@ every device gets its whole limit again from the moment it went on. So an outage
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,14 +42,16 @@ class Gaps:
 class Listening:
     """What a partition knows about its own time: its now, and since when it has been without an outage, per limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Iterable[Micros] = ()) -> None:
         self.now: Micros = 0
-        self.resumed: dict[int, Micros] = {}
+        self.resumed: dict[Micros, Micros] = dict.fromkeys(limits, 0)
         """Limit (µs) → when the partition last went on after an outage."""
 
-    def watch(self, limit: int) -> None:
-        """Follow outages for a limit."""
-        self.resumed.setdefault(limit, 0)
+    def restore(self, now: Micros, resumed: Mapping[Micros, Micros]) -> None:
+        """Go on where another one stopped; limits may be others."""
+        self.now = now
+        for limit in self.resumed:
+            self.resumed[limit] = resumed.get(limit, 0)
 
     def move(self, times: Longs) -> dict[int, Longs]:
         """Go through times in order of arrival; per limit with an outage, when it was last over at each row."""

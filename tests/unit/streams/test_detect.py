@@ -370,7 +370,7 @@ def test_settings_that_are_gone_end_their_symptoms() -> None:
     host.crash()
 
     assert ended.state == "cleared"
-    assert not [name for name in host.blocks if name.startswith("learned-") and name.split("/")[0] not in str(host.detect._learned)]
+    assert not [name for name in host.blocks if name.startswith("learned-") and name.split("/")[0] not in str(host.detect.book.learned)]
     assert not host.tick(1250 * 300 + 1)
 
 
