@@ -1,0 +1,79 @@
+"""The benchmarks measure what they say: counts are right at small sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vorab.bench import detect, frame, prefill
+from vorab.bench.load import expected_faults, frames
+from vorab.frame import decode
+from vorab.log import Outgoing, append_all, open_log
+from vorab.topics import partition_of
+
+
+def test_detect_finds_as_many_faults_as_there_are() -> None:
+    """Every fault of the load, by a count of its own."""
+    found = detect.run(n=20_000, devices=400, rows=50, partitions=2)
+
+    assert found["ok"]
+    assert found["raised"] == found["expected"] > 20
+    assert found["messages"] == 20_000
+
+
+def test_detect_takes_rules_of_its_own(tmp_path: Path) -> None:
+    """A rule that never fires finds nothing, and says so."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(detect.RULES.replace("above: 90", "above: 900"), encoding="utf-8")
+
+    found = detect.run(n=4_000, devices=40, rows=50, partitions=1, rules=file)
+
+    assert (found["raised"], found["ok"]) == (0, False)
+
+
+def test_the_load_has_as_many_rows_as_it_should() -> None:
+    """All devices, in turn, in rising time."""
+    made = list(frames(1_050, 100, 200))
+
+    assert [each.n for each in made] == [200] * 5 + [50]
+    times = np.concatenate([each.blocks[0].measured_at for each in made])
+    assert (np.diff(times) > 0).all()
+    assert expected_faults(100, 100) == 0
+
+
+def test_frame_measures_every_size() -> None:
+    """Bytes grow with rows; what is measured is positive."""
+    found = frame.run(least_s=0.001)
+
+    assert [found["rows"][str(size)]["bytes"] for size in frame.SIZES] == sorted(each["bytes"] for each in found["rows"].values())
+    assert found["cpu_s_per_million"] > 0
+
+
+def test_prefill_turns_plain_readings_into_frames(tmp_path: Path) -> None:
+    """Every reading once, in the partition of its device, in the order of time."""
+    address = f"sqlite:///{tmp_path / 'log.db'}"
+    with open_log(address) as log:
+        log.create({"det": 3, "frames": 4})
+        append_all(
+            log,
+            (
+                Outgoing(
+                    "det", i % 7 % 3, f"dev-{i % 7}".encode(), f'{{"ts":{1000 + i},"temperature":{i},"vibration":1,"pressure":2}}'.encode()
+                )
+                for i in range(1_200)
+            ),
+        )
+
+    written = prefill.run(address, "det", "frames", 1_200)
+
+    with open_log(address) as log:
+        entries = log.read({("frames", partition): 0 for partition in range(4)}, limit=100)
+    seen: dict[str, list[float]] = {}
+    for entry in entries:
+        made = decode(entry.value or b"")
+        for device, value in zip(made.blocks[0].device.tolist(), made.blocks[0].signals["temperature"].tolist(), strict=True):
+            assert partition_of(made.devices[device], 4) == entry.partition
+            seen.setdefault(made.devices[device], []).append(value)
+    assert len(entries) == written
+    assert seen == {f"main/dev-{d}": [float(i) for i in range(1_200) if i % 7 == d] for d in range(7)}
