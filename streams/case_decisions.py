@@ -71,9 +71,9 @@ class Decisions(Teller):
         """A person has to look; the detail is what that person can say first."""
         case.phase = Phase.PERSON
         case.timers.clear()
-        self.tell(
-            case, CaseKind.HANDED_OVER, why, words.first_sentence(case, device=self.device, zone=self.zone(case), at=why.at, tried=tried)
-        )
+        says = self._policy.says.get(case.cause, "")
+        detail = words.first_sentence(case, device=self.device, says=says, zone=self.zone(case), at=why.at, tried=tried)
+        self.tell(case, CaseKind.HANDED_OVER, why, detail)
         self.watch(case, why.at)
 
     def tried(self, case: Case, why: Why) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
@@ -112,6 +112,8 @@ class Policy:
 
     remedies: Mapping[str, Remedy]
     lines: Sequence[Line]
+    says: Mapping[str, str] = field(default_factory=dict)
+    """Cause → what a machine with it says, in English, with `{when}`: `has reported low pressure since {when}`."""
 
     def decide(self, *, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> Line:
         """The first line that fits; where none does, a person looks."""

@@ -13,8 +13,8 @@ from vorab import example
 from vorab.errors import ConfigError
 
 
-def load_policy(paths: Sequence[str | Path] = ()) -> Policy:
-    """The policy in these files and folders; none: the worked example that comes with vorab.
+def load_policy(paths: Sequence[str | Path] = (), knowledge: Path | None = None) -> Policy:
+    """The policy in these files and folders, with what causes are called (`knowledge`); none: the worked example that comes with vorab.
 
     Raises:
         ConfigError: a file is missing, is not YAML, or says something it may not; names file and line.
@@ -36,7 +36,16 @@ def load_policy(paths: Sequence[str | Path] = ()) -> Policy:
             if line.do not in known:
                 place, hint = _line_of(node, ("policy", number, "do")), f"it may be {', '.join(sorted(known))}"
                 raise ConfigError(f"there is no remedy {line.do}", file=str(file), line=place, key=f"policy.{number}.do", hint=hint)
-    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy))
+    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy), load_says(knowledge))
+
+
+def load_says(folder: Path | None = None) -> dict[str, str]:
+    """What a machine with a cause says, in English, from `causes.yaml` of the knowledge that messages are written with."""
+    file = (folder or example.folder("knowledge")) / "causes.yaml"
+    if not file.is_file():
+        return {}
+    found: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return {cause: words["en"]["is"] for cause, words in found.items() if "is" in words.get("en", {}) and cause != "other"}
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:

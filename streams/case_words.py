@@ -37,7 +37,8 @@ def span(length: Micros) -> str:
 def number(value: float, unit: str) -> str:
     """A value with its unit: `0.82 bar`."""
     shown = {"Cel": "°C", "1": ""}.get(unit, unit)
-    return f"{value:.4g} {shown}".strip()
+    digits = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{digits} {shown}".strip()
 
 
 def finding(seen: Seen) -> str:
@@ -48,14 +49,18 @@ def finding(seen: Seen) -> str:
     return f" ({spoken(seen.signal)} {number(seen.value, seen.unit)}{limit})"
 
 
-def first_sentence(case: Case, *, device: str, zone: str, at: Micros, tried: str) -> str:
-    """What an agent says first: what it is about, since when, what was found, what was tried."""
+def first_sentence(case: Case, *, device: str, says: str, zone: str, at: Micros, tried: str) -> str:
+    """What an agent says first: what it is about, since when, what was found, what was tried.
+
+    `says` is what the operator's knowledge has the machine say, with `{when}` for the time; empty where there is none.
+    """
     seen = case.worst
     model = spoken(case.model.replace("-", " ")) or "device"
     name = case.name or device
-    shown = model if name.casefold() == model.casefold() else f"{model} “{name}”"
+    shown = model if name.casefold() == model.casefold() else f"{model} {name}"
     since = clock_time(seen.onset, zone, at)
-    return f"I am calling about the {shown}: {spoken(case.cause)} since {since}{finding(seen)}; {tried}."[:MAX_TEXT]
+    said = says.replace("{when}", since) if says else f"has reported {spoken(case.cause)} since {since}"
+    return f"I am calling about the {shown}: it {said}{finding(seen)}; {tried}."[:MAX_TEXT]
 
 
 def answered(reply: Reply) -> str:

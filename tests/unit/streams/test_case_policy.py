@@ -112,6 +112,18 @@ def test_priority_is_read_off_the_matrix() -> None:
     assert all(PRIORITY[i, u] <= PRIORITY[min(i + 1, 3), u] and PRIORITY[i, u] <= PRIORITY[i, min(u + 1, 3)] for i, u in PRIORITY)
 
 
+def test_the_worked_example_knows_what_machines_say() -> None:
+    """The first sentence of an agent uses the words of the messages."""
+    says = load_policy([REMEDIES]).says
+    assert says["low_pressure"] == "has reported low pressure since {when}"
+    assert "other" not in says
+
+
+def test_no_knowledge_is_no_mistake(tmp_path: Path) -> None:
+    """Without the file, causes are called by their names."""
+    assert load_policy([REMEDIES], knowledge=tmp_path).says == {}
+
+
 def test_the_page_names_every_key() -> None:
     """The tables in docs/remedies.md are made from the code, and its example is read."""
     page = (REMEDIES.parent / "docs" / "remedies.md").read_text(encoding="utf-8")

@@ -53,7 +53,7 @@ def test_a_machine_that_says_done_and_is_not_healed_is_not_believed(ward: Ward) 
 
     assert ward.story[-2:] == ["03:34 disproved inProgress", "03:34 handed_over held"]
     assert ward.last.detail == (
-        "I am calling about the heat pump “Heat pump 12”: low pressure since 03:00 (pressure 0.82 bar, limit 1 bar); "
+        "I am calling about the heat pump Heat pump 12: it has reported low pressure since 03:00 (pressure 0.82 bar, limit 1 bar); "
         "we restarted it at 03:00; it said it was done, and the symptom is still there."
     )
     assert ward.last.healed is False
