@@ -101,10 +101,9 @@ class Renderer:
         remedy = str(params.get("remedy") or (case.remedy if case else ""))
         name = plain(params.get("name") or "")
         noun = machine["noun"]
-        shown = f"{noun} ({name})" if name and name.casefold() != noun.casefold() else noun
         return {
             **_PRONOUNS.get(machine.get("gender", "n"), _PRONOUNS["n"]),
-            "thing": shown,
+            "thing": called(noun, name),
             "noun": noun,
             "title": name or noun,
             "fault": cause["noun"],
@@ -116,6 +115,17 @@ class Renderer:
             "restarted": "restart" in remedy,
             "minutes": _minutes(params.get("duration_s"), language),
         }
+
+
+def called(noun: str, name: str) -> str:
+    """A machine by its noun and its own name: `Pumpe 7`, `printer (floor 2)`, `Wärmepumpe (Keller)`; never the same word twice."""
+    if not name.casefold().startswith(noun.casefold()):
+        return f"{noun} ({name})" if name else noun
+    rest = name[len(noun) :]
+    if rest[:1] in {"", " "}:
+        return f"{noun}{rest.rstrip()}"
+    own = rest.strip(" ,;:-–/")
+    return f"{noun} ({own if own and not rest[0].isalnum() else name})"
 
 
 def language_of(customer: Customer) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.render import Renderer, language_of, plain
+from notifier.render import Renderer, called, language_of, plain
 from notifier.words import LANGUAGES, Times, Words, load_words
 from tests.unit.notifier.house import MORNING, NIGHT, customer, note
 from vorab.clock import DAY, MINUTE, Micros, iso, parse_iso
@@ -202,3 +202,20 @@ def test_every_cause_and_machine_has_words_in_both_languages() -> None:
     for table in (words.causes, words.machines):
         for name, languages in table.items():
             assert set(languages) == set(LANGUAGES), name
+
+
+@pytest.mark.parametrize(
+    ("noun", "name", "said"),
+    [
+        ("Pumpe", "Pumpe 7", "Pumpe 7"),
+        ("Wärmepumpe", "Wärmepumpe", "Wärmepumpe"),
+        ("Wärmepumpe", "Pumpe 7", "Wärmepumpe (Pumpe 7)"),
+        ("printer", "Printer, floor 2", "printer (floor 2)"),
+        ("Drucker", "Drucker 2. OG", "Drucker 2. OG"),
+        ("Pumpe", "Pumpenhaus Nord", "Pumpe (Pumpenhaus Nord)"),
+        ("Gerät", "", "Gerät"),
+    ],
+)
+def test_a_machine_is_not_called_by_the_same_word_twice(noun: str, name: str, said: str) -> None:
+    """Noun and name, as people would say them."""
+    assert called(noun, name) == said
