@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from tests.parts.base import free_port
+from tests.parts.base import free_port, wait_until
 from tests.parts.fixtures import NewKafka
 from tests.parts.mosquitto import Mosquitto
 from vorab.doctor import Verdict, mqtt
@@ -48,7 +48,9 @@ def test_a_sound_installation_on_real_brokers_has_no_problems(new_kafka: NewKafk
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     try:
         admin.delete_topics(["vorab.replies"])
+        wait_until(lambda: "vorab.replies" not in admin.list_topics(), "the topic being gone")
         admin.create_topics([NewTopic(name="vorab.replies", num_partitions=5, replication_factor=1)])
+        wait_until(lambda: "vorab.replies" in admin.list_topics(), "the topic being back")
     finally:
         admin.close()
     assert "vorab.replies 5" in json.dumps(about(vorab(tmp_path, *command), "topics"))

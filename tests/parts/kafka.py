@@ -74,13 +74,17 @@ class Kafka:
         self.start()
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        subprocess.run(
+        # A first byte of 0 makes the name start with A; one that starts with "-" would be read as an option.
+        cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+        done = subprocess.run(
             [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.properties)],
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             timeout=START_TIMEOUT_S,
         )
+        if done.returncode:
+            raise RuntimeError(f"Kafka could not format its folder:\n{done.stdout}{done.stderr}")
 
     def _serves(self) -> bool:
         return listening(self.port) and serves(self.bootstrap)
