@@ -18,7 +18,7 @@ from streams.detect_rows import fresh_rows, rows_of
 from streams.detect_words import symptom
 from streams.detectors import silence
 from streams.rules import RuleSet, SilenceRule
-from vorab.clock import Micros
+from vorab.clock import SECOND, Micros
 from vorab.frame import Frame
 from vorab.processor import Input, Kind, Out, Registry, kind_of
 from vorab.records import Record
@@ -38,6 +38,7 @@ class Detect:
         self.book = Book(rules, registry)
         self.listening = silence.Listening([rule.after for rule in rules if isinstance(rule, SilenceRule)])
         self._deadline: Micros = 0
+        self._looked_up: Micros = 0
         self._time = b""
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002
@@ -56,8 +57,10 @@ class Detect:
 
     def due(self, now: Micros) -> Iterable[Out]:
         """Devices that have been silent for too long, and symptoms whose rule is gone."""
-        changed = self.book.devices.look_up()
-        if changed:
+        changed: list[int] = []
+        if now - self._looked_up >= SECOND:
+            self._looked_up = now
+            changed = self.book.devices.look_up()
             self.book.settle(changed)
         outs = [Out(SYMPTOMS, symptom(each)) for each in end_orphans(self.book, now)] if self.book.orphans else []
         if self.listening.reach(now) or changed:

@@ -124,6 +124,8 @@ class Book:
 
     def settle(self, devices: Sequence[int]) -> None:
         """The registry, or the rules, say something else about these devices."""
+        if not devices:
+            return
         for table in self.tables:
             self.orphans += [(table, slot) for slot in table.settle(devices)]
 
