@@ -19,6 +19,12 @@ from vorab.errors import ConfigError
 
 SCHEMA: Final = 1
 
+# States of a notification before it ends; then its state is that of its final delivery.
+QUEUED: Final = "queued"
+DEFERRED: Final = "deferred"
+SENDING: Final = "sending"
+WAITING: Final = (QUEUED, DEFERRED)
+
 metadata: Final = sa.MetaData()
 
 meta: Final = sa.Table("meta", metadata, sa.Column("name", sa.String, primary_key=True), sa.Column("value", sa.String, nullable=False))

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable
 from typing import Final
 
-from notifier.store import Batch
+from notifier.store_intake import Batch
 from vorab import ids
 from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position

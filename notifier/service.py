@@ -10,25 +10,26 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from notifier import intake, pipeline
+from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Message, Outcome, Result
+from notifier.counting import count, count_from_zero
 from notifier.intake import INPUTS, SOURCE
 from notifier.render import Renderer
 from notifier.sending import Hands, Job
 from notifier.store import Notice, Store
-from vorab.clock import DAY, HOUR, SECOND, Clock, Micros
+from vorab.clock import DAY, SECOND, Clock, Micros
 from vorab.errors import ConfigError, Unavailable
-from vorab.links import Claims, LinkFor, sign
 from vorab.log import EventLog, Outgoing, Position, append_all
 from vorab.metrics import metric
 from vorab.people import People, Person
-from vorab.records import Channel, Delivery, DeliveryReason, DeliveryState, Record, to_wire
+from vorab.records import Channel, Delivery, DeliveryReason, Record, to_wire
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
-from vorab.topics import CASES_BY_CUSTOMER, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, key_of, partition_of
+from vorab.topics import CASES_BY_CUSTOMER, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
 
 BATCH: Final = 500
 IDLE_S: Final = 0.2
@@ -53,11 +54,7 @@ class Options:
     """First wait after a channel was away; doubles, up to a quarter of an hour."""
     attempts: int = 8
     """Calls of a channel before a message counts as undeliverable."""
-    link_secret: str = ""
-    """Signs links; empty: messages without a button."""
-    link_valid_us: Micros = 72 * HOUR
-    unsubscribe_url: str = ""
-    """HTTPS address that takes one-click unsubscriptions (RFC 8058); a token is appended."""
+    buttons: Buttons = field(default_factory=Buttons)
 
 
 class Notifier:
@@ -181,7 +178,8 @@ class Notifier:
         self.find_place()
         self.store.prune(self._clock.now() - KEPT)
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
-        self._count(self.store.interrupted(safe, self._clock.now()))
+        for delivery in self.store.interrupted(safe, self._clock.now()):
+            count(delivery)
         self.catch_up((DELIVERIES, CUSTOMERS), (DELIVERIES, CUSTOMERS))
         self.publish()
 
@@ -251,14 +249,15 @@ class Notifier:
         )
         match pipeline.decide(note, facts).decision:
             case pipeline.Suppress(reason, detail):
-                self._count([self.store.suppress(note, reason, detail, now)])
+                count(self.store.suppress(note, reason, detail, now))
             case pipeline.Defer(due_at, reason, detail):
-                self._count([self.store.defer(notice, due_at, reason, detail, now)])
+                count(self.store.defer(notice, due_at, reason, detail, now))
             case pipeline.Send(channel) if may_send and customer is not None:
                 to = person or Person(note.key)
-                link, unsubscribe = self._links(notice, now)
+                link = self._options.buttons.page(note, self.base_url, now)
                 words = self._renderer.render(note, case, customer, now=now, name=to.name, link=link)
                 self.store.claim(notice, channel, now)
+                unsubscribe = self._options.buttons.unsubscribe(note, now)
                 parts = (words.language, now, words.subject, words.text, words.html, link, unsubscribe)
                 return Job(notice, channel, Message(note.id, note.case, not told, to, *parts))
         return None
@@ -266,7 +265,7 @@ class Notifier:
     def settle(self, wait_s: float = 0.0) -> None:
         """Record what became of the calls that are done."""
         for job, result in self._hands.finished(wait_s):
-            self._count([self._record(job, result)])
+            count(self._record(job, result))
             crashpoint("notifier.after_record")
 
     def _record(self, job: Job, result: Result) -> Delivery:
@@ -299,46 +298,3 @@ class Notifier:
     def _outgoing(self, topic: str, record: Record) -> Outgoing:
         key, value, headers = to_wire(record, SOURCE)
         return Outgoing(topic, partition_of(record.key, self._partitions, self._options.recorded_partitions), key, value, headers)
-
-    def _links(self, notice: Notice, now: Micros) -> tuple[str, str]:
-        note, options = notice.note, self._options
-        if not options.link_secret:
-            return "", ""
-        until = now + options.link_valid_us
-        claims = Claims(note.id, note.case, key_of(note.tenant, note.device), note.key, note.stage.value, until)
-        page = f"{self.base_url.rstrip('/')}/c/{sign(options.link_secret, claims)}" if self.base_url else ""
-        if not options.unsubscribe_url:
-            return page, ""
-        # Unlike the page, this must work for as long as the mail exists.
-        leave = Claims(note.id, note.case, claims.device, note.key, note.stage.value, now + 5 * 365 * 24 * HOUR, LinkFor.UNSUBSCRIBE)
-        return page, f"{options.unsubscribe_url.rstrip('/')}/{sign(options.link_secret, leave)}"
-
-    def _count(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            self._logger.info(
-                "notification",
-                notification=delivery.notification,
-                case=delivery.case,
-                stage=delivery.stage and delivery.stage.value,
-                state=delivery.state.value,
-                reason=delivery.reason.value,
-                channel=delivery.channel,
-            )
-            metric("vorab_notifications_total").labels(delivery.channel or "none", delivery.state.value, delivery.reason.value).inc()
-
-
-def count_from_zero(channels: Mapping[Channel, ChannelPort]) -> None:
-    """Every series that can occur starts at 0, so that the first occurrence is a rise."""
-    total, reasons = metric("vorab_notifications_total"), DeliveryReason
-    own = {reasons.NONE, reasons.REFUSED, reasons.UNREACHABLE, reasons.INTERRUPTED, reasons.QUIET_HOURS}
-    for reason in reasons:
-        if reason not in own:
-            total.labels("none", DeliveryState.SUPPRESSED.value, reason.value)
-    total.labels("none", DeliveryState.DEFERRED.value, reasons.QUIET_HOURS.value)
-    for channel in channels:
-        total.labels(channel.value, DeliveryState.SENT.value, reasons.NONE.value)
-        total.labels(channel.value, DeliveryState.DEFERRED.value, reasons.UNREACHABLE.value)
-        for reason in (reasons.REFUSED, reasons.UNREACHABLE):
-            total.labels(channel.value, DeliveryState.FAILED.value, reason.value)
-        for reason in (reasons.INTERRUPTED, reasons.UNREACHABLE):
-            total.labels(channel.value, DeliveryState.UNKNOWN.value, reason.value)

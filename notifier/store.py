@@ -6,24 +6,20 @@ unless the channel makes one message of two; so nothing is said twice and nothin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 
-from notifier.cases import CaseView, fold
-from notifier.database import Database, cases, customers, deliveries, notices, outbox, positions
+from notifier.cases import CaseView
+from notifier.database import DEFERRED, QUEUED, SENDING, WAITING, Database, cases, customers, deliveries, notices, outbox, positions
+from notifier.store_intake import Batch, take, view_of
 from vorab import ids
 from vorab.clock import Micros
 from vorab.log import Position
-from vorab.records import CaseEvent, Channel, Customer, Delivery, DeliveryReason, DeliveryState, Notification, Stage, Status
+from vorab.records import Channel, Customer, Delivery, DeliveryReason, DeliveryState, Notification, Stage
 
-QUEUED: Final = "queued"
-DEFERRED: Final = "deferred"
-SENDING: Final = "sending"
-WAITING: Final = (QUEUED, DEFERRED)
 MAYBE_SAID: Final = (SENDING, DeliveryState.SENT, DeliveryState.UNKNOWN)
 
 
@@ -37,21 +33,6 @@ class Notice:
     deferrals: int
     attempts: int = 0
     """How often a channel was called for it."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was read from the log and is taken over at once; lists keep the order of the log."""
-
-    notes: list[tuple[int, int, Notification]] = field(default_factory=list)
-    """(partition, offset, notification)."""
-    events: list[tuple[str, CaseEvent]] = field(default_factory=list)
-    """(customer key, case event)."""
-    customers: list[tuple[str, Customer | None]] = field(default_factory=list)
-    """None takes a customer out of the registry."""
-    said: list[Delivery] = field(default_factory=list)
-    """Deliveries that stand on the log already."""
-    next: dict[Position, int] = field(default_factory=dict)
 
 
 class Store:
@@ -69,56 +50,7 @@ class Store:
 
     def take(self, batch: Batch) -> None:
         """Take a batch over together with its positions; what was taken before changes nothing."""
-        with self.database.begin() as connection:
-            self.database.upsert(
-                customers, [{"customer": key, "body": body.model_dump_json()} for key, body in _last(batch.customers) if body]
-            )
-            gone = [key for key, body in _last(batch.customers) if body is None]
-            if gone:
-                connection.execute(sa.delete(customers).where(customers.c.customer.in_(gone)))
-            self._fold(connection, batch.events)
-            for partition, offset, note in batch.notes:
-                self._queue(connection, partition, offset, note)
-            for delivery in batch.said:
-                self._heard(connection, delivery)
-            self.database.upsert(positions, [{"topic": topic, "partition": part, "next": n} for (topic, part), n in batch.next.items()])
-
-    def _fold(self, connection: sa.Connection, events: Sequence[tuple[str, CaseEvent]]) -> None:
-        if not events:
-            return
-        names = {event.case for _, event in events}
-        views: dict[str, CaseView] = {}
-        for row in connection.execute(sa.select(cases).where(cases.c.case.in_(names))):
-            views[row.case] = _view(row.body)
-        for customer, event in events:
-            views[event.case] = fold(views.get(event.case), event, customer)
-        self.database.upsert(
-            cases, [{"case": v.case, "customer": v.customer, "at": v.at, "body": json.dumps(asdict(v))} for v in views.values()]
-        )
-
-    def _queue(self, connection: sa.Connection, partition: int, offset: int, note: Notification) -> None:
-        have = connection.execute(sa.select(notices.c.notification).where(notices.c.notification == note.id)).first()
-        if have is None:
-            row = {"notification": note.id, "customer": note.key, "case": note.case, "stage": note.stage.value}
-            place = {"partition": partition, "offset": offset, "body": note.model_dump_json(), "state": QUEUED, "due_at": note.at}
-            connection.execute(sa.insert(notices).values(**row, **place))
-
-    def _heard(self, connection: sa.Connection, delivery: Delivery) -> None:
-        """What an earlier life, or another worker, has said about a notification is not decided again."""
-        if not delivery.state.final:
-            return
-        changed = connection.execute(
-            sa.update(notices)
-            .where(notices.c.notification == delivery.notification, notices.c.state.in_(WAITING))
-            .values(state=delivery.state.value, reason=delivery.reason.value)
-        ).rowcount
-        if (
-            not changed
-            and not connection.execute(sa.select(notices.c.notification).where(notices.c.notification == delivery.notification)).first()
-        ):
-            row = {"notification": delivery.notification, "customer": delivery.key, "case": delivery.case}
-            rest = {"stage": delivery.stage or "", "partition": -1, "offset": -1, "body": "", "due_at": delivery.at}
-            connection.execute(sa.insert(notices).values(**row, **rest, state=delivery.state.value, reason=delivery.reason.value))
+        take(self.database, batch)
 
     # -------------------------------------------------------------------------------------------- deciding
 
@@ -151,7 +83,7 @@ class Store:
         """What is known of a case."""
         with self.database.begin() as connection:
             body = connection.execute(sa.select(cases.c.body).where(cases.c.case == case)).scalar()
-        return _view(body) if body else None
+        return view_of(body) if body else None
 
     def told(self, notice: Notice) -> list[tuple[str, Stage]]:
         """What has been said about the case of a notice, or may have been."""
@@ -323,12 +255,3 @@ class Store:
         )
         connection.execute(sa.insert(deliveries).values(id=delivery.id, at=now, body=delivery.model_dump_json(), published=False))
         return delivery
-
-
-def _last(changes: Sequence[tuple[str, Customer | None]]) -> list[tuple[str, Customer | None]]:
-    return list(dict(changes).items())
-
-
-def _view(body: str) -> CaseView:
-    values: dict[str, Any] = json.loads(body)
-    return CaseView(**{**values, "status": Status(values["status"])})

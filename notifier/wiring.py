@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import yaml
 
+from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
 from notifier.filechannel import FileChannel
@@ -73,8 +74,7 @@ def options_of(settings: Settings) -> Options:
         shadow=settings.mode is Mode.SHADOW,
         senders=of.senders,
         retry_s=of.retry_s,
-        link_secret=link_secret(settings).get_secret_value(),
-        unsubscribe_url=of.unsubscribe_url,
+        buttons=Buttons(link_secret(settings).get_secret_value(), of.unsubscribe_url),
     )
 
 

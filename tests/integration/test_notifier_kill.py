@@ -176,7 +176,8 @@ def test_two_workers_share_the_customers_and_each_message_is_sent_once(tmp_path:
 
 
 MARK_AFTER_SEND: Final = """
-from notifier.store import Store, QUEUED
+from notifier.store import Store
+from notifier.database import QUEUED
 from vorab.records import DeliveryReason
 import sqlalchemy as sa
 from notifier.database import notices, outbox

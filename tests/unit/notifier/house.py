@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Message, Outcome, Result
 from notifier.database import Database
 from notifier.people_store import PeopleStore
@@ -98,7 +99,7 @@ class House:
         self.clock = ManualClock(now)
         self.mail = FakeChannel()
         self.channels = list(channels) or [self.mail]
-        self.options = options or Options(link_secret="a secret for tests", senders=1, retry_s=60)
+        self.options = options or Options(buttons=Buttons("a secret for tests"), senders=1, retry_s=60)
         self.open()
 
     def open(self, database: str = "notifier.db") -> None:

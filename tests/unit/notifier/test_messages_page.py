@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 import yaml
 
+from notifier.buttons import Buttons
 from notifier.pipeline import STAGES
 from notifier.service import Options
 from notifier.words import load_words
@@ -45,7 +46,7 @@ def test_numbers_on_the_page_are_those_of_the_code() -> None:
     assert "`senders` (default 4)" in PAGE
     assert Options().senders == 4
     assert "for three days" in PAGE
-    assert Options().link_valid_us == 72 * HOUR
+    assert Buttons().valid_us == 72 * HOUR
 
 
 def test_every_cause_and_model_of_the_example_has_words() -> None:

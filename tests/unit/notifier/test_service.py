@@ -323,7 +323,7 @@ def test_a_link_opens_the_page_of_its_case(house: House) -> None:
     house.put(customer(), note())
     house.run()
     token = house.mail.sent[0].link.rpartition("/")[2]
-    claims = verify(house.options.link_secret, token, NOON)
+    claims = verify(house.options.buttons.secret, token, NOON)
     assert (claims.notification, claims.case, claims.device, claims.customer) == (note().id, "case-1", "main/pump-7", "main/c-1")
     assert claims.expires_at == NOON + 72 * HOUR
     assert "erika" not in house.mail.sent[0].link

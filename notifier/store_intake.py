@@ -1,0 +1,85 @@
+"""The way into the outbox: a batch from the log and the positions it stands for, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from notifier.cases import CaseView, fold
+from notifier.database import QUEUED, WAITING, Database, cases, customers, notices, positions
+from vorab.log import Position
+from vorab.records import CaseEvent, Customer, Delivery, Notification, Status
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was read from the log and is taken over at once; lists keep the order of the log."""
+
+    notes: list[tuple[int, int, Notification]] = field(default_factory=list)
+    """(partition, offset, notification)."""
+    events: list[tuple[str, CaseEvent]] = field(default_factory=list)
+    """(customer key, case event)."""
+    customers: list[tuple[str, Customer | None]] = field(default_factory=list)
+    """None takes a customer out of the registry."""
+    said: list[Delivery] = field(default_factory=list)
+    """Deliveries that stand on the log already."""
+    next: dict[Position, int] = field(default_factory=dict)
+
+
+def take(database: Database, batch: Batch) -> None:
+    """Take a batch over together with its positions; what was taken before changes nothing."""
+    last = dict(batch.customers)
+    with database.begin() as connection:
+        database.upsert(customers, [{"customer": key, "body": body.model_dump_json()} for key, body in last.items() if body])
+        gone = [key for key, body in last.items() if body is None]
+        if gone:
+            connection.execute(sa.delete(customers).where(customers.c.customer.in_(gone)))
+        if batch.events:
+            _fold(database, connection, batch.events)
+        for partition, offset, note in batch.notes:
+            _queue(connection, partition, offset, note)
+        for delivery in batch.said:
+            _heard(connection, delivery)
+        database.upsert(positions, [{"topic": topic, "partition": part, "next": n} for (topic, part), n in batch.next.items()])
+
+
+def view_of(body: str) -> CaseView:
+    """A case view as it was stored."""
+    values: dict[str, Any] = json.loads(body)
+    return CaseView(**{**values, "status": Status(values["status"])})
+
+
+def _fold(database: Database, connection: sa.Connection, events: Sequence[tuple[str, CaseEvent]]) -> None:
+    found = connection.execute(sa.select(cases).where(cases.c.case.in_({event.case for _, event in events})))
+    views = {row.case: view_of(row.body) for row in found}
+    for customer, event in events:
+        views[event.case] = fold(views.get(event.case), event, customer)
+    database.upsert(cases, [{"case": v.case, "customer": v.customer, "at": v.at, "body": json.dumps(asdict(v))} for v in views.values()])
+
+
+def _queue(connection: sa.Connection, partition: int, offset: int, note: Notification) -> None:
+    if not _known(connection, note.id):
+        row = {"notification": note.id, "customer": note.key, "case": note.case, "stage": note.stage.value}
+        place = {"partition": partition, "offset": offset, "body": note.model_dump_json(), "state": QUEUED, "due_at": note.at}
+        connection.execute(sa.insert(notices).values(**row, **place))
+
+
+def _heard(connection: sa.Connection, delivery: Delivery) -> None:
+    """What an earlier life, or another worker, has said about a notification is not decided again."""
+    if not delivery.state.final:
+        return
+    end = {"state": delivery.state.value, "reason": delivery.reason.value}
+    if _known(connection, delivery.notification):
+        waits = (notices.c.notification == delivery.notification, notices.c.state.in_(WAITING))
+        connection.execute(sa.update(notices).where(*waits).values(**end))
+    else:
+        row = {"notification": delivery.notification, "customer": delivery.key, "case": delivery.case, "stage": delivery.stage or ""}
+        connection.execute(sa.insert(notices).values(**row, **end, partition=-1, offset=-1, body="", due_at=delivery.at))
+
+
+def _known(connection: sa.Connection, notification: str) -> bool:
+    return connection.execute(sa.select(notices.c.notification).where(notices.c.notification == notification)).first() is not None
