@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from vorab import topics
+from vorab.errors import ConfigError
 from vorab.log import EventLog
 from vorab.settings import Settings
 
@@ -37,6 +39,20 @@ def create_topics(log: EventLog, settings: Settings) -> None:
         ConfigError: one exists with another number of partitions.
     """
     log.create(partition_counts(settings))
+
+
+def create_missing(log: EventLog, settings: Settings, names: Iterable[str]) -> None:
+    """Create those of these topics that do not exist; whatever exists is left as it is.
+
+    Raises:
+        Unavailable: the log is away.
+    """
+    counts = partition_counts(settings)
+    for name in names:
+        try:
+            log.partitions(renamed(settings, name))
+        except ConfigError:
+            log.create({renamed(settings, name): counts[renamed(settings, name)]})
 
 
 def link_secret(settings: Settings) -> SecretStr:
