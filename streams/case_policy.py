@@ -6,39 +6,24 @@ decides). Files are read in the order of their names. Every decision about a cas
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
+from streams.rules import Duration
 from vorab.records import Scalar, Severity
 
 HAND_OVER: Final = "hand_over"
 OBSERVE: Final = "observe"
-
-_UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
-
-
-def duration(value: object) -> object:
-    """`90s`, `10m`, `1.5h` or `2d` as µs; anything else is left for pydantic to refuse."""
-    if not isinstance(value, str):
-        return value
-    found = _DURATION.fullmatch(value.strip())
-    if found is None:
-        raise ValueError(f"{value!r} is not a duration such as 90s, 10m, 2h or 1d")
-    return round(float(found[1]) * _UNITS[found[2]])
 
 
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Duration = Annotated[Micros, BeforeValidator(duration, json_schema_input_type=str), Field(ge=0)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 
 
@@ -62,9 +47,9 @@ class Remedy(Part):
     command: str = Field(min_length=1, description="Name of the command on the device's command topic.")
     params: dict[str, Scalar] = Field(default_factory=dict, description="Parameters sent with the command.")
     said: str = Field("", description="What was done, for the sentence an agent says: restarted.")
-    valid: Duration = Field("15m", description="The device must not act later than this after the decision.")
-    grace: Duration = Field("2m", description="How long an answer may be on its way after that.")
-    stands_still: Duration = Field("2m", description="How long the device is out of use; told when consent is asked.")
+    valid: Duration = Field("15 min", description="The device must not act later than this after the decision.")
+    grace: Duration = Field("2 min", description="How long an answer may be on its way after that.")
+    stands_still: Duration = Field("2 min", description="How long the device is out of use; told when consent is asked.")
     consent: bool = Field(default=True, description="Whether the customer must have agreed to remote repair.")
     limits: Limits = Field(default_factory=Limits, description="How much of it the whole fleet may have at a time.")
 
@@ -79,15 +64,15 @@ class Line(Part):
     detector: Patterns = Field(("*",), description="Detectors it is about: `threshold`, `silence`, `learned`.")
     severity: tuple[Severity, ...] = Field(tuple(Severity), description="Severities it is about.")
     do: str = Field(min_length=1, description="A remedy, `observe` or `hand_over`.")
-    settle: Duration = Field("0s", description="Wait before the first attempt: it may pass by itself.")
+    settle: Duration = Field("0 s", description="Wait before the first attempt: it may pass by itself.")
     observe: Duration | None = Field(None, description="With `observe`: hand over to a person after this long; none: never.")
     attempts: int = Field(1, ge=1, le=10, description="Most actions for one case.")
     asks: int = Field(4, ge=1, le=100, description="How often a permit is asked for before a person has to look.")
-    wait: Duration = Field("10m", description="Wait between attempts.")
-    consent_wait: Duration = Field("12h", description="How long the customer's answer is waited for.")
-    within: Duration = Field("30m", description="The symptom has to be gone this long after the device said it is done.")
-    stays: Duration = Field("30m", description="It has to stay gone this long; longer than the limit of the silence rule.")
-    close: Duration = Field("30m", description="A resolved case closes this much later; a relapse before that reopens it.")
+    wait: Duration = Field("10 min", description="Wait between attempts.")
+    consent_wait: Duration = Field("12 h", description="How long the customer's answer is waited for.")
+    within: Duration = Field("30 min", description="The symptom has to be gone this long after the device said it is done.")
+    stays: Duration = Field("30 min", description="It has to stay gone this long; longer than the limit of the silence rule.")
+    close: Duration = Field("30 min", description="A resolved case closes this much later; a relapse before that reopens it.")
     impact: Literal[1, 2, 3] | None = Field(None, description="1 many or critical, 3 few; none: 2 where there is a customer, else 3.")
 
     def fits(self, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> bool:
@@ -114,10 +99,15 @@ class Policy:
     lines: Sequence[Line]
     says: Mapping[str, str] = field(default_factory=dict)
     """Cause → what a machine with it says, in English, with `{when}`: `has reported low pressure since {when}`."""
+    _decided: dict[tuple[str, str, str, str, Severity], Line] = field(default_factory=dict, repr=False, compare=False)
 
     def decide(self, *, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> Line:
         """The first line that fits; where none does, a person looks."""
-        return next((line for line in self.lines if line.fits(tenant, model, cause, detector, severity)), NOBODY)
+        asked = (tenant, model, cause, detector, severity)
+        found = self._decided.get(asked)
+        if found is None:
+            found = self._decided[asked] = next((line for line in self.lines if line.fits(*asked)), NOBODY)
+        return found
 
     def remedy(self, line: Line) -> Remedy | None:
         """The remedy a line names; None for a line that observes or hands over."""
@@ -140,6 +130,14 @@ def impact_of(line: Line, *, customer: bool) -> int:
     if line.impact is not None:
         return line.impact
     return 2 if customer else 3
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a remedy file, for editors and for other tools."""
+    schema = File.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "vorab remedies and policy"
+    return schema
 
 
 def keys(part: type[Part]) -> str:

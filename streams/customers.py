@@ -45,8 +45,8 @@ ASKED: Final[Mapping[RequestKind, CommandKind]] = {
     RequestKind.NO_CONSENT: CommandKind.NO_CONSENT,
 }
 
-REMEMBERED: Final = 64
-"""Cases of one customer that are remembered after they are over, so that repeated events change nothing."""
+REMEMBERED: Final = 2_000
+"""Cases of a partition that are remembered after they are over, so that repeated events change nothing; and none for longer than a day."""
 
 
 class Told(msgspec.Struct):
@@ -54,8 +54,9 @@ class Told(msgspec.Struct):
 
     case: str
     device: str
+    """Key of the device."""
     seq: int = -1
-    over: bool = False
+    over_at: Micros | None = None
     onset: Micros | None = None
     acted_at: Micros | None = None
     clear_at: Micros | None = None
@@ -63,14 +64,8 @@ class Told(msgspec.Struct):
     stages: list[str] = []
 
 
-class Book(msgspec.Struct):
-    """The cases of a customer, in order of opening."""
-
-    cases: list[Told] = []
-
-
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Book).decode
+_decode: Final = msgspec.msgpack.Decoder(Told).decode
 
 
 class Customers:
@@ -84,7 +79,9 @@ class Customers:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._books: dict[str, Book] = {}
+        self._cases: dict[str, Told] = {}
+        self._over: dict[str, Micros] = {}
+        """Cases that are over, by when, the earliest first."""
         self._changed: set[str] = set()
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
@@ -100,37 +97,41 @@ class Customers:
         return ()
 
     def dirty(self) -> Mapping[str, bytes]:
-        """One block per customer that changed."""
-        blocks = {key: _encode(self._books[key]) for key in sorted(self._changed)}
+        """One block per case that changed."""
+        blocks = {case: _encode(self._cases[case]) if case in self._cases else b"" for case in sorted(self._changed)}
         self._changed.clear()
         return blocks
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
-        """Take over the customers."""
-        self._books = {key: _decode(block) for key, block in blocks.items() if block}
+        """Take over the cases."""
+        self._cases = {case: _decode(block) for case, block in blocks.items() if block}
+        over = sorted((told.over_at, case) for case, told in self._cases.items() if told.over_at is not None)
+        self._over = {case: at for at, case in over}
 
     def _hear(self, event: CaseEvent) -> Iterator[Out]:
-        key = topics.key_of(event.tenant, event.customer)
-        book = self._books.setdefault(key, Book())
-        told = next((told for told in book.cases if told.case == event.case), None)
-        if told is None:
-            told = Told(event.case, event.device)
-            book.cases.append(told)
+        told = self._cases.setdefault(event.case, Told(event.case, event.key))
         if event.seq <= told.seq:
             return  # it came twice
         told.seq = event.seq
-        self._changed.add(key)
+        self._changed.add(event.case)
         _fold(told, event)
         stage = _stage(told, event)
         if stage is not None and stage not in told.stages:
             told.stages.append(stage)
-            yield Out(topics.NOTIFICATIONS, self._notification(key, stage, told, event))
-        if told.over:
-            over = [told for told in book.cases if told.over]
-            for old in over[:-REMEMBERED]:
-                book.cases.remove(old)
+            yield Out(topics.NOTIFICATIONS, self._notification(stage, told, event))
+        if told.over_at is not None:
+            self._over.setdefault(event.case, told.over_at)
+            self._forget(event.at)
 
-    def _notification(self, key: str, stage: Stage, told: Told, event: CaseEvent) -> Notification:
+    def _forget(self, now: Micros) -> None:
+        while self._over:
+            case, at = next(iter(self._over.items()))
+            if len(self._over) <= REMEMBERED and at > now - DAY:
+                return
+            del self._over[case], self._cases[case]
+            self._changed.add(case)
+
+    def _notification(self, stage: Stage, told: Told, event: CaseEvent) -> Notification:
         params: dict[str, Scalar] = {
             "name": event.name or event.device,
             "model": event.model,
@@ -148,7 +149,7 @@ class Customers:
         if stage is Stage.CONSENT and remedy is not None:
             params["duration_s"] = round(remedy.stands_still / SECOND)
         return Notification(
-            id=ids.notification_id(key, event.case, stage),
+            id=ids.notification_id(topics.key_of(event.tenant, event.customer), event.case, stage),
             tenant=event.tenant,
             customer=event.customer,
             case=event.case,
@@ -161,15 +162,15 @@ class Customers:
         )
 
     def _pass_on(self, request: Request) -> Out:
-        book = self._books.get(request.key, Book())
-        told = next((told for told in book.cases if told.case == request.case), None)
-        if told is not None and told.device != request.device:
+        device = topics.key_of(request.tenant, request.device)
+        told = self._cases.get(request.case)
+        if told is not None and told.device != device:
             raise Rejected(Reason.IDENTITY_MISMATCH, f"the case {request.case} is not about {request.device}")
         kind = ASKED[request.kind]
         return Out(
             topics.COMMANDS,
             Command(
-                id=ids.command_id(topics.key_of(request.tenant, request.device), kind, request.id),
+                id=ids.command_id(device, kind, request.id),
                 tenant=request.tenant,
                 device=request.device,
                 kind=kind,
@@ -182,7 +183,8 @@ class Customers:
 
 
 def _fold(told: Told, event: CaseEvent) -> None:
-    told.over = event.status in {Status.CLOSED, Status.CANCELLED, Status.REJECTED}
+    if told.over_at is None and event.status in {Status.CLOSED, Status.CANCELLED, Status.REJECTED}:
+        told.over_at = event.at
     if told.onset is None:
         told.onset = event.onset
     match event.kind:

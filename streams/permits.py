@@ -6,6 +6,7 @@ that is asked again (its asker was restarted) gets the same answer again.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
@@ -26,6 +27,10 @@ REMEMBERED: Final = 2_000
 class Given(msgspec.Struct):
     """One answer."""
 
+    remedy: str
+    """Key of the remedy: limits are counted per tenant."""
+    number: int
+    """Place among the answers about the remedy."""
     action: str
     case: str
     at: Micros
@@ -33,17 +38,54 @@ class Given(msgspec.Struct):
     state: PermitState
     reason: str
 
+    @property
+    def granted(self) -> bool:
+        """Whether it counts against the limits."""
+        return self.state is PermitState.GRANTED
 
-class Ledger(msgspec.Struct):
-    """The answers about one remedy, in order of the questions' arrival."""
 
-    now: Micros = 0
-    """The latest time of a question."""
-    given: list[Given] = []
+class Ledger:
+    """The answers about one remedy."""
 
+    def __init__(self) -> None:
+        self.now: Micros = 0
+        """The latest time of a question."""
+        self.last = 0
+        self.given: dict[str, Given] = {}
+        """Action → answer, in the order they were given."""
+        self.counting: dict[str, Given] = {}
+        """Those that may still stand against a question."""
+
+    def add(self, given: Given) -> None:
+        """Write an answer down."""
+        self.given[given.action] = given
+        if given.granted:
+            self.counting[given.action] = given
+        self.now, self.last = max(self.now, given.at), given.number
+
+    def forget(self) -> list[str]:
+        """Drop what no longer counts, and of the rest all but the latest of a day; returns the actions that are forgotten."""
+        # A day, because questions of other partitions may come late, after an outage for example.
+        for action in [action for action, given in self.counting.items() if max(given.at, given.expires_at) < self.now - DAY]:
+            del self.counting[action]
+        dropped = []
+        for action, given in list(itertools.islice(self.given.items(), FORGET_AT_ONCE)):
+            old = len(self.given) > REMEMBERED or given.at < self.now - DAY
+            if not old:
+                break
+            if action in self.counting:
+                self.given[action] = self.given.pop(action)  # it is looked at again later
+                continue
+            del self.given[action]
+            dropped.append(action)
+        return dropped
+
+
+FORGET_AT_ONCE: Final = 16
+"""More than one, so that forgetting keeps up; bounded, so that no question pays for all."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Ledger).decode
+_decode: Final = msgspec.msgpack.Decoder(Given).decode
 
 
 class Permits:
@@ -58,7 +100,7 @@ class Permits:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._ledgers: dict[str, Ledger] = {}
-        self._changed: set[str] = set()
+        self._changed: dict[str, Given | None] = {}
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
         """Answer a question, at the time it was asked; answers of its own are passed over."""
@@ -67,10 +109,12 @@ class Permits:
         if record.state is not PermitState.ASKED:
             return
         ledger = self._ledgers.setdefault(record.key, Ledger())
-        given = next((given for given in ledger.given if given.action == record.action), None)
+        given = ledger.given.get(record.action)
         if given is None:
             given = self._decide(ledger, record)
-            self._changed.add(record.key)
+            ledger.add(given)
+            self._changed[given.action] = given
+            self._changed.update(dict.fromkeys(ledger.forget()))
         yield Out(
             topics.PERMITS,
             record.model_copy(update={"state": given.state, "at": given.at, "expires_at": given.expires_at, "reason": given.reason}),
@@ -81,48 +125,34 @@ class Permits:
         return ()
 
     def dirty(self) -> Mapping[str, bytes]:
-        """One block per remedy that was asked for."""
-        blocks = {key: _encode(self._ledgers[key]) for key in sorted(self._changed)}
-        self._changed.clear()
+        """One block per answer."""
+        blocks = {action: _encode(given) if given else b"" for action, given in self._changed.items()}
+        self._changed = {}
         return blocks
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over the ledgers."""
-        self._ledgers = {key: _decode(block) for key, block in blocks.items() if block}
+        for given in sorted((_decode(block) for block in blocks.values() if block), key=lambda given: given.number):
+            self._ledgers.setdefault(given.remedy, Ledger()).add(given)
 
     def _decide(self, ledger: Ledger, asked: Permit) -> Given:
         remedy = self._policy.remedies.get(asked.remedy)
         reason = f"nobody has written a remedy called {asked.remedy}" if remedy is None else _over(ledger, remedy.limits, asked)
         state = PermitState.REFUSED if reason else PermitState.GRANTED
-        given = Given(asked.action, asked.case, asked.at, asked.expires_at, state, reason)
-        ledger.given.append(given)
-        ledger.now = max(ledger.now, asked.at)
-        _forget(ledger)
-        return given
+        return Given(asked.key, ledger.last + 1, asked.action, asked.case, asked.at, asked.expires_at, state, reason)
 
 
 def _over(ledger: Ledger, limits: Limits, asked: Permit) -> str:
     """Which limit stands against it; empty where none does. Counts by the times of the questions, not by when they came."""
-    granted = [given for given in ledger.given if given.state is PermitState.GRANTED]
+    granted = ledger.counting.values()
     # An earlier attempt of the same case is over, or this one would not be asked for.
     out = sum(given.at <= asked.expires_at and given.expires_at > asked.at and given.case != asked.case for given in granted)
     if out >= limits.out:
-        return f"{out} machines are at it already, {limits.out} may be"
+        return f"{out} {'machine is' if out == 1 else 'machines are'} at it already, {limits.out} may be"
     hour = sum(abs(given.at - asked.at) < HOUR for given in granted)
     if hour >= limits.per_hour:
         return f"{hour} within an hour already, {limits.per_hour} may be"
     return ""
-
-
-def _forget(ledger: Ledger) -> None:
-    """Keep what still counts against a limit, and of the rest the latest of a day: enough to repeat an answer."""
-    counts = max((given.expires_at - given.at for given in ledger.given), default=0) + HOUR
-    surplus = len(ledger.given) - REMEMBERED
-    ledger.given = [
-        given
-        for place, given in enumerate(ledger.given)
-        if (given.state is PermitState.GRANTED and given.at > ledger.now - counts) or (place >= surplus and given.at > ledger.now - DAY)
-    ]
 
 
 def kind(policy: Policy) -> Kind:

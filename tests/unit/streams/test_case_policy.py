@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from streams.case_policy import HAND_OVER, NOBODY, PRIORITY, Limits, Line, Remedy, duration, keys
+from streams.case_policy import HAND_OVER, NOBODY, PRIORITY, Limits, Line, Remedy, json_schema, keys
 from streams.case_remedies import load_policy
 from streams.rulefiles import load_rules
 from streams.rules import SilenceRule
 from tests.unit.streams.ward import REMEDIES, written
-from vorab.clock import HOUR, MINUTE, SECOND
 from vorab.errors import ConfigError
 from vorab.records import Severity
 
@@ -67,7 +67,7 @@ def test_the_first_line_that_fits_decides(tmp_path: Path) -> None:
     ("text", "line", "what"),
     [
         ("policy:\n  - line: x\n    do: observe\n    obsrve: 30m\n", 4, "Extra inputs are not permitted"),
-        ("policy:\n  - line: x\n    do: observe\n    observe: 30 minutes\n", 4, "is not a duration such as 90s, 10m, 2h or 1d"),
+        ("policy:\n  - line: x\n    do: observe\n    observe: 30 minutes\n", 4, "is no duration; 90 s, 2 min, 1.5 h and 3 d are"),
         ("policy:\n  - do: observe\n", 2, "Field required"),
         ("remedies:\n  restart:\n    command: restart\n    limits: {out: 0}\n", 4, "greater than or equal to 1"),
         ("policy: [\n", 2, "not valid YAML"),
@@ -100,9 +100,9 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         load_policy([tmp_path / "gone"])
 
 
-def test_durations() -> None:
-    """Seconds, minutes, hours and days, also broken ones."""
-    assert [duration(text) for text in ("90s", "10m", "1.5h", "2 d")] == [90 * SECOND, 10 * MINUTE, 90 * MINUTE, 48 * HOUR]
+def test_the_schema_beside_the_remedies_is_the_one_of_the_code() -> None:
+    """Editors check remedy files by it; `json_schema()` of streams.case_policy, indented by one space, is what belongs there."""
+    assert json.loads((REMEDIES / "schema.json").read_text(encoding="utf-8")) == json_schema()
 
 
 def test_priority_is_read_off_the_matrix() -> None:

@@ -300,7 +300,7 @@ def test_the_fleet_has_its_limits() -> None:
     ward.raised("02:00")
     ward.raised("02:01", device=other)
     ward.tick("02:06")
-    assert [event.detail for event in ward.kinds(CaseKind.PERMIT_REFUSED)] == ["1 machines are at it already, 1 may be"]
+    assert [event.detail for event in ward.kinds(CaseKind.PERMIT_REFUSED)] == ["1 machine is at it already, 1 may be"]
     ward.tick("02:30")
     assert [action.device for action in ward.actions] == ["hp-12", "hp-20"]
 

@@ -7,7 +7,7 @@ import pytest
 from streams.customers import Customers
 from tests.unit.streams.ward import ASKS, HEAT_PUMP, POLICY, REFUSES, Ward, clock, written
 from vorab import ids, topics
-from vorab.clock import HOUR, iso
+from vorab.clock import HOUR, MINUTE, iso
 from vorab.errors import Rejected
 from vorab.records import CommandKind, ReplyStatus, Request, RequestKind, Stage, Tick
 
@@ -121,6 +121,21 @@ def test_nobody_asks_about_the_device_of_another_case(ward: Ward) -> None:
     )
     with pytest.raises(Rejected, match="is not about hp-12"):
         ward.step(topics.REQUESTS, request, "customers")
+
+
+def test_cases_that_are_over_are_forgotten_after_a_day() -> None:
+    """What is closed leaves no trace once another case is closed a day later."""
+    ward = Ward()
+    for at in ("02:00", "2+02:00"):
+        start = clock(at)
+        symptom = ward.raised(start)
+        ward.cleared(start + 5 * MINUTE, symptom)
+        ward.replied(start + 6 * MINUTE, ReplyStatus.SUCCEEDED)
+        ward.tick(start + 3 * HOUR)
+    first, second = dict.fromkeys(event.case for event in ward.events)
+    blocks = ward.processors["customers"].dirty()
+    assert blocks[first] == b""
+    assert blocks[second]
 
 
 def test_what_is_neither_event_nor_request_is_rejected() -> None:
