@@ -23,10 +23,10 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs bench parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos bench parts lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## telemetry to a proactive message with one command (ARGS="--seconds 60 --json --no-browser")
 	@$(BIN)/vorab demo $(ARGS)
@@ -72,6 +72,15 @@ check: $(DEV) ## lint, format, types, docstrings, alert rules
 format: $(DEV) ## let Ruff put the files right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+first-symptom: ## clone afresh into an empty home, install, run the demo; at most 90 s to the first symptom
+	@$(PYTHON) scripts/first_symptom.py
+
+acceptance: $(DEV) ## the same night embedded and on Kafka, shuffled: identical decisions
+	@$(BIN)/python -m pytest -s tests/acceptance $(ARGS)
+
+chaos: $(DEV) ## kill -9, again and again: nothing lost, nothing twice
+	@$(BIN)/python -m pytest -s tests/chaos $(ARGS)
 
 docs: $(RUNTIME) ## write the pages that repeat tables of the code
 	@$(BIN)/python scripts/docs.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,13 +21,23 @@ class Name(StrEnum):
     LATENCY = "latency"
 
 
+BUDGETS: Final[dict[Name, dict[str, float]]] = {
+    Name.BRIDGE: {"qos0_us": 15.0, "qos1_us": 25.0},
+    Name.DETECT: {"cpu_s_per_million": 3.0},
+}
+"""CPU a message may cost: half of what the leanest known bridge, and a third of what the leanest known stream processor takes."""
+
+
 def bench(name: Annotated[Name, typer.Argument(help="What to measure.")]) -> None:
-    """Measure one thing and print one JSON line: counts, CPU seconds per million, and whether the counts are right.
+    """Measure one thing and print one JSON line: counts, CPU seconds per million, and whether counts and budget hold.
 
     frame: encode and decode. detect: frames to symptoms, without a broker. bridge: MQTT to the log. latency: publish to symptom.
 
     Example: `vorab bench detect`
     """
     found = importlib.import_module(f"vorab.bench.{name}").run()
+    budget = BUDGETS.get(name, {})
+    if budget:
+        found |= {"budget": budget, "ok": found.get("ok", True) and all(found[key] <= most for key, most in budget.items())}
     typer.echo(json.dumps(found))
     raise typer.Exit(EXIT_OK if found.get("ok", True) else EXIT_PROBLEMS)
