@@ -31,7 +31,8 @@ class Book:
     def __init__(self, rules: RuleSet, registry: Registry) -> None:
         self.rules = rules
         self.devices = Devices(registry)
-        self.thresholds = Table("threshold", {**threshold.LAYOUT, **evidence.LAYOUT}, THRESHOLD_BLOCK, self)
+        self._rings = evidence.layout(max((rule.evidence for rule in rules if not isinstance(rule, SilenceRule)), default=1))
+        self.thresholds = Table("threshold", {**threshold.LAYOUT, **self._rings}, THRESHOLD_BLOCK, self)
         self.silences = Table("silence", silence.LAYOUT, SILENCE_BLOCK, self)
         self.learned: dict[str, tuple[Table, Learned]] = {}
         """By the name of the table: one per set of settings."""
@@ -146,7 +147,7 @@ class Book:
         return self.learned[name][0]
 
     def _learned_table(self, name: str) -> Table:
-        return Table(name, {"active": "|b1", "onset": "<i8", "detected": "<i8", **evidence.LAYOUT}, LEARNED_BLOCK, self)
+        return Table(name, {"active": "|b1", "onset": "<i8", "detected": "<i8", **self._rings}, LEARNED_BLOCK, self)
 
     # ------------------------------------------------------------------------------------------------- state
 
@@ -191,6 +192,7 @@ class Book:
 
     def _restore_table(self, table: Table, name: str, block: bytes) -> None:
         first, count, beside = table.restore(name, block)
+        evidence.resize(table.columns, first, beside["resized"])
         if "learned" in beside and table.columns.name in self.learned:
             learned = self.learned[table.columns.name][1]
             learned.grow(table.columns.n)

@@ -65,16 +65,24 @@ class Columns:
         return msgspec.msgpack.encode({"n": last - first, "columns": columns, **more})
 
     def unpack(self, name: str, data: bytes) -> dict[str, Any]:
-        """Put a block back where it was, and give what stood beside it."""
+        """Put a block back where it was, and give what stood beside it.
+
+        Columns of rows whose width is another one now are not put back but given as `resized`.
+        """
         got = _decoder.decode(data)
         first = int(name.rpartition("/")[2]) * self.block
         last = first + got["n"]
         if last > self.n:
             self.grow(last - self.n)
+        resized = got["resized"] = dict[str, NDArray[Any]]()
         for column, raw in got["columns"].items():
             if column in self.of:  # a column of yesterday is let go, a column of today starts at zero
                 have = self.of[column]
-                have[first:last] = np.frombuffer(raw, have.dtype).reshape(last - first, *have.shape[1:])
+                was = np.frombuffer(raw, have.dtype).reshape(last - first, *((-1,) if have.ndim > 1 else ()))
+                if was.shape[1:] == have.shape[1:]:
+                    have[first:last] = was
+                else:
+                    resized[column] = was
         self.changed[:] = False
         return got
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +11,35 @@ from numpy.typing import NDArray
 from streams.detectors.columns import Columns, Runs
 from vorab.clock import Micros
 
-DEPTH: Final = 24
-LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
-    "ring_at": ("<i8", DEPTH),
-    "ring_value": ("<f8", DEPTH),
-    "written": "<i8",  # readings ever
-    "last_at": "<i8",  # time of the last one
-}
+RINGS: Final = ("ring_at", "ring_value")
+
+
+def layout(depth: int) -> dict[str, str | tuple[str, int]]:
+    """The columns of rings of so many readings."""
+    return {
+        "ring_at": ("<i8", depth),
+        "ring_value": ("<f8", depth),
+        "written": "<i8",  # readings ever
+        "last_at": "<i8",  # time of the last one
+    }
 
 
 def remember(state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[np.float64]) -> None:
     """Put readings, sorted by slot, into the rings."""
-    slots = runs.slots
+    slots, depth = runs.slots, state.of["ring_at"].shape[1]
     written = state.of["written"][slots]
     heads, tails = slots[runs.firsts], runs.lasts
     state.of["written"][heads] = written[runs.firsts] + (tails - runs.firsts + 1)
     state.of["last_at"][heads] = at[tails]
     if len(heads) == len(slots):
-        place = written % DEPTH
+        place = written % depth
     else:
         nth = runs.index - runs.start
-        keep = np.repeat(tails - runs.firsts, tails - runs.firsts + 1) - nth < DEPTH
-        place = (written + nth) % DEPTH
+        keep = np.repeat(tails - runs.firsts, tails - runs.firsts + 1) - nth < depth
+        place = (written + nth) % depth
         if not keep.all():  # a slot's older readings of this call would only be overwritten
             slots, place, at, values = slots[keep], place[keep], at[keep], values[keep]
-    place = slots * DEPTH + place
+    place = slots * depth + place
     state.of["ring_at"].reshape(-1)[place] = at
     state.of["ring_value"].reshape(-1)[place] = values
 
@@ -44,12 +49,26 @@ def recall(
 ) -> tuple[list[Micros], list[float]]:
     """The last `most` readings up to a row of this call, oldest first: times and values. Ask before `remember`."""
     here = min(row - int(runs.start[row]) + 1, most)
-    slot = int(runs.slots[row])
+    slot, depth = int(runs.slots[row]), state.of["ring_at"].shape[1]
     written = int(state.of["written"][slot])
-    old = min(most - here, written, DEPTH)
+    old = min(most - here, written, depth)
     times, numbers = at[row + 1 - here : row + 1].tolist(), values[row + 1 - here : row + 1].tolist()
     if old:
-        places = np.arange(written - old, written) % DEPTH
+        places = np.arange(written - old, written) % depth
         times = state.of["ring_at"][slot, places].tolist() + times
         numbers = state.of["ring_value"][slot, places].tolist() + numbers
     return times, numbers
+
+
+def resize(state: Columns, first: int, rings: Mapping[str, NDArray[Any]]) -> None:
+    """Take over rings of another depth, as they stood in the slots from `first` on: as many of the last readings as fit."""
+    if not rings:
+        return
+    depth = state.of["ring_at"].shape[1]
+    for slot, row in enumerate(zip(*(rings[name] for name in RINGS), strict=True), first):
+        written, old = int(state.of["written"][slot]), len(row[0])
+        kept = min(written, old, depth)
+        places = np.arange(written - kept, written) % old
+        for name, ring in zip(RINGS, row, strict=True):
+            state.of[name][slot, :kept] = ring[places]
+        state.of["written"][slot] = kept

@@ -23,6 +23,7 @@ RULES: Final = """rules:
     above: 90
     clear: 85
     count: 3
+    evidence: 3
 """
 
 

@@ -320,6 +320,18 @@ def test_a_changed_rule_keeps_what_it_raised() -> None:
     assert cleared.rule_version != raised.rule_version
 
 
+@pytest.mark.parametrize(("before", "after", "kept"), [(24, 3, [95, 95, 70]), (3, 24, [94, 95, 95, 70]), (5, 6, [92, 93, 94, 95, 95, 70])])
+def test_evidence_survives_rules_that_ask_for_more_or_less_of_it(before: int, after: int, kept: list[int]) -> None:
+    """As much as was kept and is wanted."""
+    host = Host(RuleSet([rule("threshold", "hot", above=90, evidence=before)]))
+    host.frame([reading("d", i, t) for i, t in enumerate([80, 91, 92, 93, 94, 95, 95])])
+
+    host.crash(rules=RuleSet([rule("threshold", "hot", above=90, evidence=after)]))
+    [cleared] = host.frame([reading("d", 9, 70)])
+
+    assert [point.value for point in cleared.evidence] == kept
+
+
 # ------------------------------------------------------------------------------------------------- learned
 
 

@@ -55,10 +55,10 @@ def test_a_pass_over_runs_is_many_rounds(data: list[tuple[int, int, bool]]) -> N
     assert runs.any(hit).tolist() == [any(h for s, _, h in data if s == slot) for slot in runs.slots.tolist()]
 
 
-@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=60), min_size=1, max_size=6), st.integers(1, evidence.DEPTH))
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=60), min_size=1, max_size=6), st.integers(1, 24))
 def test_a_ring_recalls_the_last_readings_however_they_came(calls: list[list[int]], most: int) -> None:
     """Readings of this call and of calls before, oldest first, never more than asked for."""
-    columns = Columns("x", evidence.LAYOUT, 8)
+    columns = Columns("x", evidence.layout(24), 8)
     columns.grow(3)
     history: dict[int, list[int]] = {0: [], 1: [], 2: []}
     clock = 0
