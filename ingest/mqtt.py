@@ -132,11 +132,7 @@ class BulkClient(paho.Client):
         if self._sock is None:
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
-            data = self._sock_recv(READ_BYTES)
-            # One TLS record holds 16 KiB at most; what is decrypted already does not wake a select.
-            pending = getattr(self._sock, "pending", None)
-            while pending is not None and data and len(data) < READ_BYTES and pending():
-                data += self._sock_recv(READ_BYTES)
+            data = self._receive()
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         except OSError:
@@ -153,6 +149,20 @@ class BulkClient(paho.Client):
             self._easy_log(paho.MQTT_LOG_ERR, "%s", error)
             self._verdict = MQTTErrorCode.MQTT_ERR_PROTOCOL
         return self._loop_rc_handle(self._verdict) if self._verdict else MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _receive(self) -> bytes:
+        data = self._sock_recv(READ_BYTES)
+        if not hasattr(self._sock, "pending"):
+            return data
+        # TLS: one `recv` gives one record, and brokers write one record per message. What is decrypted already wakes no select.
+        parts, size = [data], len(data)
+        while parts[-1] and size < READ_BYTES:
+            try:
+                parts.append(self._sock_recv(READ_BYTES))
+            except BlockingIOError:
+                break
+            size += len(parts[-1])
+        return b"".join(parts)
 
     def _hand_over(self, head: int, body: bytes) -> None:
         if self._verdict or self._sock is None:
