@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from pathlib import Path
 
-from desk import api, tmf621
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from desk import api, cases, console, customer, live, tmf621
 from desk.context import Context
+from desk.guard import Guard
+from desk.pages import STATIC, Pages, zone_of
+from vorab.words import load_words
 
 
 def create_app(context: Context) -> FastAPI:
-    """The application with all its routes."""
+    """The application with all its routes.
+
+    Raises:
+        ConfigError: a time zone or a file of words is wrong.
+    """
+    settings = context.settings
+    pages = Pages(context.clock, zone_of(settings.desk.time_zone))
+    vocabulary = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
     app = FastAPI(title="vorab desk", docs_url=None, redoc_url=None)
     app.state.context = context
     app.include_router(tmf621.routes(context.queries))
     app.include_router(api.routes(context))
+    app.include_router(live.routes(context, pages, vocabulary))
+    app.include_router(customer.routes(context, pages, vocabulary))
+    app.include_router(cases.routes(context, pages))
+    app.include_router(console.routes(context, pages))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url)
     return app

@@ -8,15 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from vorab import records
-from vorab.clock import HOUR, Micros
+from vorab import records, topics
+from vorab.clock import Micros
 from vorab.frame import Frame
-from vorab.records import CaseEvent, CaseKind, Record
+from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryState, Record, type_of
 
-RING: Final = 240
-"""Readings kept in memory per device and signal: at five minutes each, a day."""
-BEFORE: Final[Micros] = 6 * HOUR
-"""How much of a curve before a case opens belongs to its story."""
+NOT_SENT: Final = "not sent "
+"""Start of the names of counts of messages that were not sent; the reason follows."""
+KEPT_ROWS: Final = 200_000
+"""Most rows of frames kept in memory, for the curves of devices that turn out to be interesting."""
+RECORDED: Final = topics.RECORDED_TENANT + "/"
+"""Recorded devices are few, and their whole curve is the story."""
 
 
 @dataclass(slots=True)
@@ -52,41 +54,69 @@ def device_of(record: Record) -> str:
     return record.key if isinstance(record, records.DeviceRecord) and not isinstance(record, records.Permit) else ""
 
 
+Points = list[tuple[str, str, Micros, float]]
+"""Readings worth keeping: (device, signal, µs, value)."""
+
+
+def counted(record: Record) -> list[str]:
+    """The counts a record adds one to."""
+    found = [type_of(record)]
+    if isinstance(record, Delivery) and record.state is DeliveryState.SUPPRESSED:
+        found.append(NOT_SENT + record.reason.value)
+    return found
+
+
 @dataclass(slots=True)
 class Curves:
-    """The latest readings of every signal, in memory, and which devices' readings are worth keeping."""
+    """The latest frames as they came, and which devices' readings are worth keeping.
+
+    Most devices are never looked at: a frame is only put aside, and searched when one of its devices becomes interesting.
+    """
 
     watched: set[str] = field(default_factory=set)
-    """Devices with a case, open or recently closed."""
-    rings: dict[tuple[str, str], deque[tuple[Micros, float]]] = field(default_factory=dict)
-    last_at: dict[str, Micros] = field(default_factory=dict)
+    """Devices with an open case."""
+    frames: deque[Frame] = field(default_factory=deque)
+    rows: int = 0
 
-    def take(self, frame: Frame) -> list[tuple[str, str, Micros, float]]:
-        """Remember a frame; returns the points of watched devices: (device, signal, µs, value)."""
-        worth: list[tuple[str, str, Micros, float]] = []
-        for block in frame.blocks:
-            names = [frame.devices[i] for i in block.device.tolist()]
-            times = block.measured_at.tolist()
-            for name, at in zip(names, times, strict=True):
-                self.last_at[name] = at
-            for signal, column in block.signals.items():
-                if column.dtype == np.bool_:
-                    continue
-                for name, at, value in zip(names, times, column.astype(float).tolist(), strict=True):
-                    self._remember(name, signal, at, value)
-                    if name in self.watched:
-                        worth.append((name, signal, at, value))
-        return worth
+    def take(self, frame: Frame) -> Points:
+        """Put a frame aside; returns the readings of watched devices."""
+        if not frame.n:
+            return []
+        self.frames.append(frame)
+        self.rows += frame.n
+        while self.rows > KEPT_ROWS and len(self.frames) > 1:
+            self.rows -= self.frames.popleft().n
+        interesting = {i for i, name in enumerate(frame.devices) if name in self.watched or name.startswith(RECORDED)}
+        return _points(frame, interesting) if interesting else []
 
-    def _remember(self, device: str, signal: str, at: Micros, value: float) -> None:
-        ring = self.rings.get((device, signal))
-        if ring is None:
-            ring = self.rings[device, signal] = deque(maxlen=RING)
-        ring.append((at, value))
-
-    def watch(self, device: str) -> list[tuple[str, str, Micros, float]]:
-        """From now on the readings of this device are kept; returns what the ring still holds of it."""
+    def watch(self, device: str) -> Points:
+        """From now on the readings of this device are kept; returns what was put aside of it."""
         if device in self.watched:
             return []
         self.watched.add(device)
-        return [(name, signal, at, value) for (name, signal), ring in self.rings.items() if name == device for at, value in ring]
+        found: Points = []
+        for frame in self.frames:
+            if device in frame.devices:
+                found += _points(frame, {frame.devices.index(device)})
+        return found
+
+    def forget(self, device: str) -> None:
+        """Its readings are no longer kept."""
+        self.watched.discard(device)
+
+
+def _points(frame: Frame, devices: set[int]) -> Points:
+    found: Points = []
+    wanted = np.fromiter(devices, dtype=np.uint32)
+    for block in frame.blocks:
+        rows = np.flatnonzero(np.isin(block.device, wanted))
+        if not rows.size:
+            continue
+        names = [frame.devices[i] for i in block.device[rows].tolist()]
+        times = block.measured_at[rows].tolist()
+        for signal, column in block.signals.items():
+            if column.dtype == np.bool_:
+                continue
+            values = column[rows].astype(float)
+            found += [(n, signal, at, v) for n, at, v in zip(names, times, values.tolist(), strict=True) if v == v]  # noqa: PLR0124 - NaN is no reading
+    return found

@@ -9,14 +9,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from desk import store as tables
-from desk.fold import CaseRow, Curves, case_of, device_of, fold_case
+from desk.fold import CaseRow, Curves, Points, case_of, counted, device_of, fold_case
 from desk.store import Store
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
 from vorab.metrics import metric
-from vorab.records import CaseEvent, Customer, Device, Record, Symptom, SymptomState, Tick, parse
+from vorab.records import CaseEvent, Customer, Device, Record, Status, Symptom, SymptomState, Tick, parse
 from vorab.service import crash, logger
 
 READ: Final = (
@@ -34,6 +34,8 @@ READ: Final = (
     topics.REQUESTS,
     topics.REJECTED,
 )
+OVER: Final = frozenset({Status.CLOSED.value, Status.CANCELLED.value, Status.REJECTED.value})
+"""Cases of these states need no memory: hardly anything happens to them any more."""
 LIMIT: Final = 2_000
 WAIT_S: Final = 0.25
 BACK_OFF_S: Final = 1.0
@@ -60,11 +62,18 @@ class Projector:
         self.refreshed_at: Micros = 0
         """When the tables were last known to hold all of the log."""
         self._cases: dict[str, CaseRow] = {}
+        """Those that are not over."""
         self._counts: dict[str, int] = {}
         self._positions: dict[Position, int] = {}
+        self._wanted: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lag = metric("vorab_desk_projection_lag_records")
+
+    def watch(self, device: str) -> None:
+        """Keep the readings of this device from now on, and what is still known of them; from any thread."""
+        if device not in self._wanted and device not in self.curves.watched:
+            self._wanted.add(device)
 
     def load(self) -> None:
         """Take up where the tables stand; raises Unavailable while the log is away."""
@@ -74,10 +83,10 @@ class Projector:
             for topic in self._canonical
             for partition in range(self._log.partitions(topic))
         }
-        for row in self._store.rows(sa.select(tables.cases)):
-            event = CaseEvent.model_validate_json(row["body"])
-            self._cases[event.case] = CaseRow(event, row["changed_at"], row["needs_person"], row["healed"])
-            self.curves.watched.add(event.key)
+        for row in self._store.rows(sa.select(tables.cases).where(tables.cases.c.status.not_in(OVER))):
+            found = _row_of(row)
+            self._cases[found.last.case] = found
+            self.curves.watched.add(found.last.key)
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
 
     def step(self, wait_s: float = 0.0) -> int:
@@ -92,6 +101,8 @@ class Projector:
 
     def _fold(self, entries: Sequence[Entry]) -> None:
         batch = _Batch()
+        for device in self._wanted - self.curves.watched:
+            batch.points += self.curves.watch(device)
         for entry in entries:
             self._positions[entry.topic, entry.partition] = entry.offset + 1
             try:
@@ -152,8 +163,10 @@ class Projector:
                 offset=entry.offset,
             )
         )
+        for name in counted(record):
+            self._counts[name] = self._counts.get(name, 0) + 1
         if isinstance(record, CaseEvent):
-            row = self._cases[record.case] = fold_case(self._cases.get(record.case), record)
+            row = self._fold_case(db, record)
             _upsert(
                 db,
                 tables.cases,
@@ -170,12 +183,27 @@ class Projector:
                     "body": record.model_dump_json(exclude_none=True),
                 },
             )
-            batch.points += self.curves.watch(record.key)
+            if record.status.value not in OVER:
+                batch.points += self.curves.watch(record.key)
+            elif record.key not in self._wanted and not any(row.last.key == record.key for row in self._cases.values()):
+                self.curves.forget(record.key)
         if isinstance(record, Symptom) and record.state is SymptomState.RAISED:
             batch.points += self.curves.watch(record.key)
             batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
 
-    def _write_points(self, db: sa.Connection, points: Sequence[tuple[str, str, Micros, float]]) -> None:
+    def _fold_case(self, db: sa.Connection, event: CaseEvent) -> CaseRow:
+        before = self._cases.get(event.case)
+        if before is None and event.seq > 0:  # it was over, and somebody had one more word
+            kept = db.execute(sa.select(tables.cases).where(tables.cases.c.case == event.case)).mappings().first()
+            before = _row_of(kept) if kept is not None else None
+        row = fold_case(before, event)
+        if event.status.value in OVER:
+            self._cases.pop(event.case, None)
+        else:
+            self._cases[event.case] = row
+        return row
+
+    def _write_points(self, db: sa.Connection, points: Points) -> None:
         fresh = {(device, signal, at): value for device, signal, at, value in points}
         if not fresh:
             return
@@ -213,7 +241,11 @@ class Projector:
 class _Batch:
     def __init__(self) -> None:
         self.records: list[tuple[Entry, str, Record]] = []
-        self.points: list[tuple[str, str, Micros, float]] = []
+        self.points: Points = []
+
+
+def _row_of(row: sa.RowMapping) -> CaseRow:
+    return CaseRow(CaseEvent.model_validate_json(row["body"]), row["changed_at"], row["needs_person"], row["healed"])
 
 
 def _recorded_only(found: frame.Frame) -> bool:

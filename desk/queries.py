@@ -10,7 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from desk import store as tables
+from desk.fold import NOT_SENT
 from desk.store import Store
+from vorab import topics
 from vorab.clock import Micros
 from vorab.records import (
     Action,
@@ -18,7 +20,6 @@ from vorab.records import (
     Command,
     Customer,
     Delivery,
-    DeliveryState,
     Device,
     Notification,
     Permit,
@@ -33,6 +34,7 @@ from vorab.records import family_of as family
 SHORTEST: Final = 8
 """Characters of an id that are enough to ask for it."""
 ID_CHARACTERS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_/.:")
+RECORDED: Final = topics.RECORDED_TENANT + "/%"
 OPEN: Final = [status.value for status in Status if status.open]
 
 
@@ -45,6 +47,24 @@ class CaseRow:
     needs_person: bool
     healed: bool
     changed_at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A device and how it is."""
+
+    device: Device
+    state: str
+    """`ok`, `healed`, `vorab`, `customer`, `hands` or `person`."""
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message and what became of it last."""
+
+    delivery: Delivery
+    note: Notification | None
 
 
 @dataclass(slots=True)
@@ -83,6 +103,7 @@ class Queries:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._devices: list[Device] = []
 
     def device(self, key: str) -> Device | None:
         """The registry's entry."""
@@ -169,6 +190,33 @@ class Queries:
         query = sa.select(p.at, p.value).where(p.device == device, p.signal == signal, p.at >= first, p.at <= last).order_by(p.at)
         return [(row["at"], row["value"]) for row in self._store.rows(query)]
 
+    def points_after(self, device: str, at: Micros) -> list[tuple[str, Micros, float]]:
+        """Readings of a device later than a moment (µs): signal, µs, value."""
+        p = tables.points.c
+        query = sa.select(p.signal, p.at, p.value).where(p.device == device, p.at > at).order_by(p.at)
+        return [(row["signal"], row["at"], row["value"]) for row in self._store.rows(query)]
+
+    def symptoms(self, device: str) -> list[Symptom]:
+        """Everything raised on a device."""
+        r = tables.records.c
+        found = self.records(r.device == device, r.kind == "io.vorab.symptom.raised.v1")
+        return [record for record in found if isinstance(record, Symptom)]
+
+    def case_between(self, device: str, first: Micros, last: Micros) -> str:
+        """The latest case of a device that was opened between two moments (µs); empty where there is none."""
+        c = tables.cases.c
+        query = sa.select(c.case).where(c.device == device, c.opened_at >= first, c.opened_at <= last).order_by(c.opened_at.desc())
+        row = self._store.row(query)
+        return str(row["case"]) if row else ""
+
+    def latest_case(self) -> CaseRow | None:
+        """The case that was opened last."""
+        c = tables.cases.c
+        row = self._store.row(sa.select(tables.cases).where(~c.device.like(RECORDED)).order_by(c.opened_at.desc()).limit(1))
+        if row is None:
+            return None
+        return CaseRow(CaseEvent.model_validate_json(row["body"]), None, row["needs_person"], row["healed"], row["changed_at"])
+
     def resolve(self, start: str) -> str | None:
         """The whole id of a record or case that begins like this (8 characters at least); None where none or several do."""
         if len(start) < SHORTEST or not set(start) <= ID_CHARACTERS:
@@ -210,28 +258,68 @@ class Queries:
 
     def counts(self) -> dict[str, int]:
         """Figures for the top of the console."""
-        c, r = tables.cases.c, tables.records.c
+        c = tables.cases.c
         found = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
-        for row in self._store.rows(sa.select(r.kind, sa.func.count().label("n")).group_by(r.kind)):
-            found[row["kind"]] = row["n"]
         by_status = {
             row["status"]: row["n"] for row in self._store.rows(sa.select(c.status, sa.func.count().label("n")).group_by(c.status))
         }
         found["cases"] = sum(by_status.values())
         found["cases_open"] = sum(n for status, n in by_status.items() if status in OPEN)
-        needs = self._store.row(sa.select(sa.func.count().label("n")).where(c.needs_person.is_(True)))
-        healed = self._store.row(sa.select(sa.func.count().label("n")).where(c.healed.is_(True)))
-        devices = self._store.row(sa.select(sa.func.count().label("n")).select_from(tables.devices))
-        found["need_person"] = needs["n"] if needs else 0
-        found["healed"] = healed["n"] if healed else 0
-        found["devices"] = devices["n"] if devices else 0
+        found["need_person"] = self._count(tables.cases, c.needs_person.is_(True), ~c.device.like(RECORDED))
+        found["healed"] = self._count(tables.cases, c.healed.is_(True))
+        found["devices"] = self._count(tables.devices)
         return found
 
-    def deliveries(self) -> Sequence[Delivery]:
-        """What became of messages, latest first."""
-        rows = self.records(tables.records.c.kind.like("io.vorab.delivery%"))
-        return [row for row in reversed(rows) if isinstance(row, Delivery)]
+    def healed_since(self, at: Micros) -> int:
+        """Cases that healed since a moment (µs)."""
+        c = tables.cases.c
+        return self._count(tables.cases, c.healed.is_(True), c.changed_at >= at, ~c.device.like(RECORDED))
+
+    def _count(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+        row = self._store.row(sa.select(sa.func.count().label("n")).select_from(table).where(*where))
+        return int(row["n"]) if row else 0
+
+    def messages(self, limit: int = 40) -> list[Message]:
+        """The latest messages with what became of each last, latest first."""
+        r = tables.records.c
+        query = sa.select(tables.records).where(r.kind.like("io.vorab.delivery.%")).order_by(r.n.desc()).limit(limit * 2)
+        last: dict[str, Delivery] = {}
+        for row in self._store.rows(query):
+            delivery = Delivery.model_validate_json(row["body"])
+            last.setdefault(delivery.notification, delivery)
+        notes = {row.id: row for row in self.records(r.id.in_(list(last)), r.kind.like("io.vorab.notification%"))}
+        found = []
+        for delivery in list(last.values())[:limit]:
+            note = notes.get(delivery.notification)
+            found.append(Message(delivery, note if isinstance(note, Notification) else None))
+        return found
 
     def not_sent(self) -> Counter[str]:
         """Messages that were not sent, by reason."""
-        return Counter(row.reason.value for row in self.deliveries() if row.state is DeliveryState.SUPPRESSED)
+        query = sa.select(tables.counts).where(tables.counts.c.name.like(NOT_SENT + "%"))
+        return Counter({row["name"].removeprefix(NOT_SENT): row["value"] for row in self._store.rows(query)})
+
+    def fleet(self) -> list[Machine]:
+        """Every device with the state it is in, by model."""
+        c = tables.cases.c
+        states: dict[str, tuple[str, str]] = {}
+        query = sa.select(c.case, c.device, c.status, c.needs_person, c.healed).order_by(c.opened_at)
+        for row in self._store.rows(query):
+            states[row["device"]] = (_state(row), row["case"]) if row["status"] in OPEN or row["healed"] else ("ok", "")
+        return [Machine(device, *states.get(device.key, ("ok", ""))) for device in self._registry()]
+
+    def _registry(self) -> list[Device]:
+        # The registry changes rarely, and pages ask every other second.
+        known = self._count(tables.devices)
+        if known != len(self._devices):
+            rows = self._store.rows(sa.select(tables.devices.c.body).order_by(tables.devices.c.device))
+            self._devices = [Device.model_validate_json(row["body"]) for row in rows]
+        return self._devices
+
+
+def _state(row: sa.RowMapping) -> str:
+    if row["status"] not in OPEN:
+        return "healed"
+    if row["needs_person"]:
+        return "person" if row["status"] == Status.HELD else "hands"
+    return "customer" if row["status"] == Status.PENDING else "vorab"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from vorab import provision, settings
-from vorab.clock import SECOND, StoryClock, SystemClock, iso
-from vorab.demo import stage
-from vorab.demo.beats import BEATS, Beat, Facts, machine_temperature, summary
+from vorab import provision, settings, topics
+from vorab.clock import DAY, SECOND, StoryClock, SystemClock, iso
+from vorab.demo import scenes, stage
+from vorab.demo.beats import BEATS, Beat, Facts, Recorded, machine_temperature, summary
 from vorab.demo.broker import Broker, free_port, start
 from vorab.demo.follow import Follower
 from vorab.demo.night import Night
@@ -198,6 +198,9 @@ class Demo:
                 "seconds": self.options.seconds,
             },
             "sum": summary(facts),
+            "end": facts.end // 1000,
+            "scenes": scenes.told(facts.start),
+            "recorded": [_recorded(series) for series in facts.recorded],
         }
         temporary = folder / "beats.tmp"
         temporary.write_text(json.dumps(said), encoding="utf-8")
@@ -226,6 +229,17 @@ class Demo:
 
     def _since_start(self) -> float:
         return (self.wall.now() - self.started_at) / SECOND
+
+
+def _recorded(series: Recorded) -> dict[str, Any]:
+    """A recorded series and what is documented about it, for the live page; times in µs."""
+    return {
+        "device": topics.key_of(topics.RECORDED_TENANT, series.device),
+        "title": series.title,
+        "first": series.windows[0].first - 8 * DAY,
+        "last": series.windows[-1].last + 11 * DAY,
+        "windows": [window._asdict() for window in series.windows],
+    }
 
 
 def error_lines(file: Path) -> list[str]:

@@ -1,0 +1,215 @@
+"""What the console's first page shows, gathered from the tables: the answer, the queue, the fleet, the messages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from markupsafe import Markup
+
+from desk.evidence import thin
+from desk.plot import sparkline
+from desk.queries import CaseRow, Machine, Message, Queries
+from desk.words import REASONS, spaced, span
+from vorab import topics
+from vorab.clock import DAY, HOUR, Micros
+from vorab.records import DeliveryReason, DeliveryState, Status
+
+SPARK: Final[Micros] = 4 * HOUR
+SPARKS: Final = 40
+MOST_CELLS: Final = 600
+"""More machines than this are shown as figures per model, not as one mark each."""
+OVER_SHOWN: Final = 12
+
+GROUPS: Final = (
+    ("person", "Needs a person"),
+    ("hands", "A person is on it"),
+    ("vorab", "vorab is on it"),
+    ("customer", "Waits for the customer"),
+    ("over", "Over"),
+    ("recorded", "Recorded machines"),
+)
+
+STATES: Final[dict[str, str]] = {
+    "person": "needs a person",
+    "hands": "a person is on it",
+    "vorab": "vorab is on it",
+    "customer": "waits for its owner",
+    "healed": "healed",
+    "ok": "well",
+}
+
+
+def group_of(row: CaseRow) -> str:
+    """Which part of the queue a case stands in."""
+    status = row.last.status
+    if row.last.tenant == topics.RECORDED_TENANT:
+        return "recorded"
+    if not status.open:
+        return "over"
+    if row.needs_person:
+        return "person" if status is Status.HELD else "hands"
+    return "customer" if status is Status.PENDING else "vorab"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A case in the queue."""
+
+    case: CaseRow
+    group: str
+    spark: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All machines of one model."""
+
+    name: str
+    machines: Sequence[Machine]
+    states: Counter[str]
+
+    @property
+    def said(self) -> str:
+        """`90: 1 needs a person, 86 well`."""
+        return ", ".join(f"{self.states[state]} {word}" for state, word in STATES.items() if self.states[state])
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The first page."""
+
+    answer: str
+    more: str
+    counts: dict[str, int]
+    sent: int
+    waiting: int
+    not_sent: Counter[str]
+    models: Sequence[Model]
+    cells: bool
+    messages: Sequence[Message]
+    fresh: int = 0
+    """Open cases that the visitor's page does not show yet."""
+    states: Sequence[tuple[str, str, str]] = ()
+    """Case, group and word for the rows the visitor's page shows."""
+    lag_s: float = 0.0
+    reasons: dict[str, str] = field(default_factory=lambda: {reason.value: REASONS[reason] for reason in DeliveryReason})
+
+
+def queue(queries: Queries, now: Micros, search: str = "") -> list[Row]:
+    """The queue in order of its groups; with `search` only cases that fit it."""
+    order = [name for name, _ in GROUPS]
+    found = []
+    for case in queries.cases(limit=500):
+        if search and not _fits(case, search):
+            continue
+        found.append((order.index(group_of(case)), case))
+    found.sort(key=lambda pair: (pair[0], _age(pair[1]) if order[pair[0]] == "over" else 0))
+    over = 0
+    rows: list[Row] = []
+    for place, case in found:
+        group = order[place]
+        over += group == "over"
+        if group == "over" and over > OVER_SHOWN and not search:
+            continue
+        spark = _spark(queries, case, now) if len(rows) < SPARKS else Markup("")
+        rows.append(Row(case, group, spark))
+    return rows
+
+
+def _age(case: CaseRow) -> int:
+    return -case.changed_at
+
+
+def _fits(case: CaseRow, search: str) -> bool:
+    last = case.last
+    text = " ".join((last.name, last.device, spaced(last.cause), last.case, last.customer, last.site, last.model)).casefold()
+    return all(word in text for word in search.casefold().split())
+
+
+def _spark(queries: Queries, case: CaseRow, now: Micros) -> Markup:
+    last = case.last
+    if not last.signal:
+        return Markup("")
+    end = min(now, case.changed_at + HOUR) if last.tenant != topics.RECORDED_TENANT else case.changed_at + HOUR
+    start = max((last.onset or last.opened_at) - HOUR, end - 2 * SPARK)
+    points = queries.curve(last.key, last.signal, start, end)
+    return sparkline(thin(points, 60), last.limit)
+
+
+def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None) -> Board:
+    """Everything on the first page but the queue; with `shown` (starts of case ids) also what has changed since."""
+    counts = queries.counts()
+    machines = queries.fleet()
+    by_model: dict[str, list[Machine]] = {}
+    for machine in machines:
+        kind = machine.device.model or "other"
+        by_model.setdefault("recorded" if machine.device.tenant == topics.RECORDED_TENANT else kind, []).append(machine)
+    models = [Model(name, found, Counter(m.state for m in found)) for name, found in sorted(by_model.items(), key=_recorded_last)]
+    cases = queries.cases(limit=500)
+    messages = queries.messages(12)
+    waiting = counts.get("io.vorab.notification.v1", 0) - sum(counts.get(f"io.vorab.delivery.{s.value}.v1", 0) for s in FINAL)
+    answer, more = _answer(queries, cases, now)
+    fresh, states = 0, []
+    if shown is not None:
+        for case in cases:
+            group = group_of(case)
+            if case.last.case[:8] in shown:
+                states.append((case.last.case[:8], group, state_word(case)))
+            elif group not in {"over", "recorded"}:
+                fresh += 1
+    return Board(
+        answer=answer,
+        more=more,
+        counts=counts,
+        sent=counts.get("io.vorab.delivery.sent.v1", 0),
+        waiting=max(0, waiting),
+        not_sent=queries.not_sent(),
+        models=models,
+        cells=len(machines) <= MOST_CELLS,
+        messages=messages,
+        fresh=fresh,
+        states=states,
+        lag_s=lag_s,
+    )
+
+
+FINAL: Final = [state for state in DeliveryState if state.final]
+
+
+def _recorded_last(pair: tuple[str, list[Machine]]) -> tuple[bool, int]:
+    return pair[0] == "recorded", -len(pair[1])
+
+
+def state_word(case: CaseRow) -> str:
+    """The state of a case in a word or three."""
+    group = group_of(case)
+    if group == "over" or (group == "recorded" and not case.last.status.open):
+        return "healed" if case.healed else {Status.CANCELLED: "false alarm"}.get(case.last.status, case.last.status.value)
+    if group == "recorded":
+        return "for a person" if case.needs_person else "watched"
+    return STATES.get(group, group)
+
+
+def _answer(queries: Queries, cases: Sequence[CaseRow], now: Micros) -> tuple[str, str]:
+    grouped: dict[str, list[CaseRow]] = {}
+    for case in cases:
+        grouped.setdefault(group_of(case), []).append(case)
+    people, busy = grouped.get("person", []), grouped.get("vorab", [])
+    healed = queries.healed_since(now - DAY)
+    healing = f"{healed} {'fault' if healed == 1 else 'faults'} healed in the last 24 hours without anybody." if healed else ""
+    working = f"vorab is working on {len(busy)} {'machine' if len(busy) == 1 else 'machines'}." if busy else ""
+    if people:
+        oldest = min(people, key=lambda row: row.last.opened_at)
+        waits = span(now - oldest.last.opened_at)
+        name = oldest.last.name or oldest.last.device
+        if len(people) == 1:
+            return f"One case needs a person: {name}, for {waits}.", f"{working} {healing}".strip()
+        return f"{len(people)} cases need a person; the oldest, {name}, for {waits}.", f"{working} {healing}".strip()
+    if working:
+        return f"Nobody is needed. {working}", healing
+    if not cases:
+        return "No cases yet.", "The first symptom on any machine opens one."
+    return "No open cases.", healing

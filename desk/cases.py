@@ -1,0 +1,131 @@
+"""The case page: one sentence, the picture, the conversation, the chain; and what an agent can do about it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from desk import writing
+from desk.context import Context
+from desk.evidence import evidence
+from desk.pages import Pages
+from desk.plot import svg
+from desk.queries import CaseFile
+from desk.story import conversation
+from desk.why import links
+from desk.words import sentence
+from vorab.errors import Unavailable
+from vorab.records import CaseKind, CommandKind, Delivery, Notification, Status
+
+ACTIONS: Final = {"take": CommandKind.TAKE, "note": CommandKind.NOTE, "resolve": CommandKind.RESOLVE}
+MAX_NOTE: Final = 500
+WAIT_STEPS: Final = 20
+STEP_S: Final = 0.05
+
+DONE: Final = {
+    "take": "You have it. vorab leaves this case to you.",
+    "note": "Noted.",
+    "resolve": "Resolved. vorab goes on watching the machine.",
+}
+
+
+def first_words(file: CaseFile) -> str:
+    """What to say first when a person has to call: written when the case was handed over."""
+    if file.last.status is not Status.HELD:
+        return ""
+    return next((event.detail for event in reversed(file.events) if event.kind is CaseKind.HANDED_OVER), "")
+
+
+def next_step(file: CaseFile) -> str:
+    """What a person would do next."""
+    kinds = {event.kind for event in file.events}
+    match file.last.status:
+        case Status.HELD if CaseKind.CALL_WISHED in kinds:
+            return "Call the customer: they asked for it."
+        case Status.HELD if CaseKind.DISPROVED in kinds:
+            return "A restart did not help. Send somebody to look at the machine."
+        case Status.HELD:
+            return "Take the case, and look at the machine."
+        case Status.IN_PROGRESS if CaseKind.TAKEN in kinds:
+            return "Note what you find; resolve it when it is done."
+        case Status.PENDING:
+            return "Nothing: the customer has been asked."
+        case Status.ACKNOWLEDGED | Status.IN_PROGRESS:
+            return "Nothing: vorab is on it, and will say so when a person is needed."
+        case _:
+            return ""
+
+
+def messages(file: CaseFile) -> list[tuple[Notification, list[Delivery]]]:
+    """Each message with what became of it."""
+    return [(note, [row for row in file.deliveries if row.notification == note.id]) for note in file.notifications]
+
+
+def routes(context: Context, pages: Pages) -> APIRouter:
+    """`/cases/{id}`, its evidence as JSON, and its buttons."""
+    router = APIRouter(prefix="/cases", include_in_schema=False)
+    queries = context.queries
+
+    def nothing() -> HTMLResponse:
+        return pages.html("nothing.html", 404, what="no such case", hint="It may be of another installation, or older than what is kept.")
+
+    @router.api_route("/{case}", methods=["GET", "HEAD"])
+    def page(case: str, done: Annotated[str, Query(max_length=20)] = "") -> HTMLResponse:
+        """The whole story of a case."""
+        file = queries.case(case)
+        if file is None:
+            return nothing()
+        shown = evidence(queries, file, context.clock.now())
+        return pages.html(
+            "case.html",
+            file=file,
+            last=file.last,
+            sentence=sentence(file),
+            shown=shown,
+            plot=svg(shown, pages.zone) if shown else None,
+            lines=conversation(file),
+            chain=links(file),
+            messages=messages(file),
+            first_words=first_words(file),
+            next_step=next_step(file),
+            actions=file.last.status not in {Status.CLOSED, Status.CANCELLED, Status.REJECTED},
+            nonce=secrets.token_hex(8),
+            done=DONE.get(done, ""),
+            held=Status.HELD,
+        )
+
+    @router.get("/{case}/evidence.json")
+    def picture(case: str) -> Response:
+        """The numbers of the plot."""
+        file = queries.case(case)
+        shown = evidence(queries, file, context.clock.now()) if file else None
+        return JSONResponse(shown.json()) if shown else JSONResponse({"error": "no evidence"}, 404)
+
+    @router.post("/{case}/{action}")
+    def act(
+        case: str,
+        action: str,
+        nonce: Annotated[str, Form(min_length=8, max_length=64)],
+        text: Annotated[str, Form(max_length=MAX_NOTE)] = "",
+    ) -> Response:
+        """Take it, note something, or resolve it: a command on the log."""
+        file, kind = queries.case(case), ACTIONS.get(action)
+        if file is None or kind is None:
+            return nothing()
+        if kind is CommandKind.NOTE and not text.strip():
+            return RedirectResponse(f"/cases/{case}#note", 303)
+        try:
+            made = writing.command(context, file.last, kind, nonce, text.strip())
+        except Unavailable:
+            return pages.html("nothing.html", 503, what="the log cannot be reached", hint="Nothing was changed. Try again in a minute.")
+        for _ in range(WAIT_STEPS):  # so that the page that follows already shows it; if not, it will soon
+            fresh = queries.case(case)
+            if fresh is not None and any(event.because == made.id for event in fresh.events):
+                break
+            context.clock.sleep(STEP_S)
+        return RedirectResponse(f"/cases/{case}?done={action}", 303)
+
+    return router

@@ -1,0 +1,66 @@
+"""The console's first page, and the parts of it that refresh themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from desk import board
+from desk.context import Context
+from desk.pages import Pages
+
+MAX_SHOWN = 8_000
+
+
+def routes(context: Context, pages: Pages) -> APIRouter:
+    """`/`, `/parts/live`, `/parts/queue`, `/why/{id}`."""
+    router = APIRouter(include_in_schema=False)
+    queries = context.queries
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    def console(q: Annotated[str, Query(max_length=200)] = "") -> Response:
+        """The answer, the queue, the fleet, the messages."""
+        search = q.strip()
+        if search and (full := queries.resolve(search)) is not None:
+            return RedirectResponse(f"/why/{full}", 303)
+        now = context.clock.now()
+        rows = board.queue(queries, now, search)
+        return pages.html(
+            "console.html",
+            board=board.board(queries, now, context.lag_s()),
+            rows=rows,
+            groups=board.GROUPS,
+            search=search,
+            words_of=board.state_word,
+            state_names=board.STATES,
+            night=(context.settings.state_path / "beats.json").exists(),
+        )
+
+    @router.get("/parts/live")
+    def live(shown: Annotated[str, Query(max_length=MAX_SHOWN)] = "") -> HTMLResponse:
+        """What refreshes itself: everything but the order of the queue."""
+        found = board.board(queries, context.clock.now(), context.lag_s(), frozenset(filter(None, shown.split(","))))
+        return pages.html("part_live.html", board=found, state_names=board.STATES, polled=True)
+
+    @router.get("/parts/queue")
+    def queue(q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+        """The queue as it is now."""
+        rows = board.queue(queries, context.clock.now(), q.strip())
+        return pages.html("part_queue.html", rows=rows, groups=board.GROUPS, search=q.strip(), words_of=board.state_word)
+
+    @router.api_route("/why/{any_id}", methods=["GET", "HEAD"])
+    def why(any_id: str) -> Response:
+        """The page of the case that an id belongs to."""
+        full = queries.resolve(any_id)
+        if full is not None:
+            if queries.case(full) is not None:
+                return RedirectResponse(f"/cases/{full}", 303)
+            record = queries.find(full)
+            case = queries.case_of(record) if record is not None else ""
+            if case:
+                return RedirectResponse(f"/cases/{case}#{full}", 303)
+        return pages.html("nothing.html", 404, what="nothing by this id", hint="An id is a symptom, case, action or message.")
+
+    return router

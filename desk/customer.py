@@ -1,0 +1,91 @@
+"""The customer page: behind a signed link, without login and without JavaScript. Looking never changes anything; buttons do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse
+
+from desk import customer_words as words
+from desk import writing
+from desk.context import Context
+from desk.pages import Pages
+from desk.queries import CaseFile
+from vorab.errors import Unavailable
+from vorab.links import Claims, LinkRefused, verify
+from vorab.records import Customer, RequestKind
+from vorab.words import Words
+
+
+def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
+    """`GET /c/{token}` and `POST /c/answer`."""
+    router = APIRouter(prefix="/c", include_in_schema=False)
+    secret = context.settings.link_secret.get_secret_value()
+
+    def opened(token: str) -> tuple[Claims, CaseFile, Customer | None] | None:
+        """What a link opens; None for every link that opens nothing, whatever the reason."""
+        try:
+            claims = verify(secret, token, context.clock.now())
+        except (LinkRefused, ValueError):
+            return None
+        file = context.queries.case(claims.case)
+        if file is None or file.last.key != claims.device:
+            return None
+        return claims, file, context.queries.customer(claims.customer)
+
+    def zone(customer: Customer | None) -> ZoneInfo:
+        try:
+            return ZoneInfo(customer.time_zone) if customer else pages.zone
+        except (KeyError, ValueError):
+            return pages.zone
+
+    def nothing(request: Request) -> HTMLResponse:
+        german = request.headers.get("accept-language", "").strip().lower().startswith("de")
+        return pages.html("customer_nothing.html", 404, german=german)
+
+    @router.post("/answer")
+    def answer(request: Request, token: Annotated[str, Form()], kind: Annotated[RequestKind, Form()]) -> HTMLResponse:
+        """A button was pressed: a request on the log, once per link and wish."""
+        found = opened(token)
+        if found is None:
+            return nothing(request)
+        claims, file, customer = found
+        if kind not in words.allowed(claims.stage):
+            return nothing(request)
+        language = words.language_of(customer)
+        frame = words.FRAME[language]
+        try:
+            writing.request(context, claims, kind)
+        except Unavailable:
+            title, text, status = frame["busy_title"], frame["busy"], 503
+        else:
+            (title, text), status = words.THANKS[language][kind], 200
+        return pages.html(
+            "customer_thanks.html", status, language=language, frame=frame, title=title, text=text, token=token, case=file.case
+        )
+
+    @router.api_route("/{token}", methods=["GET", "HEAD"])
+    def page(request: Request, token: str) -> HTMLResponse:
+        """What happened, what was done, and what can be answered."""
+        found = opened(token)
+        if found is None:
+            return nothing(request)
+        claims, file, customer = found
+        said = words.say(file, claims.stage, customer, vocabulary, context.clock.now(), zone(customer))
+        given = {row.kind for row in file.requests if row.notification == claims.notification}
+        return pages.html(
+            "customer.html",
+            language=said.language,
+            said=said,
+            frame=words.FRAME[said.language],
+            buttons=words.BUTTONS[said.language],
+            hints=words.HINTS[said.language],
+            thanks=[words.THANKS[said.language][kind][0] for kind in RequestKind if kind in given],
+            choices=[kind for kind in said.choices if kind not in given and kind in words.allowed(claims.stage)],
+            token=token,
+            case=file.case,
+        )
+
+    return router

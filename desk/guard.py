@@ -1,0 +1,137 @@
+"""What stands before every route: security headers, a limit on bodies, and no way in for forms of other sites."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY: Final = 64 * 1024
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CUSTOMER: Final = "/c/"
+"""The token is what lets a customer in; browsers send no usable Origin from pages without referrer."""
+STATIC: Final = "/static/"
+
+POLICY: Final = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+HEADERS: Final[dict[str, str]] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class _TooLong(Exception):
+    pass
+
+
+class Guard:
+    """ASGI middleware.
+
+    Args:
+        app: What it guards.
+        host: The address the desk listens on; on loopback only loopback names (and `base_url`'s) are answered, against DNS rebinding.
+        base_url: The address customers use.
+    """
+
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", base_url: str = "") -> None:
+        self._app = app
+        self._names = _names(host, base_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or let through with headers on the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers, path = Headers(scope=scope), str(scope["path"])
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add(MutableHeaders(scope=message), path)
+            await send(message)
+
+        refusal = self._refusal(str(scope["method"]), path, headers)
+        if refusal is not None:
+            await refusal(scope, receive, sending)
+            return
+        try:
+            await self._app(scope, _counted(receive), sending)
+        except _TooLong:
+            await PlainTextResponse("too long\n", 413)(scope, receive, sending)
+
+    def _refusal(self, method: str, path: str, headers: Headers) -> PlainTextResponse | None:
+        if self._names and _host(headers.get("host", "")) not in self._names:
+            return PlainTextResponse("this desk does not go by that name\n", 421)
+        if method in SAFE:
+            return None
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            return PlainTextResponse("too long\n", 413)
+        if not same_site(headers, strict=not path.startswith(CUSTOMER)):
+            return PlainTextResponse("this form came from another site\n", 403)
+        return None
+
+
+def same_site(headers: Headers, *, strict: bool) -> bool:
+    """Whether a request that changes something came from a page of ours.
+
+    Browsers say so in `Sec-Fetch-Site`, older ones in `Origin`; where there is neither, only the customer page (not strict) goes on,
+    since its token is proof enough.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    if origin is None or origin == "null":
+        return not strict
+    return urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _names(host: str, base_url: str) -> frozenset[str]:
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        return frozenset()
+    names: Iterable[str] = ("127.0.0.1", "localhost", "::1", host, urlsplit(base_url).hostname or "")
+    return frozenset(name for name in names if name)
+
+
+def _host(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _counted(receive: Receive) -> Receive:
+    total = 0
+
+    async def counting() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MAX_BODY:
+            raise _TooLong
+        return message
+
+    return counting
+
+
+def _add(headers: MutableHeaders, path: str) -> None:
+    for name, value in HEADERS.items():
+        headers[name] = value
+    headers["Referrer-Policy"] = "no-referrer" if path.startswith(CUSTOMER) else "same-origin"
+    if path.startswith(STATIC):
+        headers.setdefault("Cache-Control", "public, max-age=3600")
+    else:
+        headers["Cache-Control"] = "no-store"

@@ -1,0 +1,140 @@
+"""A case as a conversation: what the machine said, what vorab said, and who else had a word. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from desk.queries import CaseFile
+from desk.words import REASONS, SAID, number, spaced
+from vorab.clock import Micros
+from vorab.records import (
+    Action,
+    CaseEvent,
+    CaseKind,
+    Delivery,
+    DeliveryState,
+    Permit,
+    PermitState,
+    Record,
+    Reply,
+    ReplyStatus,
+    Request,
+    Symptom,
+    SymptomState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was said."""
+
+    at: Micros
+    who: str
+    """`machine`, `vorab`, `person`, `customer` or `phone`."""
+    text: str
+    tone: str = ""
+    """`good`, `bad` or nothing."""
+    aside: bool = False
+    """Said to itself: a policy line, a permit."""
+
+    def json(self) -> dict[str, object]:
+        """For the live feed."""
+        return {"at": self.at // 1000, "who": self.who, "text": self.text, "tone": self.tone, "aside": self.aside}
+
+
+def conversation(file: CaseFile) -> list[Line]:
+    """All that was said about a case, in order of time."""
+    return sorted((line for record in file.all() for line in _lines(record, file)), key=lambda line: line.at)
+
+
+def _lines(record: Record, file: CaseFile) -> Iterator[Line]:
+    match record:
+        case Symptom():
+            yield from _symptom(record)
+        case Action():
+            yield Line(record.at, "vorab", f"Please {record.name}." if record.attempt == 1 else f"Please {record.name} once more.")
+        case Permit() if record.state is not PermitState.ASKED:
+            granted = record.state is PermitState.GRANTED
+            text = f"Fleet limit: one more {record.remedy} is fine." if granted else f"Fleet limit: not now. {record.reason}".strip()
+            yield Line(record.at, "vorab", text, "" if granted else "bad", aside=True)
+        case Reply():
+            yield _reply(record)
+        case CaseEvent():
+            yield from _event(record, file)
+        case Request():
+            yield Line(record.at, "customer", f"{spaced(record.kind.value).capitalize()}.")
+        case Delivery():
+            yield _delivery(record)
+
+
+def _symptom(symptom: Symptom) -> Iterator[Line]:
+    name = spaced(symptom.signal).capitalize()
+    if symptom.state is SymptomState.RAISED:
+        if not symptom.signal or symptom.value is None:
+            yield Line(symptom.detected_at, "vorab", f"I see {spaced(symptom.cause)}.", "bad")
+            return
+        yield Line(symptom.detected_at, "machine", f"{name} {number(symptom.value, symptom.unit)}.", "bad")
+        if symptom.limit is not None:
+            side = "below" if symptom.value < symptom.limit else "above"
+            yield Line(symptom.detected_at, "vorab", f"That is {side} {number(symptom.limit, symptom.unit)}. I am looking into it.")
+        else:
+            yield Line(symptom.detected_at, "vorab", "That is not like you. I am watching.")
+    elif symptom.state is SymptomState.CLEARED and symptom.cleared_at is not None:
+        told = f"{name} {number(symptom.value, symptom.unit)}." if symptom.signal and symptom.value is not None else "I am here again."
+        yield Line(symptom.cleared_at, "machine", told, "good")
+
+
+def _reply(reply: Reply) -> Line:
+    tone = {ReplyStatus.FAILED: "bad", ReplyStatus.REJECTED: "bad"}.get(reply.status, "")
+    who = "vorab" if reply.status in {ReplyStatus.EXPIRED, ReplyStatus.TIMED_OUT} else "machine"
+    more = ", ".join(part for part in (reply.detail, f"{reply.progress} %" if reply.progress is not None else "") if part)
+    text = SAID[reply.status]
+    return Line(reply.at, who, f"{text.rstrip('.')}: {more}." if more else text, tone)
+
+
+def _event(event: CaseEvent, file: CaseFile) -> Iterator[Line]:
+    match event.kind:
+        case CaseKind.OPENED if event.policy:
+            yield Line(event.at, "vorab", f"Policy: {event.policy}.", aside=True)
+        case CaseKind.CONSENT_ASKED:
+            yield Line(event.at, "vorab", "I ask your owner first.")
+        case CaseKind.CONSENT_GIVEN:
+            yield Line(event.at, "customer", "Yes, restart it.", "good")
+        case CaseKind.CONSENT_REFUSED:
+            yield Line(event.at, "customer", "No, please do not.")
+        case CaseKind.PROVING:
+            yield Line(event.at, "vorab", "Thank you. I will believe your readings.")
+        case CaseKind.ACTION_TIMED_OUT:
+            yield Line(event.at, "vorab", "No answer in time.", "bad")
+        case CaseKind.DISPROVED:
+            yield Line(event.at, "vorab", "You said done. Your readings say otherwise.", "bad")
+        case CaseKind.HANDED_OVER:
+            yield Line(event.at, "vorab", "I hand this to a person.", "bad")
+        case CaseKind.RELAPSED:
+            yield Line(event.at, "vorab", "It came back.", "bad")
+        case CaseKind.RESOLVED:
+            yield Line(event.at, "vorab" if event.healed or not _by_person(event, file) else "person", _resolved(event), "good")
+        case CaseKind.TAKEN | CaseKind.NOTED | CaseKind.CALL_WISHED | CaseKind.FALSE_ALARM:
+            yield Line(event.at, "person" if _by_person(event, file) else "customer", event.detail or spaced(event.kind.value).capitalize())
+
+
+def _by_person(event: CaseEvent, file: CaseFile) -> bool:
+    return any(command.id == event.because and command.by == "agent" for command in file.commands)
+
+
+def _resolved(event: CaseEvent) -> str:
+    detail = event.detail.partition(": ")[2]
+    return f"Proven: {detail}. Case closed." if event.healed and detail else "Well again. Case closed."
+
+
+def _delivery(delivery: Delivery) -> Line:
+    reason = REASONS[delivery.reason]
+    text = {
+        DeliveryState.SENT: "Message sent.",
+        DeliveryState.DEFERRED: f"Message waits: {delivery.detail or reason}.",
+        DeliveryState.SUPPRESSED: f"Not sent: {reason}.",
+        DeliveryState.FAILED: f"Message failed: {reason}.",
+        DeliveryState.UNKNOWN: "Message held: it may have arrived.",
+    }[delivery.state]
+    return Line(delivery.at, "phone", text, "good" if delivery.state is DeliveryState.SENT else "")

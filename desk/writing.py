@@ -1,0 +1,57 @@
+"""What people ask for becomes a record on the log; the desk changes nothing by itself."""
+
+from __future__ import annotations
+
+from desk.context import Context
+from vorab import ids, topics
+from vorab.links import Claims
+from vorab.log import Outgoing, append_all
+from vorab.records import CaseEvent, Command, CommandKind, Record, Request, RequestKind, to_wire
+
+SOURCE = "urn:vorab:desk"
+WAIT_S = 10.0
+
+
+def append(context: Context, record: Record) -> None:
+    """Append and wait for the log's word.
+
+    Raises:
+        Unavailable: the log cannot take it now.
+    """
+    key, value, headers = to_wire(record, SOURCE)
+    recorded = context.settings.topics.recorded_partitions
+    partition = topics.partition_of(record.key, context.log.partitions(record.TOPIC), recorded)
+    append_all(context.log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
+
+
+def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "") -> Command:
+    """An agent asks for something about a case; the same nonce is the same command."""
+    made = Command(
+        id=ids.command_id(event.key, kind, nonce),
+        tenant=event.tenant,
+        device=event.device,
+        kind=kind,
+        case=event.case,
+        at=context.clock.now(),
+        by="agent",
+        detail=detail,
+    )
+    append(context, made)
+    return made
+
+
+def request(context: Context, claims: Claims, kind: RequestKind) -> Request:
+    """A customer asks for something behind a link; the same link and wish is the same request."""
+    tenant, _, customer = claims.customer.partition("/")
+    made = Request(
+        id=ids.request_id(claims.customer, kind, claims.notification),
+        tenant=tenant,
+        customer=customer,
+        kind=kind,
+        case=claims.case,
+        device=claims.device.partition("/")[2],
+        at=context.clock.now(),
+        notification=claims.notification,
+    )
+    append(context, made)
+    return made
