@@ -1,0 +1,166 @@
+"""Which actions go out, in what words, and where reading begins after a start."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingest.courier import Courier, first_at
+from ingest.downlink import LOOK_BACK, Command, Downlink
+from vorab import ids, topics
+from vorab.clock import MINUTE, SECOND, ManualClock, Micros, iso
+from vorab.log import Entry, Position
+from vorab.records import Action, Record, Reply, ReplyStatus, Tick, to_wire
+
+NOW = 1_795_000_000 * SECOND
+
+
+def action(name: str = "a1", *, at: Micros = NOW, device: str = "pump-7") -> Action:
+    """A restart that may be done within five minutes."""
+    return Action(
+        id=name,
+        device=device,
+        case="c1",
+        remedy="restart",
+        name="restart",
+        at=at,
+        not_before=at,
+        not_after=at + 5 * MINUTE,
+        params={"s": 5},
+    )
+
+
+def answer(name: str, status: ReplyStatus = ReplyStatus.SUCCEEDED, at: Micros = NOW) -> Reply:
+    """What a device said."""
+    return Reply(id=ids.reply_id(name, status), device="pump-7", action=name, status=status, at=at)
+
+
+# ------------------------------------------------------------------------------------------------ decisions
+
+
+def test_a_command_says_all_a_device_needs() -> None:
+    """Id, name, parameters and times in the body, where to answer and until when beside it."""
+    decided = Downlink(speed=1, shadow=False).decide(action(), NOW + SECOND)
+    assert isinstance(decided, Command)
+    assert decided.topic == "vorab/v1/main/pump-7/cmd/restart"
+    assert decided.response_topic == "vorab/v1/main/pump-7/cmd/restart/res"
+    assert (decided.correlation, decided.expires_in_s) == (b"a1", 299)
+    assert json.loads(decided.payload) == {
+        "id": "a1",
+        "name": "restart",
+        "params": {"s": 5},
+        "not_before": iso(NOW),
+        "not_after": iso(NOW + 5 * MINUTE),
+        "attempt": 1,
+        "counter": 0,
+        "key_id": "",
+        "signature": "",
+    }
+
+
+def test_on_a_story_clock_the_broker_forgets_in_wall_time() -> None:
+    """Five minutes of a story that runs 300 times as fast are one second for the broker."""
+    decided = Downlink(speed=300, shadow=False).decide(action(), NOW)
+    assert isinstance(decided, Command)
+    assert decided.expires_in_s == 1
+
+
+def test_too_late_is_answered_in_the_devices_place_once() -> None:
+    """An action that could not be handed over in time gets the reply `expired`, with the id that reply always has."""
+    downlink = Downlink(speed=1, shadow=False)
+    late = downlink.decide(action(), NOW + 6 * MINUTE)
+    assert isinstance(late, Reply)
+    assert (late.id, late.status, late.at) == (ids.reply_id("a1", "expired"), ReplyStatus.EXPIRED, NOW + 6 * MINUTE)
+    assert downlink.decide(action(), NOW + 6 * MINUTE) == "answered"
+
+
+def test_a_final_answer_settles_an_action_and_progress_does_not() -> None:
+    """`running` is no end; `succeeded` is, and so is what vorab said itself before it was started again."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.answered(answer("a1", ReplyStatus.RUNNING))
+    assert isinstance(downlink.decide(action(), NOW), Command)
+    downlink.answered(answer("a1", ReplyStatus.EXPIRED))
+    assert downlink.decide(action(), NOW + 6 * MINUTE) == "answered"
+
+
+def test_shadow_hands_nothing_over() -> None:
+    """The decision is the same, the deed is left out."""
+    assert Downlink(speed=1, shadow=True).decide(action(), NOW) == "shadow"
+
+
+def test_what_cannot_be_a_topic_is_rejected_and_not_published() -> None:
+    """A device called `+` would address every device."""
+    for device in ("+", "a/b", "#", "x" * 200):
+        decided = Downlink(speed=1, shadow=False).decide(action(device=device), NOW)
+        assert isinstance(decided, Reply)
+        assert decided.status is ReplyStatus.REJECTED
+
+
+# ------------------------------------------------------------------------------------------------ the courier
+
+
+class Memory:
+    """Just as much of a log as the courier reads."""
+
+    def __init__(self) -> None:
+        self.records: dict[Position, list[Entry]] = {}
+        self.reads = 0
+
+    def add(self, record: Record, topic: str, partition: int = 0) -> None:
+        """At the end of a partition."""
+        key, value, headers = to_wire(record, "urn:vorab:test")
+        there = self.records.setdefault((topic, partition), [])
+        there.append(Entry(topic, partition, len(there), key, value, headers, 0))
+
+    def begins(self, topic: str) -> Mapping[int, int]:
+        """Everything is kept."""
+        return dict.fromkeys(range(2), 0 if topic else 0)
+
+    def ends(self, topic: str) -> Mapping[int, int]:
+        """The next offsets."""
+        return {p: len(self.records.get((topic, p), [])) for p in range(2)}
+
+    def read(self, positions: Mapping[Position, int], *, limit: int = 500, wait_s: float = 0.0) -> Sequence[Entry]:
+        """What is there."""
+        self.reads += 1
+        if wait_s and not any(offset < len(self.records.get(place, [])) for place, offset in positions.items()):
+            threading.Event().wait(0.01)
+        return [entry for place, offset in positions.items() for entry in self.records.get(place, [])[offset:]][:limit]
+
+
+def test_the_beginning_is_found_by_halving() -> None:
+    """A day of ticks is not read one by one to find the last hour."""
+    log: Any = Memory()
+    for i in range(1_000):
+        log.add(Tick(id=f"t{i}", at=NOW + i * SECOND), topics.REPLIES)
+    place = (topics.REPLIES, 0)
+    assert first_at(log, place, NOW + 700 * SECOND, 0, 1_000) == 700
+    assert log.reads <= 11
+    assert first_at(log, place, NOW - 1, 0, 1_000) == 0
+    assert first_at(log, place, NOW + 5_000 * SECOND, 0, 1_000) == 1_000
+
+
+def test_replies_come_before_actions_and_old_ones_not_at_all() -> None:
+    """What was answered is known before the first action is looked at; beyond the last hour nothing is read."""
+    log: Any = Memory()
+    old = NOW - LOOK_BACK - SECOND
+    log.add(answer("ancient", at=old), topics.REPLIES)
+    log.add(Tick(id="t", at=NOW), topics.REPLIES)
+    log.add(answer("a1"), topics.REPLIES)
+    log.add(action("ancient", at=old), topics.ACTIONS)
+    log.add(action("a1"), topics.ACTIONS)
+    log.add(action("elsewhere"), topics.ACTIONS, partition=1)
+    found: list[Record] = []
+    stop = threading.Event()
+
+    def hand_over(record: Record) -> None:
+        found.append(record)
+        if len(found) == 2:
+            log.add(action("a2"), topics.ACTIONS)
+        if len(found) == 3:
+            stop.set()
+
+    Courier(log, [0], ManualClock(NOW), LOOK_BACK).run(hand_over, stop)
+    assert [(type(record), getattr(record, "action", record.id)) for record in found] == [(Reply, "a1"), (Action, "a1"), (Action, "a2")]
