@@ -116,7 +116,7 @@ class Memory:
 
     def begins(self, topic: str) -> Mapping[int, int]:
         """Everything is kept."""
-        return dict.fromkeys(range(2), 0 if topic else 0)
+        return dict.fromkeys(self.ends(topic), 0)
 
     def ends(self, topic: str) -> Mapping[int, int]:
         """The next offsets."""
