@@ -27,6 +27,8 @@ from vorab.supervisor import Supervisor
 KILL_AT: Final = 0.62
 """Of the night: between two faults, when nobody would notice."""
 REPLAY_SHARE: Final = 0.85
+HEAD_START_S: Final = 2.5
+"""From setting the clock until it says 22:00: pipeline and machines should be up by then."""
 LEAD_S: Final = 60.0
 """Longest wait for the pipeline to be ready before the night begins."""
 GRACE_S: Final = 20.0
@@ -77,7 +79,7 @@ class Demo:
             broker.stop()
 
     def _with_broker(self, folder: Path, broker: Broker) -> tuple[int, dict[str, Any]]:
-        clock = stage.night_clock(self.options.seconds, self.wall.now())
+        clock = stage.night_clock(self.options.seconds, self.wall.now() + int(HEAD_START_S * SECOND))
         file = stage.write_settings(folder, broker=broker, clock=clock, desk_port=self.options.port or free_port())
         stage.write_people(folder)
         found = settings.load(file, {})
@@ -139,7 +141,7 @@ class Demo:
         clock = facts.night.clock
         with open_log(f"sqlite:///{folder / 'log.db'}", read_only=True) as log:
             follower = Follower(log, facts.night)
-            kill_at = self.wall.now() + int(self.options.seconds * KILL_AT * SECOND)
+            kill_at = clock.wall(facts.start) + int(self.options.seconds * KILL_AT * SECOND)
             last = clock.wall(facts.end) + GRACE_S * SECOND
             killed_at = 0
             while self.wall.now() < last and not self._over(facts, players):
