@@ -27,7 +27,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     found["exit"], found["folder"] = done.returncode, folder
-    sys.stderr.write(str({key: found[key] for key in ("sum", "machine_temperature", "log_errors", "unexpected_exits", "rejections", "start_s")}) + "\n")
+    figures = ("sum", "machine_temperature", "log_errors", "unexpected_exits", "rejections", "start_s")
+    sys.stderr.write(json.dumps({key: found[key] for key in figures}) + "\n")
     return found
 
 
