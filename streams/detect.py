@@ -48,6 +48,7 @@ class Detect:
         book, found = self.book, list[Placed]()
         rows = rows_of(record, book.rules.watches)
         rows.device = book.devices.slots(record.devices)[rows.device]
+        rows.apart = book.devices.apart(rows.device)
         fresh = fresh_rows(rows, book.devices.columns, rows.device)
         hear(book, self.listening, rows, fresh, found)
         judge(book, rows, fresh, found)

@@ -66,7 +66,7 @@ def judge(book: Book, rows: Rows, fresh: NDArray[np.bool_], found: list[Placed])
 
 def _lead(book: Book, table: Table, signal: int, rows: Rows, usable: NDArray[np.bool_], values: Floats) -> Led | None:
     firsts = table.firsts(signal, rows.device, len(book.devices.keys))
-    at, slots = table.expand(firsts if usable.all() else np.where(usable, firsts, -1))
+    at, slots = table.expand(firsts if np.count_nonzero(usable) == len(usable) else np.where(usable, firsts, -1))
     at, runs = _unrepeated(table, rows, at, slots, "last_at", "written")
     return Led(rows, at, runs, rows.measured[at], values[at]) if len(at) else None
 
@@ -76,7 +76,7 @@ def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, kn
 
     `last` and `known` name the columns that hold that time and whether there was any.
     """
-    runs = Runs(slots)
+    runs = Runs(slots, apart=rows.apart)
     at = runs.sort(at)
     if rows.seq is not None and rows.numbered is None:
         return at, runs
@@ -84,11 +84,11 @@ def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, kn
     repeats = times == runs.before(times, of[last][runs.slots])
     if rows.numbered is not None:
         repeats &= ~rows.numbered[at]
-    if repeats.any():
+    if np.count_nonzero(repeats):
         repeats &= (of[known][runs.slots] > 0) | ~runs.new
-    if not repeats.any():
+    if not np.count_nonzero(repeats):
         return at, runs
-    return at[~repeats], Runs(runs.slots[~repeats])
+    return at[~repeats], Runs(runs.slots[~repeats], apart=rows.apart)
 
 
 def _thresholds(book: Book, led: Led, found: list[Placed]) -> None:
@@ -131,7 +131,7 @@ def _learned(book: Book, table: Table, learned: Learned, led: Led, found: list[P
     runs = led.runs
     nth = runs.index - runs.start
     for turn in range(int(nth.max()) + 1):  # the detector takes one reading of a series at a time
-        mine = np.flatnonzero(nth == turn) if len(runs.firsts) < len(nth) else runs.index
+        mine = runs.index if runs.apart else np.flatnonzero(nth == turn)
         verdicts = learned.update(runs.slots[mine], led.times[mine], led.values[mine])
         changed = np.flatnonzero(verdicts.change).tolist()
         found.extend(_learned_one(book, table, learned, led, int(mine[i]), verdicts, i) for i in changed)

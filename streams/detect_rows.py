@@ -32,6 +32,9 @@ class Rows:
     numbered: NDArray[np.bool_] | None = None
     """Which rows carry a sequence number; None: all, where there is `seq`, else none."""
 
+    apart: bool = False
+    """Whether no device has two rows."""
+
     def unit(self, signal: str, row: int) -> str:
         """The unit a row gives for a signal, or nothing."""
         return self.blocks[0 if self.block is None else int(self.block[row])].units.get(signal, "")
@@ -113,7 +116,7 @@ def fresh_rows(rows: Rows, devices: Columns, slots: Slots) -> NDArray[np.bool_]:
         return fresh
     some = np.arange(n) if rows.numbered is None or rows.numbered.all() else np.flatnonzero(rows.numbered)
     boot = np.zeros(len(some), np.int64) if rows.boot is None else rows.boot[some]
-    runs = Runs(slots[some])
+    runs = Runs(slots[some], apart=rows.apart)
     of = devices.of
     boots, seqs, times = runs.sort(boot), runs.sort(rows.seq[some]), runs.sort(rows.measured[some])
     before_boot = runs.before(boots, of["boot"][runs.slots])
@@ -123,9 +126,9 @@ def fresh_rows(rows: Rows, devices: Columns, slots: Slots) -> NDArray[np.bool_]:
     newer = (seqs > before_seq) | ((seqs == before_seq) & (times > before_time))
     new = ~known | (boots != before_boot) | newer
     last = runs.lasts
-    if not new.all():
+    if np.count_nonzero(new) < len(new):
         new, last = _one_by_one(runs, of, boots, seqs, times)
-    heads = runs.slots[runs.firsts]
+    heads = runs.unique
     taken = last >= 0
     heads, last = heads[taken], last[taken]
     of["boot"][heads], of["seq"][heads], of["seq_at"][heads], of["numbered"][heads] = boots[last], seqs[last], times[last], True

@@ -41,6 +41,7 @@ class Devices:
         """As last known: an entry that goes missing changes nothing."""
         self.columns = Columns("devices", DEVICE_LAYOUT, DEVICE_BLOCK)
         self._next = 0
+        self._mark: Slots = np.zeros(0, np.intp)
 
     def slots(self, keys: Sequence[str]) -> Slots:
         """The slots of these devices; makes those that are new."""
@@ -48,6 +49,14 @@ class Devices:
             return np.fromiter(map(self.slot.__getitem__, keys), np.intp, len(keys))
         except KeyError:
             return np.array([self.slot[key] if key in self.slot else self.add(key) for key in keys], np.intp)
+
+    def apart(self, slots: Slots) -> bool:
+        """Whether no device occurs twice."""
+        if len(self._mark) < self.columns.n:
+            self._mark = np.zeros(2 * self.columns.n, np.intp)
+        index = np.arange(len(slots))
+        self._mark[slots] = index
+        return bool(np.count_nonzero(self._mark[slots] == index) == len(slots))
 
     def add(self, key: str) -> int:
         """A new device."""
@@ -116,7 +125,7 @@ class Table:
         if index is None or len(index) < count:
             index = self._widen(signal, count)
         firsts = index[devices]
-        if (firsts == UNKNOWN).any():
+        if np.count_nonzero(firsts == UNKNOWN):
             for device in np.unique(devices[firsts == UNKNOWN]).tolist():
                 self._place(device, signal, self._desk.choose(self, device, signal), {})
             firsts = index[devices]
@@ -124,7 +133,7 @@ class Table:
 
     def expand(self, firsts: Slots) -> tuple[Slots, Slots]:
         """All slots of these series: (index of the row, slot), rows in order."""
-        rows = np.flatnonzero(firsts >= 0)
+        rows = (firsts >= 0).nonzero()[0]
         firsts = firsts[rows]
         if self._single:
             return rows, firsts

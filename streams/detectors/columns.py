@@ -90,24 +90,35 @@ class Columns:
 class Runs:
     """Rows sorted by slot, each slot's rows in order of arrival: what lets one pass stand for many rounds."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, *, apart: bool = False) -> None:
+        """`apart` says that no slot occurs twice, which saves the sorting."""
         n = len(slots)
         self.order: Slots | None = None
-        if n > 1 and not (slots[1:] >= slots[:-1]).all():
-            self.order = np.argsort(slots, kind="stable")
-            slots = slots[self.order]
-        self.slots = slots
         self.index: Slots = np.arange(n)
-        new = np.empty(n, bool)
-        if n:
-            new[0] = True
+        self.apart = apart
+        """Every slot has one row."""
+        if not apart:
+            if n > 1 and np.count_nonzero(slots[1:] >= slots[:-1]) < n - 1:
+                # Small numbers are sorted by their digits, in a third of the time.
+                keys = slots.astype(np.uint16) if slots.max() < 1 << 16 else slots
+                self.order = keys.argsort(kind="stable")
+                slots = slots[self.order]
+            new = np.empty(n, bool)
+            new[:1] = True
             np.not_equal(slots[1:], slots[:-1], out=new[1:])
-        self.new = new
-        """The first row of each slot."""
-        self.firsts: Slots = np.flatnonzero(new)
-        self.lasts: Slots = np.append(self.firsts[1:], n) - 1 if n else self.firsts
-        self.start: Slots = self.index if len(self.firsts) == n else np.repeat(self.firsts, self.lasts - self.firsts + 1)
-        """Per row the first row of its slot."""
+            self.new = new
+            """The first row of each slot."""
+            self.firsts: Slots = new.nonzero()[0]
+            self.apart = len(self.firsts) == n
+        self.slots = slots
+        if self.apart:
+            self.new = np.ones(n, bool)
+            self.firsts = self.lasts = self.start = self.index
+        else:
+            self.lasts = np.empty_like(self.firsts)
+            self.lasts[:-1], self.lasts[-1:] = self.firsts[1:] - 1, n - 1
+            self.start = self.firsts.repeat(self.lasts - self.firsts + 1)
+            """Per row the first row of its slot."""
 
     def sort(self, column: NDArray[Any]) -> NDArray[Any]:
         """A column in this order."""
@@ -116,11 +127,11 @@ class Runs:
     @property
     def unique(self) -> Slots:
         """Each slot once."""
-        return self.slots[self.firsts]
+        return self.slots if self.apart else self.slots[self.firsts]
 
     def before(self, column: NDArray[Any], carried: NDArray[Any]) -> NDArray[Any]:
         """Per row the value of the slot's row before it; `carried` (one per row) where there is none."""
-        if len(self.firsts) == len(column):
+        if self.apart:
             return carried
         shifted = np.empty_like(carried)
         shifted[1:] = column[:-1]
@@ -128,7 +139,7 @@ class Runs:
 
     def running_max(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
         """Per row the largest value of its slot so far, itself included."""
-        if len(self.firsts) == len(column):
+        if self.apart:
             return column
         least = column.min()
         lift = np.cumsum(self.new) * (column.max() - least + 1)  # lifts each slot above all before it
@@ -137,12 +148,14 @@ class Runs:
 
     def any(self, hit: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Per row whether any row of its slot is `hit`."""
+        if self.apart:
+            return hit
         any_of: NDArray[np.bool_] = np.logical_or.reduceat(hit, self.firsts)
-        return np.repeat(any_of, self.lasts - self.firsts + 1)
+        return any_of.repeat(self.lasts - self.firsts + 1)
 
     def last_where(self, hit: NDArray[np.bool_]) -> Slots:
         """Per row the last row of its slot, itself included, where `hit`; -1 where there is none."""
-        if len(self.firsts) == len(hit):
+        if self.apart:
             return np.where(hit, self.index, -1)
         found = np.maximum.accumulate(np.where(hit, self.index, -1))
         return np.where(found >= self.start, found, -1)

@@ -28,10 +28,10 @@ def remember(state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[
     """Put readings, sorted by slot, into the rings."""
     slots, depth = runs.slots, state.of["ring_at"].shape[1]
     written = state.of["written"][slots]
-    heads, tails = slots[runs.firsts], runs.lasts
+    heads, tails = runs.unique, runs.lasts
     state.of["written"][heads] = written[runs.firsts] + (tails - runs.firsts + 1)
     state.of["last_at"][heads] = at[tails]
-    if len(heads) == len(slots):
+    if runs.apart:
         place = written % depth
     else:
         nth = runs.index - runs.start

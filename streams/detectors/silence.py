@@ -91,7 +91,7 @@ def hear(state: Columns, runs: Runs, measured: Longs, received: Longs, resumed: 
     late = (heard > 0) & (received > np.maximum(heard, resumed) + of["after"][slots])
     active = of["active"][slots] & runs.new
     back = late | active
-    heads, tails = runs.slots[runs.firsts], runs.lasts
+    heads, tails = runs.unique, runs.lasts
     found = None
     if back.any():
         rows = np.flatnonzero(back)

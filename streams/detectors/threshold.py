@@ -8,7 +8,7 @@ All readings of a call are judged in one pass: who was last inside, and who last
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from streams.detectors.columns import Columns, Runs
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
+Ints = NDArray[Any]
+Bools = NDArray[np.bool_]
 
 LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "sign": "<f8",  # 1 above, -1 below
@@ -58,37 +60,47 @@ def update(state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | 
     """Judge readings sorted by slot: times in µs, values finite. None when nothing was raised or cleared."""
     of = state.of
     hot = values * of["sign"][runs.slots] > of["edge"][runs.slots]
-    look = hot | of["busy"][runs.slots]
-    if not look.any():
+    rows = runs.any(hot | of["busy"][runs.slots]).nonzero()[0]
+    if not len(rows):
         return None
-    rows = np.flatnonzero(look) if len(runs.firsts) == len(look) else np.flatnonzero(runs.any(look))
-    runs, at, values, hot = Runs(runs.slots[rows]), at[rows], values[rows], hot[rows]
+    runs, at, values, hot = Runs(runs.slots[rows], apart=runs.apart), at[rows], values[rows], hot[rows]
 
-    slots, index, heads, tails = runs.slots, runs.index, runs.slots[runs.firsts], runs.lasts
+    slots, heads, tails = runs.slots, runs.unique, runs.lasts
     active, carried = of["active"][slots], of["count"][slots]
-    cold = runs.last_where(~hot)
-    whole = cold < 0  # the run began before this call, or with the slot's first row
-    count = np.where(whole, carried + (index - runs.start + 1), index - cold)
-    first = np.where(whole, runs.start, np.minimum(cold + 1, index))
-    since = np.where(whole & (carried > 0), of["since"][slots], at[first])
-
+    count, since = _runs_of(runs, at, hot, carried, of["since"][slots])
     fire = hot & (count >= of["need"][slots]) & (at - since >= of["hold"][slots])
     calm = ~hot & (values * of["sign"][slots] < of["inner"][slots])
-    decided = runs.last_where(fire | calm)
-    now = np.where(decided < 0, active, fire[decided])
-    was = runs.before(now, active)
-    raised, cleared = fire & ~was, calm & was
+    if runs.apart:
+        was, now = active, (active | fire) & ~calm
+    else:
+        decided = runs.last_where(fire | calm)
+        now = np.where(decided < 0, active, fire[decided])
+        was = runs.before(now, active)
+    raised = fire & ~was
+    changed = (raised | (calm & was)).nonzero()[0]
     of["count"][heads] = count[tails]
     of["since"][heads] = since[tails]
     of["active"][heads] = now[tails]
     of["busy"][heads] = now[tails] | (count[tails] > 0)
-    if not raised.any() and not cleared.any():
+    if not len(changed):
         return None
 
-    begun = runs.last_where(raised)
-    onset = np.where(begun < 0, of["onset"][slots], since[begun])
-    detected = np.where(begun < 0, of["detected"][slots], at[begun])
-    of["onset"][heads] = onset[tails]
-    of["detected"][heads] = detected[tails]
-    changed = np.flatnonzero(raised | cleared)
-    return Episodes(rows[changed], raised[changed], onset[changed], detected[changed], count[changed])
+    begun = runs.last_where(raised)[changed]
+    mine = slots[changed]
+    onset = np.where(begun < 0, of["onset"][mine], since[begun])
+    detected = np.where(begun < 0, of["detected"][mine], at[begun])
+    # Where a slot changed more than once, the last of its rows stands.
+    of["onset"][mine], of["detected"][mine] = onset, detected
+    return Episodes(rows[changed], raised[changed], onset, detected, count[changed])
+
+
+def _runs_of(runs: Runs, at: Longs, hot: Bools, carried: Ints, since: Longs) -> tuple[Ints, Longs]:
+    """Per row how many readings its run has, and since when; `carried` and `since` are what the slots had before."""
+    if runs.apart:
+        return np.where(hot, carried + 1, 0), np.where(carried > 0, since, at)
+    index = runs.index
+    cold = runs.last_where(~hot)
+    whole = cold < 0  # the run began before this call, or with the slot's first row
+    count = np.where(whole, carried + (index - runs.start + 1), index - cold)
+    first = np.where(whole, runs.start, np.minimum(cold + 1, index))
+    return count, np.where(whole & (carried > 0), since, at[first])
