@@ -26,7 +26,7 @@ from tests.parts.base import free_port, wait_until
 from tests.parts.fixtures import NewKafka, NewMosquitto
 from tests.parts.mosquitto import Mosquitto
 from vorab import metrics, provision, topics
-from vorab.clock import SECOND, SystemClock
+from vorab.clock import MINUTE, SECOND, StoryClock, SystemClock
 from vorab.errors import ConfigError, Unavailable
 from vorab.frame import Reading, decode, unpack
 from vorab.log import Confirmed, EventLog, Outgoing, append_all, open_log
@@ -275,6 +275,70 @@ def test_a_log_that_takes_nothing_stops_the_reading_and_loses_nothing(new_mosqui
         soon(lambda: len(readings(log)) >= 5_000, "all rows")
         soon(lambda: worker.ready, "the worker recovers")
     assert [row.values["x"] for row in readings(log)] == list(range(5_000))
+
+
+class Holding:
+    """A log that has everything and says so only when told."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+        self.holding = threading.Event()
+        self.held: list[Confirmed] = []
+
+    def append(self, record: Outgoing, confirmed: Confirmed | None = None) -> None:
+        """Keep the confirmation."""
+        if self.holding.is_set() and confirmed is not None:
+            self.held.append(confirmed)
+            confirmed = None
+        self._log.append(record, confirmed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
+def test_a_late_confirmation_does_not_acknowledge_somebody_elses_message(
+    new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path
+) -> None:
+    """The broker dies with its session, packet id 1 means a new message: the old acknowledgement must not make the broker forget it."""
+    broker = new_mosquitto()
+    slow: Any = Holding(log)
+    chosen = settings(broker, tmp_path, ingest={"tick_s": 60})
+    stale = metrics.metric("vorab_ingest_stale_acks_total")
+    before = stale._value.get()
+    with working(slow, chosen) as worker:
+        slow.holding.set()
+        Device(broker, "speaker").say("telemetry/pump-7", b'{"x":1}')
+        soon(lambda: len(slow.held) == 1, "the first is in the log, unconfirmed")
+        broker.kill()
+        soon(lambda: not worker.ready, "the worker notices")
+        broker.start()
+        soon(lambda: worker.ready, "the worker is back")
+        Device(broker, "speaker-2").say("telemetry/pump-7", b'{"x":2}')
+        soon(lambda: len(slow.held) == 2, "the second, with the packet id of the first")
+        slow.held[0](None)
+        soon(lambda: stale._value.get() == before + 1, "the old acknowledgement is dropped")
+        # The worker ends without ever hearing about the second message.
+    rows = len(readings(log))
+    with working(log, chosen):
+        soon(lambda: len(readings(log)) > rows, "the broker has kept the second message")
+    assert [row.values["x"] for row in readings(log)] == [1, 2, 2]
+
+
+def test_time_does_not_go_back_between_two_workers(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """A worker on a machine whose clock is an hour slow goes on where the last one stood."""
+    broker = new_mosquitto()
+    chosen = settings(broker, tmp_path, ingest={"tick_s": 0.05})
+    wall = SystemClock().now()
+    for clock in (SystemClock(), StoryClock(wall - 60 * MINUTE, 1.0, wall)):
+        provision.create_topics(log, chosen)
+        worker = Ingest(log, chosen, clock)
+        before = len(entries(log, topics.READINGS))
+        worker.start()
+        soon(partial(_at_least, lambda: len(entries(log, topics.READINGS)), before + 3 * PARTITIONS), "ticks")
+        worker.stop()
+    for partition in range(PARTITIONS):
+        nows = [decode(value).now for place, value, _ in entries(log, topics.READINGS) if place == partition]
+        assert nows == sorted(nows)
 
 
 def test_a_broker_that_restarts_costs_nothing_that_was_said(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
