@@ -74,7 +74,14 @@ class Model:
     @property
     def said(self) -> str:
         """`90: 1 needs a person, 86 well`."""
-        return ", ".join(f"{self.states[state]} {word}" for state, word in STATES.items() if self.states[state])
+        found = []
+        for state, word in STATES.items():
+            n = self.states[state]
+            if n:
+                found.append(
+                    f"{n} {word}" if n == 1 else f"{n} {word.replace('needs', 'need').replace('waits', 'wait').replace('its', 'their')}"
+                )
+        return ", ".join(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,7 @@ def state_word(case: CaseRow) -> str:
     """The state of a case in a word or three."""
     group = group_of(case)
     if group == "over" or (group == "recorded" and not case.last.status.open):
-        return "healed" if case.healed else {Status.CANCELLED: "false alarm"}.get(case.last.status, case.last.status.value)
+        return "healed" if case.healed else "false alarm" if case.last.status is Status.CANCELLED else "over"
     if group == "recorded":
         return "for a person" if case.needs_person else "watched"
     return STATES.get(group, group)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from vorab import records, topics
-from vorab.clock import Micros
+from vorab.clock import HOUR, Micros
 from vorab.frame import Frame
 from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryState, Record, type_of
 
@@ -17,6 +19,9 @@ NOT_SENT: Final = "not sent "
 """Start of the names of counts of messages that were not sent; the reason follows."""
 KEPT_ROWS: Final = 200_000
 """Most rows of frames kept in memory, for the curves of devices that turn out to be interesting."""
+BEFORE: Final[Micros] = 6 * HOUR
+AFTER: Final[Micros] = 2 * HOUR
+"""How much of a curve before the onset and after the end of a case belongs to its story."""
 RECORDED: Final = topics.RECORDED_TENANT + "/"
 """Recorded devices are few, and their whole curve is the story."""
 
@@ -58,6 +63,14 @@ Points = list[tuple[str, str, Micros, float]]
 """Readings worth keeping: (device, signal, µs, value)."""
 
 
+@dataclass(slots=True)
+class Window:
+    """When a device's readings are worth keeping."""
+
+    first: Micros
+    until: Micros | None = None
+
+
 def counted(record: Record) -> list[str]:
     """The counts a record adds one to."""
     found = [type_of(record)]
@@ -68,55 +81,60 @@ def counted(record: Record) -> list[str]:
 
 @dataclass(slots=True)
 class Curves:
-    """The latest frames as they came, and which devices' readings are worth keeping.
+    """The latest frames as they came, and which devices' readings are worth keeping, from when to when.
 
     Most devices are never looked at: a frame is only put aside, and searched when one of its devices becomes interesting.
     """
 
-    watched: set[str] = field(default_factory=set)
-    """Devices with an open case."""
+    windows: dict[str, list[Window]] = field(default_factory=dict)
     frames: deque[Frame] = field(default_factory=deque)
     rows: int = 0
 
     def take(self, frame: Frame) -> Points:
-        """Put a frame aside; returns the readings of watched devices."""
+        """Put a frame aside; returns the readings worth keeping."""
         if not frame.n:
             return []
         self.frames.append(frame)
         self.rows += frame.n
         while self.rows > KEPT_ROWS and len(self.frames) > 1:
             self.rows -= self.frames.popleft().n
-        interesting = {i for i, name in enumerate(frame.devices) if name in self.watched or name.startswith(RECORDED)}
-        return _points(frame, interesting) if interesting else []
+        return self._points(frame, frame.devices)
 
-    def watch(self, device: str) -> Points:
-        """From now on the readings of this device are kept; returns what was put aside of it."""
-        if device in self.watched:
+    def watch(self, device: str, first: Micros) -> Points:
+        """Readings of this device since a moment (µs) are kept; returns those that were put aside."""
+        windows = self.windows.setdefault(device, [])
+        if any(window.first <= first and window.until is None for window in windows):
             return []
-        self.watched.add(device)
+        windows.append(Window(first))
+        return [point for frame in self.frames if device in frame.devices for point in self._points(frame, [device])]
+
+    def forget(self, device: str, until: Micros) -> None:
+        """Readings of this device later than a moment (µs) are no longer kept."""
+        for window in self.windows.get(device, ()):
+            if window.until is None:
+                window.until = until
+
+    def _points(self, frame: Frame, devices: Sequence[str]) -> Points:
+        wanted = {name for name in devices if name in self.windows or name.startswith(RECORDED)}
+        if not wanted:
+            return []
         found: Points = []
-        for frame in self.frames:
-            if device in frame.devices:
-                found += _points(frame, {frame.devices.index(device)})
+        indices = np.array([i for i, name in enumerate(frame.devices) if name in wanted], dtype=np.uint32)
+        for block in frame.blocks:
+            rows = np.flatnonzero(np.isin(block.device, indices))
+            names = [frame.devices[i] for i in block.device[rows].tolist()]
+            times = block.measured_at[rows].tolist()
+            kept = [self._kept(name, at) for name, at in zip(names, times, strict=True)]
+            for signal, column in block.signals.items():
+                if column.dtype == np.bool_ or not any(kept):
+                    continue
+                values = column[rows].astype(float).tolist()
+                for name, at, value, keep in zip(names, times, values, kept, strict=True):
+                    if keep and math.isfinite(value):
+                        found.append((name, signal, at, value))
         return found
 
-    def forget(self, device: str) -> None:
-        """Its readings are no longer kept."""
-        self.watched.discard(device)
-
-
-def _points(frame: Frame, devices: set[int]) -> Points:
-    found: Points = []
-    wanted = np.fromiter(devices, dtype=np.uint32)
-    for block in frame.blocks:
-        rows = np.flatnonzero(np.isin(block.device, wanted))
-        if not rows.size:
-            continue
-        names = [frame.devices[i] for i in block.device[rows].tolist()]
-        times = block.measured_at[rows].tolist()
-        for signal, column in block.signals.items():
-            if column.dtype == np.bool_:
-                continue
-            values = column[rows].astype(float)
-            found += [(n, signal, at, v) for n, at, v in zip(names, times, values.tolist(), strict=True) if v == v]  # noqa: PLR0124 - NaN is no reading
-    return found
+    def _kept(self, device: str, at: Micros) -> bool:
+        if device.startswith(RECORDED):
+            return True
+        return any(window.first <= at and (window.until is None or at <= window.until) for window in self.windows.get(device, ()))

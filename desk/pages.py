@@ -45,7 +45,7 @@ class Times:
         length = self.now - at
         if length < 0 or length > 7 * DAY:
             return self.date(at)
-        return "now" if length < 5 * SECOND else f"{words.span(length)} ago"
+        return "now" if length < 5 * SECOND else f"{words.span(length, coarse=True)} ago"
 
     def clock(self, at: Micros) -> str:
         """`02:14`."""

@@ -52,8 +52,10 @@ def svg(shown: Evidence, zone: ZoneInfo, width: float = 1040.0, height: float = 
     top = 12 + LANE * (max((lane for _, lane, _ in lanes), default=-1) + 1)
     scale = _Scale(shown, width, height, top)
     parts = [
-        (f'<svg class="plot" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(shown.describe())}" '
-        'preserveAspectRatio="xMidYMid meet">'),
+        (
+            f'<svg class="plot" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(shown.describe())}" '
+            'preserveAspectRatio="xMidYMid meet">'
+        ),
         *_band(scale),
         *_grid(scale, zone),
         *_curve(scale),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from desk import store as tables
-from desk.fold import CaseRow, Curves, Points, case_of, counted, device_of, fold_case
+from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
 from desk.store import Store
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
@@ -72,8 +72,7 @@ class Projector:
 
     def watch(self, device: str) -> None:
         """Keep the readings of this device from now on, and what is still known of them; from any thread."""
-        if device not in self._wanted and device not in self.curves.watched:
-            self._wanted.add(device)
+        self._wanted.add(device)
 
     def load(self) -> None:
         """Take up where the tables stand; raises Unavailable while the log is away."""
@@ -83,15 +82,18 @@ class Projector:
             for topic in self._canonical
             for partition in range(self._log.partitions(topic))
         }
-        for row in self._store.rows(sa.select(tables.cases).where(tables.cases.c.status.not_in(OVER))):
+        for row in self._store.rows(sa.select(tables.cases)):
             found = _row_of(row)
-            self._cases[found.last.case] = found
-            self.curves.watched.add(found.last.key)
+            self.curves.watch(found.last.key, (found.last.onset or found.last.opened_at) - BEFORE)
+            if row["status"] in OVER:
+                self.curves.forget(found.last.key, found.changed_at + AFTER)
+            else:
+                self._cases[found.last.case] = found
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
 
     def step(self, wait_s: float = 0.0) -> int:
         """Fold what is new; returns how many records."""
-        entries = self._log.read(self._positions, limit=LIMIT, wait_s=wait_s)
+        entries = self._read(wait_s)
         if entries:
             self._fold(entries)
         if len(entries) < LIMIT:
@@ -99,10 +101,19 @@ class Projector:
         self._lag.set(len(entries))
         return len(entries)
 
+    def _read(self, wait_s: float) -> Sequence[Entry]:
+        # Facts before readings: whoever catches up then knows already which readings are worth keeping.
+        facts = {place: offset for place, offset in self._positions.items() if self._canonical[place[0]] != topics.READINGS}
+        entries = list(self._log.read(facts, limit=LIMIT))
+        if len(entries) < LIMIT:
+            readings = {place: offset for place, offset in self._positions.items() if place not in facts}
+            entries += self._log.read(readings, limit=LIMIT)
+        return entries or self._log.read(self._positions, limit=LIMIT, wait_s=wait_s)
+
     def _fold(self, entries: Sequence[Entry]) -> None:
         batch = _Batch()
-        for device in self._wanted - self.curves.watched:
-            batch.points += self.curves.watch(device)
+        for device in set(self._wanted):
+            batch.points += self.curves.watch(device, 0)
         for entry in entries:
             self._positions[entry.topic, entry.partition] = entry.offset + 1
             try:
@@ -183,12 +194,11 @@ class Projector:
                     "body": record.model_dump_json(exclude_none=True),
                 },
             )
-            if record.status.value not in OVER:
-                batch.points += self.curves.watch(record.key)
-            elif record.key not in self._wanted and not any(row.last.key == record.key for row in self._cases.values()):
-                self.curves.forget(record.key)
+            batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)
+            if record.status.value in OVER and not any(row.last.key == record.key for row in self._cases.values()):
+                self.curves.forget(record.key, record.at + AFTER)
         if isinstance(record, Symptom) and record.state is SymptomState.RAISED:
-            batch.points += self.curves.watch(record.key)
+            batch.points += self.curves.watch(record.key, record.onset - BEFORE)
             batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
 
     def _fold_case(self, db: sa.Connection, event: CaseEvent) -> CaseRow:

@@ -292,7 +292,7 @@ class Queries:
         for delivery in list(last.values())[:limit]:
             note = notes.get(delivery.notification)
             found.append(Message(delivery, note if isinstance(note, Notification) else None))
-        return found
+        return sorted(found, key=lambda message: -message.delivery.at)
 
     def not_sent(self) -> Counter[str]:
         """Messages that were not sent, by reason."""

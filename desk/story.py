@@ -45,7 +45,15 @@ class Line:
 
 def conversation(file: CaseFile) -> list[Line]:
     """All that was said about a case, in order of time."""
-    return sorted((line for record in file.all() for line in _lines(record, file)), key=lambda line: line.at)
+    found = [(line.at, _rank(record), line) for record in file.all() for line in _lines(record, file)]
+    return [line for _, _, line in sorted(found, key=lambda row: row[:2])]
+
+
+def _rank(record: Record) -> int:
+    """At one time, who speaks first."""
+    if isinstance(record, CaseEvent):
+        return 1 if record.kind is CaseKind.OPENED else 5
+    return {Symptom: 0, Permit: 2, Action: 3, Reply: 4}.get(type(record), 6)
 
 
 def _lines(record: Record, file: CaseFile) -> Iterator[Line]:

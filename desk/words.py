@@ -149,8 +149,8 @@ def delivery_line(delivery: Delivery) -> tuple[str, str]:
             return "Held", "it may have arrived, so it is not sent again"
 
 
-def span(length: Micros) -> str:
-    """A length of time in words: `40 s`, `18 min`, `3 h 20 min`, `4 d`."""
+def span(length: Micros, *, coarse: bool = False) -> str:
+    """A length of time in words: `40 s`, `18 min`, `3 h 20 min` (coarse: `3 h`), `4 d`."""
     seconds = max(0, length) // SECOND
     if seconds < 100:
         return f"{seconds} s"
@@ -159,7 +159,7 @@ def span(length: Micros) -> str:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
     if hours < 24:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
+        return f"{hours} h {rest} min" if rest and not coarse else f"{hours} h"
     return f"{hours // 24} d"
 
 

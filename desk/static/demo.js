@@ -24,7 +24,7 @@
       const answer = await fetch("/api/live", { cache: "no-store" });
       if (!answer.ok) throw new Error(String(answer.status));
       const fresh = await answer.json();
-      story = { now: fresh.now, wall: fresh.wall, speed: fresh.speed };
+      story = { now: fresh.now, wall: Date.now(), speed: fresh.speed };
       feed = fresh;
       heard = Date.now();
       if (lost) back();
@@ -108,13 +108,13 @@
       const item = list.children[i];
       const ok = beat.ok || item.classList.contains("ok");
       item.classList.toggle("ok", ok);
-      item.lastElementChild.textContent = beat.ok ? beat.text : item.lastElementChild.textContent;
+      if (beat.ok || (beat.name === "kill" && beat.text.startsWith("dead"))) item.lastElementChild.textContent = beat.text;
       item.lastElementChild.title = beat.text;
     });
   }
 
   // ------------------------------------------------------------------------------------ the curve
-  const box = { left: 8, right: 952, top: 56, bottom: 308 };
+  const box = { left: 8, right: 752, top: 60, bottom: 304 };
   let range = null;
   let rangeOf = "";
   function curve() {
@@ -150,7 +150,7 @@
     }
     const hour = 3600000;
     const step = (c.last - c.first) / hour > 3 ? hour : hour / 2;
-    for (let at = Math.ceil(c.first / step) * step; at <= c.last; at += step) parts.push(make("text", { class: "tick", x: x(at), y: 330, "text-anchor": "middle" }, clock(at)));
+    for (let at = Math.ceil(c.first / step) * step; at <= c.last; at += step) parts.push(make("text", { class: "tick", x: x(at), y: 326, "text-anchor": "middle" }, clock(at)));
     parts.push(make("line", { class: "floor", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
     const ends = [];
     for (const mark of c.marks) {
@@ -177,7 +177,6 @@
       parts.push(make("circle", { class: "halo", cx: x(tip[0]), cy: y(tip[1]), r: 5 + beat * 14, opacity: 0.4 * (1 - beat) }));
       parts.push(make("circle", { class: out ? "tip out" : "tip", cx: x(tip[0]), cy: y(tip[1]), r: 5 }));
     }
-    parts.push(make("text", { class: "tick", x: box.left, y: 46 + 0, "text-anchor": "start" }, ""));
     stage.replaceChildren(...parts);
   }
 
@@ -220,7 +219,7 @@
     const spoke = r.spoke.find((at) => at >= failure.first && at <= failure.last);
     if (head > failure.label) {
       parts.push(make("line", { class: "label", x1: x(failure.label), x2: x(failure.label), y1: 20, y2: 108 }));
-      parts.push(make("text", { class: "label-text", x: x(failure.label) + 8, y: 34 }, "documented failure"));
+      parts.push(make("text", { class: "label-text", x: x(failure.label) + 8, y: 14 }, "documented failure"));
     }
     if (spoke) parts.push(make("text", { class: "spoke-text", x: x(spoke) - 10, y: 16, "text-anchor": "end" }, "vorab spoke"));
     const hours = spoke ? (failure.label - spoke) / 3600000 : 0;
@@ -243,7 +242,7 @@
       }
       curve();
     }
-    setTimeout(() => requestAnimationFrame(draw), 50);
+    setTimeout(() => requestAnimationFrame(draw), 100);
   }
   ask();
   requestAnimationFrame(draw);

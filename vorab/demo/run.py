@@ -31,6 +31,8 @@ HEAD_START_S: Final = 2.5
 """From setting the clock until it says 22:00: pipeline and machines should be up by then."""
 LEAD_S: Final = 60.0
 """Longest wait for the pipeline to be ready before the night begins."""
+LAST_LOOK_S: Final = 2.0
+"""How long the live page may still ask for the last beats."""
 GRACE_S: Final = 20.0
 """Longest wait after the night until every message is settled."""
 DRAIN_S: Final = 1.0
