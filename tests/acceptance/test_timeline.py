@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance import night
+from tests.parts.fixtures import NewKafka
 from tests.parts.mosquitto import Mosquitto
 from tests.parts.smtp import SmtpSink
+from tests.system.distributed import Distributed
 from tests.system.embedded import Embedded
 from tests.system.figures import say
 from tests.system.house import House, Plan
@@ -18,7 +22,11 @@ from vorab.clock import iso
 STORY = night.night()
 
 
-def plan(folder: Path, mosquitto: Mosquitto, sink: SmtpSink, **settings: dict[str, object]) -> Plan:
+KAFKA_SEEDS = 2
+"""How often it is told to Kafka."""
+
+
+def plan(folder: Path, mosquitto: Mosquitto, sink: SmtpSink, **settings: Mapping[str, object]) -> Plan:
     """The house of this night."""
     return Plan(folder, mosquitto, sink, night.registry(STORY), night.RULES, night.REMEDIES, iso(STORY.ends), settings)
 
@@ -43,3 +51,23 @@ def test_embedded_any_order_and_any_cut_make_the_same(tmp_path: Path, mosquitto:
             other = tell(house, seed=seed)
         assert differences(first, other) == []
         say(f"seed {seed}, {rows} rows in a frame: {other.counts}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_kafka_and_faust_make_the_same_as_the_embedded_system(
+    tmp_path: Path, mosquitto: Mosquitto, smtp_sink: SmtpSink, new_kafka: NewKafka
+) -> None:
+    """Two workers per stage, twelve partitions, shuffled and cut at random: identical ids and bodies."""
+    with Embedded(plan(tmp_path, mosquitto, smtp_sink)) as house:
+        embedded = tell(house, seed=None)
+    night.check(embedded)
+    for _ in range(KAFKA_SEEDS):
+        seed = random.randrange(1 << 32)
+        cut = {"frame_rows": random.Random(seed).randint(1, 20), "linger_ms": random.Random(seed).uniform(0, 20)}
+        smtp_sink.clear()
+        with Distributed(plan(tmp_path, mosquitto, smtp_sink, ingest=cut), new_kafka().log_address) as house:
+            other = tell(house, seed=seed)
+            states = house.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])
+        say(f"seed {seed}, {cut}: {other.counts}, {other.duplicates} raw duplicates, deliveries {dict(states)}")
+        assert differences(embedded, other) == []

@@ -27,6 +27,8 @@ class Row(NamedTuple):
     body: dict[str, Any]
     partition: int
     time: Micros
+    value: bytes
+    """The body as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def read_rows(log: EventLog, topic: str, positions: dict[Position, int] | None =
                     json.loads(entry.value or b"{}"),
                     entry.partition,
                     parse_iso(headers["ce_time"].decode()),
+                    entry.value or b"",
                 )
             )
     return rows

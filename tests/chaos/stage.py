@@ -1,0 +1,36 @@
+"""What the chaos tests share: the night, undisturbed, and the house it is told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tests.acceptance import night
+from tests.parts.smtp import SmtpSink
+from tests.system.embedded import Embedded
+from tests.system.house import Broker, Plan
+from tests.system.outcome import Outcome
+from vorab.clock import iso
+from vorab.records import DeliveryState
+
+STORY: Final = night.night()
+INSIDE: Final = ("notifier.before_send:1", "notifier.after_send:1")
+"""Crash points inside a send, before and after the mail server has said yes."""
+
+
+def plan(folder: Path, broker: Broker, sink: SmtpSink) -> Plan:
+    """The house of this night."""
+    return Plan(folder, broker, sink, night.registry(STORY), night.RULES, night.REMEDIES, iso(STORY.ends))
+
+
+def undisturbed(folder: Path, broker: Broker, sink: SmtpSink) -> Outcome:
+    """What comes of the night when nobody is killed."""
+    with Embedded(plan(folder, broker, sink)) as house:
+        player = house.player(list(STORY.steps()))
+        house.wait_for(lambda: player.ended, "the story being told", timeout_s=90)
+        house.settle(STORY.ends)
+        assert house.judge_deliveries([mail.message_id for mail in sink.accepted])[DeliveryState.UNKNOWN] == 0
+        outcome = house.outcome()
+    sink.clear()
+    night.check(outcome)
+    return outcome
