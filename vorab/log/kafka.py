@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
@@ -47,12 +47,7 @@ class KafkaLog:
 
     def create(self, topics: Mapping[str, int], *, table: Mapping[str, Topic] = TOPICS, alias: Mapping[str, str] | None = None) -> None:
         """Make sure these topics exist with so many partitions; see the port. `alias` gives renamed topics their place in the table."""
-        try:
-            admin = KafkaAdminClient(
-                bootstrap_servers=self._bootstrap, client_id=self._client_id, bootstrap_timeout_ms=ADMIN_MS, request_timeout_ms=ADMIN_MS
-            )
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"kafka: no broker at {', '.join(self._bootstrap)}: {error}") from error
+        admin = self._admin()
         try:
             there = set(admin.list_topics())
             wanted = {
@@ -81,6 +76,17 @@ class KafkaLog:
                     hint="set it back, or use topics with other names",
                 )
         self._counts.update(topics)
+
+    def existing(self, topics: Iterable[str]) -> dict[str, int]:
+        """Those of the topics that exist, with their numbers of partitions; raises Unavailable."""
+        admin = self._admin()
+        try:
+            asked = sorted(set(admin.list_topics()) & set(topics))
+            return {each["name"]: len(each["partitions"]) for each in admin.describe_topics(asked)} if asked else {}
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"kafka: {type(error).__name__}: {error}") from error
+        finally:
+            admin.close()
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; asked once, since they never change."""
@@ -120,6 +126,14 @@ class KafkaLog:
         self._appender.close()
         for reader in self._readers:
             reader.close()
+
+    def _admin(self) -> KafkaAdminClient:
+        try:
+            return KafkaAdminClient(
+                bootstrap_servers=self._bootstrap, client_id=self._client_id, bootstrap_timeout_ms=ADMIN_MS, request_timeout_ms=ADMIN_MS
+            )
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"kafka: no broker at {', '.join(self._bootstrap)}: {error}") from error
 
     def _reader(self) -> Reader:
         if self._closed:
