@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -16,13 +17,14 @@ from ingest import counting
 from ingest.bridge import Append, Bridge, Effect
 from ingest.downlink import Command, Downlink
 from ingest.intake import Intake, reply_tick
-from ingest.mqtt import READ_BYTES, BulkClient, Events, Subscription, command_properties
+from ingest.link import Link
+from ingest.mqtt import READ_BYTES, Subscription, command_properties
 from ingest.packets import Arrivals, pubacks
 from ingest.plan import Plan, client_id
 from ingest.ticks import Ticker
 from ingest.topicmap import TopicMap
 from vorab.clock import SECOND, Clock, Micros
-from vorab.errors import Unavailable
+from vorab.errors import Rejected, Unavailable
 from vorab.frame import decode
 from vorab.log import EventLog
 from vorab.records import Action, Record, Reply
@@ -32,7 +34,6 @@ from vorab.testing import crashpoint
 
 LOG = logger("ingest")
 _RETRY_S: Final = 0.5
-_BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _DRAIN_S: Final = 5.0
 _SLICE_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 1.0
@@ -51,12 +52,9 @@ class Loop:
         self._downlink = Downlink(speed=clock.speed, shadow=self._shadow)
         self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         self._reply_ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
-        self._client = BulkClient(
-            settings.mqtt,
-            client_id(settings),
-            [Subscription(name, retained=kind == "status") for name, kind in topic_map.filters],
-            Events(self._connected, self._subscribed, self._disconnected),
-        )
+        wanted = [Subscription(name, retained=kind == "status") for name, kind in topic_map.filters]
+        self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen)
+        self._client = self._link.client
         self._results: deque[tuple[int, BaseException | None]] = deque()
         self._brought: deque[Record] = deque()
         self._actions: deque[Action] = deque()
@@ -66,17 +64,15 @@ class Loop:
         self._now: Micros = 0
         self._counted_at: Micros = 0
         self._appended_at: dict[int, Micros] = {}
-        self._attempt = 0
-        self._was_connected = False
-        self._listening = False
-        self._trouble = "not connected to the MQTT broker yet"
+        self._acks: list[bytes] = []
+        """Of this connection, to be sent in one write."""
 
     # ----------------------------------------------------------------------------------------------- for other threads
 
     @property
     def mqtt_trouble(self) -> str | None:
         """Why messages cannot arrive, or None."""
-        return None if self._listening else self._trouble
+        return None if self._link.listening else self._link.trouble
 
     @property
     def log_trouble(self) -> str | None:
@@ -101,7 +97,7 @@ class Loop:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`; then let what was read reach the log, acknowledge it, and say goodbye."""
-        self._remember()
+        self._remember(stop)
         while not stop.is_set():
             self._work()
             if self._bridge.full:
@@ -112,13 +108,23 @@ class Loop:
                 self._turn()
         self._drain()
 
-    def _remember(self) -> None:
+    def _remember(self, stop: threading.Event) -> None:
         """Where the time of each partition stood: a frame of this run must not say an earlier `now` than one of the last."""
         topic = self.plan.readings
-        begins, ends = self._log.begins(topic), self._log.ends(topic)
-        last = {(topic, p): ends[p] - 1 for p in self.plan.owned if ends[p] > begins[p]}
-        for entry in self._log.read(last, limit=len(last), wait_s=_LONGEST_WAIT_S) if last else ():
-            self._intake.framer.now[entry.partition] = decode(entry.value or b"").now
+        while not stop.is_set():
+            try:
+                begins, ends = self._log.begins(topic), self._log.ends(topic)
+                last = {(topic, p): ends[p] - 1 for p in self.plan.owned if ends[p] > begins[p]}
+                while last and (entries := self._log.read(last, limit=len(last), wait_s=_LONGEST_WAIT_S)):
+                    for entry in entries:
+                        last.pop((topic, entry.partition), None)
+                        with suppress(Rejected):  # not ours: consumers refuse it, and it says nothing about time
+                            self._intake.framer.now[entry.partition] = decode(entry.value or b"").now
+            except Unavailable as error:
+                LOG.warning("waiting for the log", why=str(error))
+                stop.wait(_RETRY_S)
+            else:
+                return
 
     def _turn(self) -> None:
         """Wait for messages and take them."""
@@ -142,13 +148,14 @@ class Loop:
         now = self._tell_time()
         while self._results:
             self._landed(*self._results.popleft(), now)
+        self._acknowledge()
         while self._brought:
             record = self._brought.popleft()
             if isinstance(record, Reply):
                 self._downlink.answered(record)
             elif isinstance(record, Action):
                 self._actions.append(record)
-        if self._listening:
+        if self._link.listening:
             while self._actions:
                 self._hand_over(self._actions.popleft(), now)
             if not self._bridge.full:
@@ -185,9 +192,16 @@ class Loop:
                     self._log.append(effect.record, partial(self._said, effect.token))
                 except Unavailable as error:
                     self._said(effect.token, error)
-            elif effect.epoch == self._client.epoch and self._client.connection_is_open and (acks := pubacks(effect.mids)):
-                crashpoint("ingest.before_ack")
-                self._client.acknowledge(acks)
+            elif effect.epoch == self._client.epoch:
+                self._acks.append(pubacks(effect.mids))
+
+    def _acknowledge(self) -> None:
+        """Everything that may be acknowledged now, in one write."""
+        acks = b"".join(self._acks)
+        self._acks.clear()
+        if acks and self._client.connection_is_open:
+            crashpoint("ingest.before_ack")
+            self._client.acknowledge(acks)
 
     def _landed(self, token: int, error: BaseException | None, now: Micros) -> None:
         began = self._appended_at.pop(token)
@@ -230,25 +244,13 @@ class Loop:
             self._do(self._bridge.retry())
 
     def _connect(self, stop: threading.Event) -> None:
-        """Open a connection, after a wait that grows with each attempt that failed."""
-        if self._attempt:
-            left_s = _BACKOFF_S[min(self._attempt, len(_BACKOFF_S)) - 1]
-            while left_s > 0 and not stop.wait(_SLICE_S):
-                left_s -= _SLICE_S
-                self._work()
-        if stop.is_set():
-            return
-        self._attempt += 1
-        try:
-            self._client.reconnect()
-        except OSError as error:
-            self._trouble = f"no MQTT broker at {self._settings.mqtt.host}:{self._settings.mqtt.port}: {error}"
-            LOG.warning("cannot connect", why=self._trouble)
-        self._bridge.connected(self._client.epoch)
+        self._acks.clear()
+        if self._link.connect(stop, meanwhile=self._work):
+            self._bridge.connected(self._client.epoch)
 
     def _drain(self) -> None:
         slices = int(_DRAIN_S / _SLICE_S)
-        self._listening = False
+        self._link.listening = False
         while slices and self._bridge.records:
             slices -= 1
             self._work()
@@ -257,36 +259,13 @@ class Loop:
                 self._client.stay_alive(_SLICE_S)
             self._asleep = False
         self._work()
-        self._client.close()
-        counting.connected(up=False)
+        self._link.close()
 
-    # ----------------------------------------------------------------------------------------------- what the client says
-
-    def _connected(self, session_present: bool) -> None:  # noqa: FBT001 - a callback
-        if self._was_connected and not session_present:
-            LOG.error("the broker had forgotten the session: what it kept for us is lost")
-            counting.session_lost()
-        self._was_connected = True
-        counting.connected(up=True)
-        LOG.info("connected", host=self._settings.mqtt.host, port=self._settings.mqtt.port, session_present=session_present)
-
-    def _subscribed(self, refused: Sequence[str]) -> None:
-        self._listening = not refused
-        if refused:
-            self._trouble = f"the broker refused the subscription to {', '.join(refused)}"
-            LOG.error("not subscribed", refused=list(refused))
-            return
-        self._attempt = 0
+    def _listen(self) -> None:
+        """Messages can arrive from now on."""
         now = self._tell_time()
         self._ticker.start(now)
         self._reply_ticker.start(now)
-
-    def _disconnected(self, why: str) -> None:
-        if self._listening:
-            LOG.warning("disconnected", why=why)
-        self._listening = False
-        self._trouble = f"disconnected from the MQTT broker: {why}"
-        counting.connected(up=False)
 
     def _tell_time(self) -> Micros:
         """The clock, but never back."""

@@ -1,0 +1,78 @@
+"""The connection to the MQTT broker: making it, trying again with growing patience, and knowing whether messages can arrive."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ingest import counting
+from ingest.mqtt import BulkClient, Events, Subscription
+from vorab.service import logger
+from vorab.settings import Mqtt
+
+LOG = logger("ingest")
+_BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_SLICE_S: Final = 0.1
+
+
+class Link:
+    """Owns the client; used by one thread, read by others."""
+
+    def __init__(self, settings: Mqtt, client_id: str, wanted: Sequence[Subscription], listening: Callable[[], None]) -> None:
+        """`listening` is called whenever the broker has confirmed the subscriptions. Raises ConfigError for TLS files that cannot be."""
+        self._settings, self._tell = settings, listening
+        self.client = BulkClient(settings, client_id, wanted, Events(self._connected, self._subscribed, self._disconnected))
+        self.listening = False
+        """Whether messages can arrive."""
+        self.trouble = "not connected to the MQTT broker yet"
+        """Why not."""
+        self._attempt = 0
+        self._was_connected = False
+
+    def connect(self, stop: threading.Event, meanwhile: Callable[[], None]) -> bool:
+        """Try once, after a wait that grows with each attempt that failed; False when `stop` came first."""
+        if self._attempt:
+            left_s = _BACKOFF_S[min(self._attempt, len(_BACKOFF_S)) - 1]
+            while left_s > 0 and not stop.wait(_SLICE_S):
+                left_s -= _SLICE_S
+                meanwhile()
+        if stop.is_set():
+            return False
+        self._attempt += 1
+        try:
+            self.client.reconnect()
+        except OSError as error:
+            self.trouble = f"no MQTT broker at {self._settings.host}:{self._settings.port}: {error}"
+            LOG.warning("cannot connect", why=self.trouble)
+        return True
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self.listening = False
+        self.client.close()
+        counting.connected(up=False)
+
+    def _connected(self, session_present: bool) -> None:  # noqa: FBT001 - a callback
+        if self._was_connected and not session_present:
+            LOG.error("the broker had forgotten the session: what it kept for us is lost")
+            counting.session_lost()
+        self._was_connected = True
+        counting.connected(up=True)
+        LOG.info("connected", host=self._settings.host, port=self._settings.port, session_present=session_present)
+
+    def _subscribed(self, refused: Sequence[str]) -> None:
+        self.listening = not refused
+        if refused:
+            self.trouble = f"the broker refused the subscription to {', '.join(refused)}"
+            LOG.error("not subscribed", refused=list(refused))
+            return
+        self._attempt = 0
+        self._tell()
+
+    def _disconnected(self, why: str) -> None:
+        if self.listening:
+            LOG.warning("disconnected", why=why)
+        self.listening = False
+        self.trouble = f"disconnected from the MQTT broker: {why}"
+        counting.connected(up=False)
