@@ -1,0 +1,72 @@
+"""The records that travel on the log: facts and wishes, frozen, validated at the edge and trusted inside.
+
+Times are aware UTC datetimes on the wire (ISO 8601, µs) and `Micros` in the core: `record.at_us` and friends convert.
+No record holds a name, an address or any other personal data; ids of customers are random.
+Consumers ignore keys they do not know; a record of a newer major version (`….v2`) is refused.
+"""
+
+from __future__ import annotations
+
+from vorab.records.base import MAX_TEXT, At, CustomerRecord, DeviceRecord, Name, Record, Scalar, Severity, Text
+from vorab.records.cases import Action, CaseEvent, CaseKind, Permit, PermitState, Reply, ReplyStatus, Status
+from vorab.records.messages import (
+    Command,
+    CommandKind,
+    Delivery,
+    DeliveryReason,
+    DeliveryState,
+    Notification,
+    Request,
+    RequestKind,
+    Stage,
+    Urgency,
+)
+from vorab.records.registry import Channel, Customer, Device, Presence, Purpose
+from vorab.records.symptoms import Point, Symptom, SymptomState
+from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, parse, to_wire, type_of
+
+__all__ = [
+    "KINDS",
+    "MAX_TEXT",
+    "Action",
+    "At",
+    "CaseEvent",
+    "CaseKind",
+    "Channel",
+    "Command",
+    "CommandKind",
+    "Customer",
+    "CustomerRecord",
+    "Delivery",
+    "DeliveryReason",
+    "DeliveryState",
+    "Device",
+    "DeviceRecord",
+    "Name",
+    "Notification",
+    "Permit",
+    "PermitState",
+    "Point",
+    "Presence",
+    "Purpose",
+    "Record",
+    "Rejection",
+    "Reply",
+    "ReplyStatus",
+    "Request",
+    "RequestKind",
+    "Scalar",
+    "Severity",
+    "Stage",
+    "Status",
+    "Symptom",
+    "SymptomState",
+    "Text",
+    "Tick",
+    "Urgency",
+    "family_of",
+    "from_wire",
+    "parse",
+    "to_wire",
+    "type_of",
+]

@@ -1,0 +1,214 @@
+"""A case in facts, and the talk with the machine: actions, replies, permits."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from vorab import topics
+from vorab.clock import Micros
+from vorab.records.base import At, DeviceRecord, Name, Scalar, Severity, Text
+
+
+class Status(StrEnum):
+    """TMF621 TroubleTicketStatusType."""
+
+    ACKNOWLEDGED = "acknowledged"
+    IN_PROGRESS = "inProgress"
+    PENDING = "pending"
+    """Waits for the customer."""
+    HELD = "held"
+    """Waits for a person at the operator's."""
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+    @property
+    def open(self) -> bool:
+        """Whether work goes on."""
+        return self not in {Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.CANCELLED}
+
+
+class CaseKind(StrEnum):
+    """Facts about a case."""
+
+    OPENED = "opened"
+    SYMPTOM_ADDED = "symptom_added"
+    SYMPTOM_CLEARED = "symptom_cleared"
+    CONSENT_ASKED = "consent_asked"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_REFUSED = "consent_refused"
+    PERMIT_ASKED = "permit_asked"
+    PERMIT_GRANTED = "permit_granted"
+    PERMIT_REFUSED = "permit_refused"
+    ACTION_REQUESTED = "action_requested"
+    ACTION_ANSWERED = "action_answered"
+    ACTION_TIMED_OUT = "action_timed_out"
+    PROVING = "proving"
+    """The device says it is done; telemetry has to prove it."""
+    DISPROVED = "disproved"
+    """It said done, and the symptom is still there."""
+    HANDED_OVER = "handed_over"
+    """A person has to look."""
+    TAKEN = "taken"
+    """A person has acknowledged it."""
+    NOTED = "noted"
+    CALL_WISHED = "call_wished"
+    FALSE_ALARM = "false_alarm"
+    """The customer says there was nothing wrong."""
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    RELAPSED = "relapsed"
+
+
+class CaseEvent(DeviceRecord):
+    """One fact about a case, with the state after it."""
+
+    TYPE = "io.vorab.case.{kind}.v1"
+    TOPIC = topics.CASES
+
+    case: Name
+    kind: CaseKind
+    status: Status
+    """After this event."""
+    at: At
+    because: str
+    """The id of what brought it about: a symptom, reply, permit, command, request, or the case itself for a deadline."""
+    cause: Name
+    severity: Severity
+    priority: int = Field(default=4, ge=1, le=5)
+    impact: int = Field(default=3, ge=1, le=3)
+    urgency: int = Field(default=3, ge=1, le=3)
+    customer: str = ""
+    site: str = ""
+    model: str = ""
+    name: str = ""
+    """What people call the device."""
+    opened_at: At
+    symptom: str = ""
+    """Id of the symptom that matters now."""
+    signal: str = ""
+    unit: str = ""
+    value: float | None = None
+    limit: float | None = None
+    onset: At | None = None
+    action: str = ""
+    remedy: str = ""
+    policy: str = ""
+    """The line of policy that decided, in words an operator recognises."""
+    detail: Text = ""
+    healed: bool = False
+    """Whether telemetry has proved a remedy or recovery."""
+    seq: int = 0
+    """Position in the case's own history, from 0."""
+
+    @property
+    def time(self) -> Micros:
+        """When it became true."""
+        return self.at
+
+
+class Action(DeviceRecord):
+    """A request to a device."""
+
+    TYPE = "io.vorab.action.v1"
+    TOPIC = topics.ACTIONS
+
+    case: Name
+    remedy: Name
+    step: int = 0
+    attempt: int = 1
+    name: Name
+    """The command's name on the device's command topic (`restart`)."""
+    params: dict[str, Scalar] = Field(default_factory=dict)
+    at: At
+    not_before: At
+    not_after: At
+    counter: int = 0
+    key_id: str = ""
+    signature: str = ""
+    permit: str = ""
+
+    @property
+    def time(self) -> Micros:
+        """When it was decided."""
+        return self.at
+
+
+class ReplyStatus(StrEnum):
+    """What a device, or vorab in its place, says to an action."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether no further answer is expected."""
+        return self not in {ReplyStatus.ACCEPTED, ReplyStatus.RUNNING}
+
+
+class Reply(DeviceRecord):
+    """What a device answered to an action."""
+
+    TYPE = "io.vorab.reply.v1"
+    TOPIC = topics.REPLIES
+
+    action: Name
+    status: ReplyStatus
+    at: At
+    progress: int | None = None
+    code: str = ""
+    detail: Text = ""
+    result: dict[str, Scalar] = Field(default_factory=dict)
+
+    @property
+    def time(self) -> Micros:
+        """When it was received (recorded time: when the device says it spoke)."""
+        return self.at
+
+
+class PermitState(StrEnum):
+    """Asked, granted or refused."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+class Permit(DeviceRecord):
+    """A fleet-wide permission for one action. Asked under the remedy's key; answered on the device's partition.
+
+    The question travels with `key` of the remedy; the answer is found by the case through its device, so `permits` writes it
+    with the device's key to the device's partition of the same topic.
+    """
+
+    TYPE = "io.vorab.permit.{state}.v1"
+    TOPIC = topics.PERMITS
+
+    state: PermitState
+    action: Name
+    case: Name
+    remedy: Name
+    at: At
+    expires_at: At
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """The remedy when asked, the device when answered."""
+        if self.state is PermitState.ASKED:
+            return topics.key_of(self.tenant, self.remedy)
+        return topics.key_of(self.tenant, self.device)
+
+    @property
+    def time(self) -> Micros:
+        """When it was asked (an answer is as old as its question)."""
+        return self.at

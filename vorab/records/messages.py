@@ -1,0 +1,169 @@
+"""What is said to people and what became of it; what people ask for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from vorab import topics
+from vorab.clock import Micros
+from vorab.records.base import At, CustomerRecord, DeviceRecord, Name, Scalar, Text
+from vorab.records.registry import Purpose
+
+
+class Stage(StrEnum):
+    """What a notification tells; one notification per case and stage."""
+
+    CONSENT = "consent"
+    PERSON_NEEDED = "person_needed"
+    HEALED = "healed"
+    RESOLVED = "resolved"
+
+
+class Urgency(StrEnum):
+    """Whether a message may wait for the morning."""
+
+    SAFETY = "safety"
+    NORMAL = "normal"
+
+
+class Notification(CustomerRecord):
+    """What should be said to a customer, and why."""
+
+    TYPE = "io.vorab.notification.v1"
+    TOPIC = topics.NOTIFICATIONS
+
+    case: Name
+    device: Name
+    stage: Stage
+    purpose: Purpose = Purpose.SERVICE
+    urgency: Urgency = Urgency.NORMAL
+    at: At
+    expires_at: At
+    because: str
+    """Id of the case event that asked for it."""
+    params: dict[str, Scalar] = Field(default_factory=dict)
+    """What the template needs: name, model, cause, signal, value, unit, times as ISO 8601; no personal data."""
+
+    @property
+    def time(self) -> Micros:
+        """When it was decided."""
+        return self.at
+
+
+class DeliveryState(StrEnum):
+    """What became of a notification."""
+
+    DEFERRED = "deferred"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """It may have arrived; it is held, not sent again."""
+    SUPPRESSED = "suppressed"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self is not DeliveryState.DEFERRED
+
+
+class DeliveryReason(StrEnum):
+    """Why; also a metric label and a line in the timeline."""
+
+    NONE = "none"
+    QUIET_HOURS = "quiet_hours"
+    ALREADY_FIXED = "already_fixed"
+    SUPERSEDED = "superseded"
+    NO_CONSENT = "no_consent"
+    NO_CHANNEL = "no_channel"
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    EXPIRED = "expired"
+    DUPLICATE = "duplicate"
+    SHADOW = "shadow"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    INTERRUPTED = "interrupted"
+
+
+class Delivery(CustomerRecord):
+    """What became of a notification, on which channel, and why."""
+
+    TYPE = "io.vorab.delivery.{state}.v1"
+    TOPIC = topics.DELIVERIES
+
+    notification: Name
+    case: str = ""
+    stage: Stage | None = None
+    channel: str = ""
+    state: DeliveryState
+    reason: DeliveryReason = DeliveryReason.NONE
+    detail: Text = ""
+    at: At
+    due_at: At | None = None
+    """When a deferred message is looked at again."""
+
+    @property
+    def time(self) -> Micros:
+        """When it happened."""
+        return self.at
+
+
+class CommandKind(StrEnum):
+    """What may be asked for about a case or a device."""
+
+    TAKE = "take"
+    NOTE = "note"
+    RESOLVE = "resolve"
+    CLOSE = "close"
+    CONSENT = "consent"
+    NO_CONSENT = "no_consent"
+    CALL = "call"
+    FALSE_ALARM = "false_alarm"
+
+
+class Command(DeviceRecord):
+    """What a person or partner asks for; may be refused."""
+
+    TYPE = "io.vorab.command.{kind}.v1"
+    TOPIC = topics.COMMANDS
+
+    kind: CommandKind
+    case: Name
+    at: At
+    by: str = ""
+    """Role or pseudonymous id of who asked; never a name."""
+    because: str = ""
+    detail: Text = ""
+
+    @property
+    def time(self) -> Micros:
+        """When it was asked."""
+        return self.at
+
+
+class RequestKind(StrEnum):
+    """What a customer can ask for on the customer page."""
+
+    WAS_WRONG = "was_wrong"
+    CALL_ME = "call_me"
+    CONSENT = "consent"
+    NO_CONSENT = "no_consent"
+
+
+class Request(CustomerRecord):
+    """What a customer asks for."""
+
+    TYPE = "io.vorab.request.{kind}.v1"
+    TOPIC = topics.REQUESTS
+
+    kind: RequestKind
+    case: Name
+    device: Name
+    at: At
+    notification: str = ""
+
+    @property
+    def time(self) -> Micros:
+        """When it was asked."""
+        return self.at

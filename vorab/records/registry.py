@@ -1,0 +1,96 @@
+"""Who is there: devices, customers, and whether a device is online."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from vorab import topics
+from vorab.clock import Micros
+from vorab.records.base import At, CustomerRecord, DeviceRecord
+
+
+class Device(DeviceRecord):
+    """A device as the registry knows it; the id is its key."""
+
+    TYPE = "io.vorab.device.v1"
+    TOPIC = topics.DEVICES
+
+    model: str = ""
+    name: str = ""
+    """What people call it (Pump 7); shown in messages."""
+    firmware: str = ""
+    site: str = ""
+    parent: str = ""
+    cohort: str = ""
+    customer: str = ""
+    contract: str = ""
+    remote_repair: bool | None = None
+    """The customer's consent to remote repair; None has not been asked."""
+    limits: dict[str, float] = Field(default_factory=dict)
+    """Values rules may refer to (a threshold of this one device)."""
+    at: At = 0
+
+    @property
+    def time(self) -> Micros:
+        """When the entry was written."""
+        return self.at
+
+
+class Channel(StrEnum):
+    """Ways to reach a person."""
+
+    MAIL = "mail"
+    FILE = "file"
+
+
+class Purpose(StrEnum):
+    """What a message is for; consent is per purpose."""
+
+    SERVICE = "service"
+    ADVERTISING = "advertising"
+
+
+class Customer(CustomerRecord):
+    """A customer without name and address; the id is the key."""
+
+    TYPE = "io.vorab.customer.v1"
+    TOPIC = topics.CUSTOMERS
+
+    language: str = "en"
+    time_zone: str = "Europe/Berlin"
+    channels: tuple[Channel, ...] = (Channel.MAIL,)
+    """In the order the customer likes them."""
+    purposes: dict[Purpose, bool] = Field(default_factory=lambda: {Purpose.SERVICE: True})
+    quiet_from: str = "22:00"
+    quiet_until: str = "07:00"
+    """Local time; equal means no quiet hours."""
+    tell_healed: bool = False
+    """Whether to hear of faults that were fixed before anybody noticed."""
+    returns: int = 0
+    wrong_bills: int = 0
+    complaints: int = 0
+    at: At = 0
+
+    @property
+    def time(self) -> Micros:
+        """When the entry was written."""
+        return self.at
+
+
+class Presence(DeviceRecord):
+    """Whether a device is there, and by what evidence."""
+
+    TYPE = "io.vorab.device.presence.v1"
+    TOPIC = topics.PRESENCE
+
+    online: bool
+    evidence: str
+    """`will`, `birth`, `goodbye` or `retained`."""
+    at: At
+
+    @property
+    def time(self) -> Micros:
+        """When it was received."""
+        return self.at
