@@ -5,8 +5,10 @@ Decisions only; no socket, no thread, no clock.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -19,7 +21,7 @@ from ingest.presence import PresenceBook
 from ingest.quick import Plain, quick
 from ingest.refusals import SOURCE, Note, Notes, rejection, source_of
 from ingest.replies import reply
-from ingest.roster import Roster
+from ingest.roster import FOREIGN, Roster
 from ingest.timing import settle
 from ingest.topicmap import Route, TopicMap
 from vorab import cloudevents, records, topics
@@ -81,6 +83,7 @@ class Intake:
     def _pass(self, arrivals: Arrivals, low: int, high: int, received_at: Micros) -> list[Taken]:
         taken = Taken()
         plain, rest = self._sort(arrivals, low, high)
+        taken.counts["skipped"] += high - low - len(plain.payloads) - len(rest)
         made, left = quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes)
         taken.counts["telemetry"] += len(plain.payloads) - len(left)
         rows: list[Placed] = []
@@ -97,16 +100,23 @@ class Intake:
         return [taken]
 
     def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int]]:
-        """The messages that may take the quick way, and the index of each that may not."""
+        """The messages that may take the quick way, and the index of each that may not; what is another worker's is neither."""
         known = self._roster.plain.get
         whole = high - low == len(arrivals)
         numbers = [known(topic, -1) for topic in (arrivals.topics if whole else arrivals.topics[low:high])]
         if -1 not in numbers and not arrivals.extra:
-            return Plain(list(range(low, high)), numbers, arrivals.payloads if whole else arrivals.payloads[low:high]), []
+            payloads = arrivals.payloads if whole else arrivals.payloads[low:high]
+            if FOREIGN not in numbers:
+                return Plain(list(range(low, high)), numbers, payloads), []
+            own = [number >= 0 for number in numbers]
+            pick = itertools.compress
+            return Plain(list(pick(range(low, high), own)), list(pick(numbers, own)), list(pick(payloads, own))), []
         found, rest = Plain([], [], []), []
         for i, number in enumerate(numbers, low):
-            if number < 0:
+            if number == -1:
                 number = self._first(arrivals.topics[i])  # noqa: PLW2901
+            if number == FOREIGN:
+                continue
             extra = arrivals.extra.get(i)
             if number < 0 or (extra is not None and not _usual(extra)):
                 rest.append(i)
@@ -117,12 +127,10 @@ class Intake:
         return found, rest
 
     def _first(self, topic: bytes) -> int:
-        """The number of a device whose topic was not known, if it may take the quick way; else -1."""
-        try:
-            route = self._roster.route(topic)
-        except Rejected:
-            return -1
-        return route.number if topic in self._roster.plain else -1
+        """What is known of a topic that was not known; -1 if it does not take the quick way."""
+        with suppress(Rejected):
+            self._roster.route(topic)
+        return self._roster.plain.get(topic, -1)
 
     # ----------------------------------------------------------------------------------------------- one message
 
@@ -130,8 +138,7 @@ class Intake:
         route: Route | None = None
         try:
             route = self._roster.route(message.topic)
-            wanted = self.plan.owns(route.partition) and route.kind != "ignore"
-            kind = self._take(route, message, taken, rows) if wanted else "skipped"
+            kind = "skipped" if route.kind == "ignore" else self._take(route, message, taken, rows)
         except Rejected as why:
             kind = self._refuse(message, why, route, taken)
         taken.counts[kind] += 1

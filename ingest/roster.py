@@ -12,6 +12,8 @@ from ingest.topicmap import Route, TopicMap
 MOST: Final = 200_000
 """Topics remembered; a flood of made-up devices must not fill the memory, so beyond it everything is forgotten and learned again."""
 
+FOREIGN: Final = -2
+
 
 class Roster:
     """Routes by topic, and id, key and partition by device number."""
@@ -25,7 +27,7 @@ class Roster:
         self._map.numbers.clear()
         self._routes: dict[bytes, Route] = {}
         self.plain: dict[bytes, int] = {}
-        """Device number by topic, for telemetry of this worker that may take the quick way."""
+        """Device number by topic, for telemetry that may take the quick way; `FOREIGN` for devices of another worker."""
         self.names: list[tuple[str, str]] = []
         """Id and key by number."""
         self.keys: list[str] = []
@@ -51,6 +53,8 @@ class Roster:
             if route.number == len(self.places):
                 self.places = np.concatenate([self.places, np.zeros_like(self.places)])
             self.places[route.number] = route.partition
-        if route.plain and self._plan.owns(route.partition):
+        if not self._plan.owns(route.partition):
+            self.plain[topic] = FOREIGN
+        elif route.plain:
             self.plain[topic] = route.number
         return route
