@@ -27,6 +27,11 @@ def _listed(value: object) -> object:
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 
 
+def _written(duration: str) -> Any:
+    """A default as a file would say it; pydantic reads it like one."""
+    return duration
+
+
 class Part(BaseModel):
     """A piece of a remedy file; wrong keys are errors."""
 
@@ -47,9 +52,9 @@ class Remedy(Part):
     command: str = Field(min_length=1, description="Name of the command on the device's command topic.")
     params: dict[str, Scalar] = Field(default_factory=dict, description="Parameters sent with the command.")
     said: str = Field("", description="What was done, for the sentence an agent says: restarted.")
-    valid: Duration = Field("15 min", description="The device must not act later than this after the decision.")
-    grace: Duration = Field("2 min", description="How long an answer may be on its way after that.")
-    stands_still: Duration = Field("2 min", description="How long the device is out of use; told when consent is asked.")
+    valid: Duration = Field(_written("15 min"), description="The device must not act later than this after the decision.")
+    grace: Duration = Field(_written("2 min"), description="How long an answer may be on its way after that.")
+    stands_still: Duration = Field(_written("2 min"), description="How long the device is out of use; told when consent is asked.")
     consent: bool = Field(default=True, description="Whether the customer must have agreed to remote repair.")
     limits: Limits = Field(default_factory=Limits, description="How much of it the whole fleet may have at a time.")
 
@@ -64,15 +69,15 @@ class Line(Part):
     detector: Patterns = Field(("*",), description="Detectors it is about: `threshold`, `silence`, `learned`.")
     severity: tuple[Severity, ...] = Field(tuple(Severity), description="Severities it is about.")
     do: str = Field(min_length=1, description="A remedy, `observe` or `hand_over`.")
-    settle: Duration = Field("0 s", description="Wait before the first attempt: it may pass by itself.")
+    settle: Duration = Field(_written("0 s"), description="Wait before the first attempt: it may pass by itself.")
     observe: Duration | None = Field(None, description="With `observe`: hand over to a person after this long; none: never.")
     attempts: int = Field(1, ge=1, le=10, description="Most actions for one case.")
     asks: int = Field(4, ge=1, le=100, description="How often a permit is asked for before a person has to look.")
-    wait: Duration = Field("10 min", description="Wait between attempts.")
-    consent_wait: Duration = Field("12 h", description="How long the customer's answer is waited for.")
-    within: Duration = Field("30 min", description="The symptom has to be gone this long after the device said it is done.")
-    stays: Duration = Field("30 min", description="It has to stay gone this long; longer than the limit of the silence rule.")
-    close: Duration = Field("30 min", description="A resolved case closes this much later; a relapse before that reopens it.")
+    wait: Duration = Field(_written("10 min"), description="Wait between attempts.")
+    consent_wait: Duration = Field(_written("12 h"), description="How long the customer's answer is waited for.")
+    within: Duration = Field(_written("30 min"), description="The symptom has to be gone this long after the device said it is done.")
+    stays: Duration = Field(_written("30 min"), description="It has to stay gone this long; longer than the limit of the silence rule.")
+    close: Duration = Field(_written("30 min"), description="A resolved case closes this much later; a relapse before that reopens it.")
     impact: Literal[1, 2, 3] | None = Field(None, description="1 many or critical, 3 few; none: 2 where there is a customer, else 3.")
 
     def fits(self, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> bool:
