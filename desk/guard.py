@@ -29,10 +29,6 @@ HEADERS: Final[dict[str, str]] = {
 }
 
 
-class _TooLong(Exception):
-    pass
-
-
 class Guard:
     """ASGI middleware.
 
@@ -53,19 +49,26 @@ class Guard:
             return
         headers, path = Headers(scope=scope), str(scope["path"])
 
+        body = _Body(receive)
+
         async def sending(message: Message) -> None:
+            if body.too_long and message["type"] == "http.response.body":
+                return
             if message["type"] == "http.response.start":
+                if body.too_long:  # whatever the route made of its half a body
+                    message = {"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]}
                 _add(MutableHeaders(scope=message), path)
+                await send(message)
+                if body.too_long:
+                    await send({"type": "http.response.body", "body": b""})
+                return
             await send(message)
 
         refusal = self._refusal(str(scope["method"]), path, headers)
         if refusal is not None:
             await refusal(scope, receive, sending)
             return
-        try:
-            await self._app(scope, _counted(receive), sending)
-        except _TooLong:
-            await PlainTextResponse("too long\n", 413)(scope, receive, sending)
+        await self._app(scope, body.receive, sending)
 
     def _refusal(self, method: str, path: str, headers: Headers) -> PlainTextResponse | None:
         if self._names and _host(headers.get("host", "")) not in self._names:
@@ -113,18 +116,20 @@ def _host(header: str) -> str:
         return ""
 
 
-def _counted(receive: Receive) -> Receive:
-    total = 0
+class _Body:
+    """Counts what comes, and ends the body where it is too long."""
 
-    async def counting() -> Message:
-        nonlocal total
-        message = await receive()
-        total += len(message.get("body", b""))
-        if total > MAX_BODY:
-            raise _TooLong
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._bytes = receive, 0
+        self.too_long = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > MAX_BODY:
+            self.too_long = True
+            return {"type": "http.request", "body": b"", "more_body": False}
         return message
-
-    return counting
 
 
 def _add(headers: MutableHeaders, path: str) -> None:
