@@ -109,10 +109,13 @@ class Crew:
 
     async def nudge(self) -> None:
         """Let instances whose records wait for others look again whether they still have to."""
+        by_arrival = []
         async with self._stepping:
             for partition, seat in self._seats.items():
-                if any(seat.instance.waiting.values()):
-                    await self._work(partition, seat)
+                if any(seat.instance.waiting.values()) and await self._work(partition, seat):
+                    by_arrival.append(partition)
+        if by_arrival:
+            await self.checkpoint(by_arrival)
 
     async def _work(self, partition: int, seat: _Seat) -> bool:
         worked = seat.instance.work(functools.partial(self._caught_up, partition, seat))
