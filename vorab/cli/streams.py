@@ -28,7 +28,7 @@ def streams(
         vorab streams --log kafka://127.0.0.1:9092
         vorab streams --only detect --rules rules/pump.yaml
     """
-    from streams.hosts import faust
+    from streams.hosts.faust import run
     from vorab import settings
 
     overrides = {
@@ -40,4 +40,4 @@ def streams(
         "streams.group": group,
         "state_dir": state_dir,
     }
-    raise typer.Exit(faust.run(settings.load(config, overrides=overrides), only or []))
+    raise typer.Exit(run(settings.load(config, overrides=overrides), only or []))
