@@ -234,6 +234,7 @@ class EmbeddedHost:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then save and return; an unexpected error ends the process with exit 70."""
         try:
+            self._log.flush()  # what a host before this one handed over counts before the state is read
             crews = [_Crew(self._log, kind, self._registry, self._layout, self._clock, self._checkpoint_s) for kind in self._kinds]
             self._state = "running"
             log.info("streams run", processors=[kind.name for kind in self._kinds])
