@@ -152,9 +152,9 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
     machines = queries.fleet()
     by_model: dict[str, list[Machine]] = {}
     for machine in machines:
-        kind = machine.device.model or "other"
-        by_model.setdefault("recorded" if machine.device.tenant == topics.RECORDED_TENANT else kind, []).append(machine)
-    models = [Model(name, found, Counter(m.state for m in found)) for name, found in sorted(by_model.items(), key=_recorded_last)]
+        by_model.setdefault(machine.device.model or "other", []).append(machine)
+    largest_first = sorted(by_model.items(), key=lambda pair: -len(pair[1]))
+    models = [Model(name, found, Counter(machine.state for machine in found)) for name, found in largest_first]
     cases = queries.cases(limit=500)
     messages = queries.messages(12)
     waiting = counts.get("io.vorab.notification.v1", 0) - sum(counts.get(f"io.vorab.delivery.{s.value}.v1", 0) for s in FINAL)
@@ -184,10 +184,6 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
 
 
 FINAL: Final = [state for state in DeliveryState if state.final]
-
-
-def _recorded_last(pair: tuple[str, list[Machine]]) -> tuple[bool, int]:
-    return pair[0] == "recorded", -len(pair[1])
 
 
 def state_word(case: CaseRow) -> str:

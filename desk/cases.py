@@ -25,6 +25,12 @@ MAX_NOTE: Final = 500
 WAIT_STEPS: Final = 20
 STEP_S: Final = 0.05
 
+NEXT: Final = {
+    Status.PENDING: "Nothing: the customer has been asked.",
+    Status.ACKNOWLEDGED: "Nothing: vorab is on it, and will say so when a person is needed.",
+    Status.IN_PROGRESS: "Nothing: vorab is on it, and will say so when a person is needed.",
+}
+
 DONE: Final = {
     "take": "You have it. vorab leaves this case to you.",
     "note": "Noted.",
@@ -40,23 +46,18 @@ def first_words(file: CaseFile) -> str:
 
 
 def next_step(file: CaseFile) -> str:
-    """What a person would do next."""
+    """What a person would do next; empty where there is nothing left to do."""
     kinds = {event.kind for event in file.events}
-    match file.last.status:
-        case Status.HELD if CaseKind.CALL_WISHED in kinds:
+    status = file.last.status
+    if status is Status.HELD:
+        if CaseKind.CALL_WISHED in kinds:
             return "Call the customer: they asked for it."
-        case Status.HELD if CaseKind.DISPROVED in kinds:
+        if CaseKind.DISPROVED in kinds:
             return "A restart did not help. Send somebody to look at the machine."
-        case Status.HELD:
-            return "Take the case, and look at the machine."
-        case Status.IN_PROGRESS if CaseKind.TAKEN in kinds:
-            return "Note what you find; resolve it when it is done."
-        case Status.PENDING:
-            return "Nothing: the customer has been asked."
-        case Status.ACKNOWLEDGED | Status.IN_PROGRESS:
-            return "Nothing: vorab is on it, and will say so when a person is needed."
-        case _:
-            return ""
+        return "Take the case, and look at the machine."
+    if status is Status.IN_PROGRESS and CaseKind.TAKEN in kinds:
+        return "Note what you find; resolve it when it is done."
+    return NEXT.get(status, "")
 
 
 def messages(file: CaseFile) -> list[tuple[Notification, list[Delivery]]]:

@@ -19,41 +19,51 @@ from vorab.records import Customer, RequestKind
 from vorab.words import Words
 
 
+class Door:
+    """Opens links, or says kindly that they open nothing."""
+
+    def __init__(self, context: Context, pages: Pages) -> None:
+        self._context, self._pages = context, pages
+        self._secret = context.settings.link_secret.get_secret_value()
+
+    def opened(self, token: str) -> tuple[Claims, CaseFile, Customer | None] | None:
+        """What a link opens; None for every link that opens nothing, whatever the reason."""
+        try:
+            claims = verify(self._secret, token, self._context.clock.now())
+        except (LinkRefused, ValueError):
+            return None
+        file = self._context.queries.case(claims.case)
+        if file is None or file.last.key != claims.device:
+            return None
+        return claims, file, self._context.queries.customer(claims.customer)
+
+    def zone(self, customer: Customer | None) -> ZoneInfo:
+        """Where the customer's clocks stand."""
+        try:
+            return ZoneInfo(customer.time_zone) if customer else self._pages.zone
+        except (KeyError, ValueError):
+            return self._pages.zone
+
+    def nothing(self, request: Request) -> HTMLResponse:
+        """The same answer for every bad link."""
+        german = request.headers.get("accept-language", "").strip().lower().startswith("de")
+        return self._pages.html("customer_nothing.html", 404, german=german)
+
+
 def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
     """`GET /c/{token}` and `POST /c/answer`."""
     router = APIRouter(prefix="/c", include_in_schema=False)
-    secret = context.settings.link_secret.get_secret_value()
-
-    def opened(token: str) -> tuple[Claims, CaseFile, Customer | None] | None:
-        """What a link opens; None for every link that opens nothing, whatever the reason."""
-        try:
-            claims = verify(secret, token, context.clock.now())
-        except (LinkRefused, ValueError):
-            return None
-        file = context.queries.case(claims.case)
-        if file is None or file.last.key != claims.device:
-            return None
-        return claims, file, context.queries.customer(claims.customer)
-
-    def zone(customer: Customer | None) -> ZoneInfo:
-        try:
-            return ZoneInfo(customer.time_zone) if customer else pages.zone
-        except (KeyError, ValueError):
-            return pages.zone
-
-    def nothing(request: Request) -> HTMLResponse:
-        german = request.headers.get("accept-language", "").strip().lower().startswith("de")
-        return pages.html("customer_nothing.html", 404, german=german)
+    door = Door(context, pages)
 
     @router.post("/answer")
     def answer(request: Request, token: Annotated[str, Form()], kind: Annotated[RequestKind, Form()]) -> HTMLResponse:
         """A button was pressed: a request on the log, once per link and wish."""
-        found = opened(token)
+        found = door.opened(token)
         if found is None:
-            return nothing(request)
+            return door.nothing(request)
         claims, file, customer = found
         if kind not in words.allowed(claims.stage):
-            return nothing(request)
+            return door.nothing(request)
         language = words.language_of(customer)
         frame = words.FRAME[language]
         try:
@@ -69,11 +79,11 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
     @router.api_route("/{token}", methods=["GET", "HEAD"])
     def page(request: Request, token: str) -> HTMLResponse:
         """What happened, what was done, and what can be answered."""
-        found = opened(token)
+        found = door.opened(token)
         if found is None:
-            return nothing(request)
+            return door.nothing(request)
         claims, file, customer = found
-        said = words.say(file, claims.stage, customer, vocabulary, context.clock.now(), zone(customer))
+        said = words.say(file, claims.stage, customer, vocabulary, context.clock.now(), door.zone(customer))
         given = {row.kind for row in file.requests if row.notification == claims.notification}
         return pages.html(
             "customer.html",

@@ -267,7 +267,7 @@ class Queries:
         found["cases_open"] = sum(n for status, n in by_status.items() if status in OPEN)
         found["need_person"] = self._count(tables.cases, c.needs_person.is_(True), ~c.device.like(RECORDED))
         found["healed"] = self._count(tables.cases, c.healed.is_(True))
-        found["devices"] = self._count(tables.devices)
+        found["devices"] = self._count(tables.devices, ~tables.devices.c.device.like(RECORDED))
         return found
 
     def healed_since(self, at: Micros) -> int:
@@ -300,13 +300,14 @@ class Queries:
         return Counter({row["name"].removeprefix(NOT_SENT): row["value"] for row in self._store.rows(query)})
 
     def fleet(self) -> list[Machine]:
-        """Every device with the state it is in, by model."""
+        """Every device with the state it is in; without recorded ones."""
         c = tables.cases.c
         states: dict[str, tuple[str, str]] = {}
         query = sa.select(c.case, c.device, c.status, c.needs_person, c.healed).order_by(c.opened_at)
         for row in self._store.rows(query):
             states[row["device"]] = (_state(row), row["case"]) if row["status"] in OPEN or row["healed"] else ("ok", "")
-        return [Machine(device, *states.get(device.key, ("ok", ""))) for device in self._registry()]
+        live = (device for device in self._registry() if device.tenant != topics.RECORDED_TENANT)
+        return [Machine(device, *states.get(device.key, ("ok", ""))) for device in live]
 
     def _registry(self) -> list[Device]:
         # The registry changes rarely, and pages ask every other second.

@@ -168,18 +168,22 @@ def sentence(file: CaseFile) -> str:
     last, name = file.last, file.last.name or file.last.device
     kinds = {event.kind for event in file.events}
     wrong = spaced(last.cause)
-    if not last.status.open or last.status is Status.RESOLVED:
+    if not last.status.open:
         return _over(file, name, wrong)
     if last.status is Status.HELD:
         if CaseKind.DISPROVED in kinds:
             return f"{name} said it was done, and is not: {wrong} is still there. It needs a person."
-        return f"{name} needs a person: {wrong}, since {span(last.at - (last.onset or last.opened_at))} when it was handed over."
+        return f"{name} needs a person: {wrong}, for {span(last.at - (last.onset or last.opened_at))} before it was handed over."
     if last.status is Status.PENDING:
         return f"{name} has {wrong}. vorab has asked its owner for permission to restart it."
-    if CaseKind.PROVING in kinds:
-        return f"{name} says it is done. vorab waits for its readings to prove it."
+    return _in_work(file, name, wrong, kinds)
+
+
+def _in_work(file: CaseFile, name: str, wrong: str, kinds: set[CaseKind]) -> str:
     if CaseKind.TAKEN in kinds:
         return f"Somebody is working on {name}: {wrong}."
+    if CaseKind.PROVING in kinds:
+        return f"{name} says it is done. vorab waits for its readings to prove it."
     if file.actions:
         return f"{name} has {wrong}. vorab has asked it to {file.actions[-1].name}."
     return f"{name} has {wrong}. vorab is watching."

@@ -70,7 +70,7 @@ def paths(stories: dict[str, Story]) -> list[str]:
 
 
 def test_the_queue_is_worked_with_the_keyboard_alone(desk: Open, page: Page) -> None:
-    """j and k move, Enter opens, a takes, / searches, ? shows the keys; focus can always be seen."""
+    """Keys: j and k move, Enter opens, a takes, / searches, ? shows the keys; focus can always be seen."""
     with listening(page):
         page.goto(desk.url)
         page.keyboard.press("j")
@@ -190,7 +190,8 @@ CONTRAST = """() => {
     if (!own || !node.checkVisibility() || node.closest(".phone, svg, .skip, .hidden")) continue;
     const style = getComputedStyle(node);
     const [a, b] = [light(rgb(style.color)), light(ground(node))].sort((x, y) => y - x);
-    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
     const ratio = (a + .05) / (b + .05);
     if (ratio < (large ? 3 : 4.5)) bad.push(`${node.className || node.tagName} ${ratio.toFixed(2)} ${node.textContent.trim().slice(0, 30)}`);
   }
@@ -220,9 +221,9 @@ def test_hostile_names_run_nothing(desk: Open, page: Page) -> None:
     text = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     evil = Story("evil", name=text).opened().restarted().doubted()
     desk.house.write([device("evil", name=text), *evil.records])
+    while page.request.get(f"{desk.url}/api/cases/{evil.case}").status != 200:
+        page.wait_for_timeout(50)
     with listening(page):
-        page.goto(f"{desk.url}/cases/{evil.case}")
-        page.wait_for_function("id => document.body.textContent.includes('onerror') || location.reload()", arg=evil.case)
         for path in ("/", f"/cases/{evil.case}", "/demo", f"/c/{evil.token()}"):
             page.goto(desk.url + path)
             page.wait_for_timeout(300)

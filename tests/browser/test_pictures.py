@@ -64,5 +64,6 @@ def take(browser: Browser, url: str, target: Path) -> None:
         else:
             page.goto(f"{url}/demo")
             page.locator("#track path").first.wait_for()
+            page.wait_for_timeout(1500)  # what appears slowly has appeared
             page.screenshot(path=target / "live-dark.png")
         context.close()

@@ -111,7 +111,7 @@ def mutating(app: Any) -> list[tuple[str, str]]:
         if inner := getattr(route, "original_router", None):
             found += mutating(inner)
         elif isinstance(route, APIRoute):
-            found += [(method, route.path) for method in route.methods if method not in {"GET", "HEAD", "OPTIONS"}]
+            found += [(method, route.path) for method in route.methods or () if method not in {"GET", "HEAD", "OPTIONS"}]
     return found
 
 
