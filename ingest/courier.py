@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from vorab import topics
 from vorab.clock import Clock, Micros
@@ -17,26 +18,36 @@ _WAIT_S: Final = 0.5
 _TICK: Final = b"io.vorab.tick.v1"
 
 
+class HandOver(Protocol):
+    """Takes what is brought."""
+
+    def __call__(self, record: Record, *, earlier: bool = False) -> None:
+        """`earlier`: an action that stood on the log before the start; another run may have handed it over already."""
+
+
 class Courier:
     """Reads `vorab.replies` of the last while once, then `vorab.actions` for ever."""
 
     def __init__(self, log: EventLog, partitions: list[int], clock: Clock, look_back: Micros) -> None:
         self._log, self._partitions, self._clock, self._look_back = log, partitions, clock, look_back
 
-    def run(self, hand_over: Callable[[Record], None], stop: threading.Event) -> None:
+    def run(self, hand_over: HandOver, stop: threading.Event) -> None:
         """Hand over replies and actions in order until `stop`; waits out a log that is away."""
         positions: dict[Position, int] | None = None
+        ends: Mapping[int, int] = {}
         while not stop.is_set():
             try:
                 if positions is None:
                     since = self._clock.now() - int(self._look_back * max(1.0, self._clock.speed))
                     self._catch_up(hand_over, since, stop)
+                    ends = self._log.ends(topics.ACTIONS)
                     positions = self._start(topics.ACTIONS, since)
                 if not positions:
                     stop.wait()
                 for entry in self._log.read(positions, wait_s=_WAIT_S):
                     positions[entry.topic, entry.partition] = entry.offset + 1
-                    _deliver(entry, Action, hand_over)
+                    earlier = entry.offset < ends.get(entry.partition, 0)
+                    _deliver(entry, Action, partial(hand_over, earlier=earlier) if earlier else hand_over)
             except Unavailable:
                 stop.wait(_WAIT_S)
 
@@ -44,7 +55,7 @@ class Courier:
         begins, ends = self._log.begins(topic), self._log.ends(topic)
         return {(topic, p): first_at(self._log, (topic, p), since, begins[p], ends[p]) for p in self._partitions}
 
-    def _catch_up(self, hand_over: Callable[[Record], None], since: Micros, stop: threading.Event) -> None:
+    def _catch_up(self, hand_over: HandOver, since: Micros, stop: threading.Event) -> None:
         ends = self._log.ends(topics.REPLIES)
         positions = self._start(topics.REPLIES, since)
         while not stop.is_set():

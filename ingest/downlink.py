@@ -44,10 +44,17 @@ class Downlink:
         if answer.status.final:
             self._settle(answer.action)
 
-    def decide(self, action: Action, now: Micros) -> Command | Reply | str:
-        """The command to publish, the reply to write in the device's place, or why nothing is to do: `answered` or `shadow`."""
+    def decide(self, action: Action, now: Micros, *, earlier: bool = False) -> Command | Reply | str:
+        """The command to publish, the reply to write in the device's place, or why nothing is to do: `answered`, `shadow` or `past`.
+
+        Of an `earlier` one, from before the start, nobody here knows whether it was handed over; where it is too late now, nothing
+        is said: its case gives it up by itself, at the time at which it would have without a restart.
+        """
         if action.id in self._done:
             return "answered"
+        if earlier and now > action.not_after:
+            self._settle(action.id)
+            return "past"
         if now > action.not_after:
             return self._in_its_place(action, ReplyStatus.EXPIRED, now, "it could not be handed over in time")
         if not all(map(ID.fullmatch, (action.tenant, action.device, action.name))):

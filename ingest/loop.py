@@ -56,9 +56,9 @@ class Loop:
         self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen)
         self._client = self._link.client
         self._results: deque[tuple[int, BaseException | None]] = deque()
-        self._brought: deque[Record] = deque()
-        self._actions: deque[Action] = deque()
-        """Commands that wait for a connection."""
+        self._brought: deque[tuple[Record, bool]] = deque()
+        self._actions: deque[tuple[Action, bool]] = deque()
+        """Commands that wait for a connection, and whether they are from before the start."""
         self._asleep = False
         """Whether the thread may be in a `select`, so that it must be woken."""
         self._now: Micros = 0
@@ -79,9 +79,9 @@ class Loop:
         """Why the log gets nothing, or None."""
         return "the log does not take records" if self._bridge.troubled else None
 
-    def bring(self, record: Record) -> None:
-        """An action to hand over, or a reply somebody wrote."""
-        self._brought.append(record)
+    def bring(self, record: Record, *, earlier: bool = False) -> None:
+        """An action to hand over (`earlier`: from before the start), or a reply somebody wrote."""
+        self._brought.append((record, earlier))
         self._wake()
 
     def _said(self, token: int, error: BaseException | None) -> None:
@@ -150,14 +150,14 @@ class Loop:
             self._landed(*self._results.popleft(), now)
         self._acknowledge()
         while self._brought:
-            record = self._brought.popleft()
+            record, earlier = self._brought.popleft()
             if isinstance(record, Reply):
                 self._downlink.answered(record)
             elif isinstance(record, Action):
-                self._actions.append(record)
+                self._actions.append((record, earlier))
         if self._link.listening:
             while self._actions:
-                self._hand_over(self._actions.popleft(), now)
+                self._hand_over(*self._actions.popleft(), now)
             if not self._bridge.full:
                 self._tick(now)
         if now - self._counted_at >= SECOND * self._clock.speed:
@@ -214,11 +214,11 @@ class Loop:
         self._do(self._bridge.confirmed(token))
         counting.stale(self._bridge.stale - stale)
 
-    def _hand_over(self, action: Action, now: Micros) -> None:
+    def _hand_over(self, action: Action, earlier: bool, now: Micros) -> None:  # noqa: FBT001 - as it was brought
         partition = self.plan.partition_of(action.key)
         if partition >= self.plan.first_recorded:
             now = self._intake.framer.now.get(partition, 0)
-        decided = self._downlink.decide(action, now)
+        decided = self._downlink.decide(action, now, earlier=earlier)
         if isinstance(decided, Command):
             properties = None
             if self._client.v5:

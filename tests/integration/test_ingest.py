@@ -457,7 +457,7 @@ def test_an_action_becomes_a_command_and_is_answered(new_mosquitto: NewMosquitto
 
 
 def test_after_a_restart_only_what_is_still_wanted_is_asked(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
-    """Answered actions stay answered, expired ones get that reply once, and an open one goes out again with the same id."""
+    """Answered actions stay answered, late ones are left to their cases, and an open one goes out again with the same id."""
     broker = new_mosquitto()
     chosen = settings(broker, tmp_path)
     provision.create_topics(log, chosen)
@@ -471,7 +471,7 @@ def test_after_a_restart_only_what_is_still_wanted_is_asked(new_mosquitto: NewMo
             assert json.loads(pump.heard.get(timeout=10).payload)["id"] == "open"
     assert pump.heard.empty()
     found = Counter((one["action"], one["status"]) for one in bodies(log, topics.REPLIES))
-    assert found == {("answered", "succeeded"): 1, ("late", "expired"): 1, ("bad", "rejected"): 1}
+    assert found == {("answered", "succeeded"): 1, ("bad", "rejected"): 1}
 
 
 def test_in_shadow_nothing_leaves_the_house(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:

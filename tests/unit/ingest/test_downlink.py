@@ -76,6 +76,13 @@ def test_too_late_is_answered_in_the_devices_place_once() -> None:
     assert downlink.decide(action(), NOW + 6 * MINUTE) == "answered"
 
 
+def test_too_late_from_before_the_start_is_left_to_its_case() -> None:
+    """An earlier run may have handed it over: that it could not be is nothing this one knows."""
+    downlink = Downlink(speed=1, shadow=False)
+    assert downlink.decide(action(), NOW + 6 * MINUTE, earlier=True) == "past"
+    assert isinstance(Downlink(speed=1, shadow=False).decide(action(), NOW, earlier=True), Command)
+
+
 def test_a_final_answer_settles_an_action_and_progress_does_not() -> None:
     """`running` is no end; `succeeded` is, and so is what vorab said itself before it was started again."""
     downlink = Downlink(speed=1, shadow=False)
@@ -153,10 +160,12 @@ def test_replies_come_before_actions_and_old_ones_not_at_all() -> None:
     log.add(action("a1"), topics.ACTIONS)
     log.add(action("elsewhere"), topics.ACTIONS, partition=1)
     found: list[Record] = []
+    before: list[bool] = []
     stop = threading.Event()
 
-    def hand_over(record: Record) -> None:
+    def hand_over(record: Record, *, earlier: bool = False) -> None:
         found.append(record)
+        before.append(earlier)
         if len(found) == 2:
             log.add(action("a2"), topics.ACTIONS)
         if len(found) == 3:
@@ -164,3 +173,4 @@ def test_replies_come_before_actions_and_old_ones_not_at_all() -> None:
 
     Courier(log, [0], ManualClock(NOW), LOOK_BACK).run(hand_over, stop)
     assert [(type(record), getattr(record, "action", record.id)) for record in found] == [(Reply, "a1"), (Action, "a1"), (Action, "a2")]
+    assert before == [False, True, False], "what stood there before the start is told from what came since"
