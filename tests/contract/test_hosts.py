@@ -285,6 +285,7 @@ def test_the_outcome_is_the_processors_alone(ground: Ground) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_killed_again_and_again_nothing_is_lost_or_told_otherwise(ground: Ground) -> None:
     """Killed at every point between output, state and acknowledgement, and at any moment: the same outputs by id, in the same order."""
     records = story(150)
@@ -319,8 +320,53 @@ def test_killed_again_and_again_nothing_is_lost_or_told_otherwise(ground: Ground
         assert all(marks == sorted(set(marks)) for marks in ground.outcome.marks)
 
 
+def test_an_unexpected_error_ends_the_worker_and_loses_nothing(ground: Ground) -> None:
+    """A defect ends the process with exit 70, nothing of the failed step written or acknowledged; the mended worker does the rest."""
+    records = story(60)
+    ground.append(shuffled(records, 7))
+    expected = oracle(records)
+    with ground.reader() as log:
+        assert ground.start(bad="broken").wait(60) == EXIT_CRASH
+        assert "ZeroDivisionError" in ground.words()
+        finish(ground, log, sum(map(len, expected)))
+    assert ground.outcome.first() == expected
+    assert not ground.outcome.repeats_differ()
+
+
 @pytest.mark.kafka
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_worker_that_stood_still_does_not_go_on(kafka: Kafka, tmp_path: Path) -> None:
+    """A worker stopped for longer than its session finds others at its work: it ends itself, and the outcome is the same."""
+    ground = OnKafka(tmp_path, kafka.bootstrap)
+    records = story(60)
+    arrivals = shuffled(records, 8)
+    expected = oracle(records)
+    try:
+        with ground.reader() as log:
+            ground.append(arrivals[: len(arrivals) // 2])
+            first = ground.start()
+            while not ground.look(log):
+                assert first.poll() is None, ground.words()
+            first.send_signal(signal.SIGSTOP)
+            ground.append(arrivals[len(arrivals) // 2 :])
+            before = ground.look(log)
+            ground.start()
+            while ground.look(log) <= before:
+                pass
+            first.send_signal(signal.SIGCONT)
+            assert first.wait(60) == EXIT_CRASH
+            finish(ground, log, sum(map(len, expected)))
+        assert "standing still" in (tmp_path / "worker-0.log").read_text()
+        assert ground.outcome.first() == expected
+        assert not ground.outcome.repeats_differ()
+    finally:
+        ground.kill_all()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_partitions_move_between_workers(kafka: Kafka, tmp_path: Path) -> None:
     """Workers come, go in order and are killed while input flows: partitions move with their state, and the outcome is the same."""
     ground = OnKafka(tmp_path, kafka.bootstrap)

@@ -7,23 +7,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from streams.hosts.registry import Tables
-from tests.contract.sample import TALLY
-from vorab.clock import SystemClock
-from vorab.processor import Kind
+from tests.contract.sample import TALLY, Tally
+from vorab.clock import SECOND, Micros, SystemClock
+from vorab.frame import Frame
+from vorab.processor import Kind, Out
+from vorab.records import Record
 from vorab.service import configure_logging, stop_on_signals
 from vorab.settings import Service
 
 CHECKPOINT_S = 0.2
 
 
+class Broken(Tally):
+    """Has a defect that shows at the twentieth record."""
+
+    def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:
+        """Step, or fail."""
+        if self.count > 20:
+            raise ZeroDivisionError
+        return super().step(topic, offset, record, now)
+
+
 def kind() -> Kind:
     """The sample, or a variant that must be caught."""
+    if os.environ.get("VORAB_BAD") == "broken":
+        return replace(TALLY, build=lambda *_: Broken())
     if os.environ.get("VORAB_BAD") == "no-merge":
         return replace(TALLY, inputs=tuple(replace(each, gating=False) for each in TALLY.inputs))
     return TALLY
@@ -44,9 +58,14 @@ def embedded(path: str) -> None:
 
 def faust(address: str, group: str, folder: str, renames: Mapping[str, str]) -> None:
     """Under Faust."""
+    from streams.hosts import faust as host
+    from streams.hosts import faust_app
     from streams.hosts.faust import FaustHost, Options
     from streams.hosts.faust_crew import Crew
 
+    # The shortest session a broker allows: a killed worker's partitions are given to the next one sooner.
+    quick: Any = (faust_app, host)
+    quick[0].SESSION_S, quick[0].HEARTBEAT_S, quick[1].STALL = 6.0, 1.0, int(3.6 * SECOND)
     if os.environ.get("VORAB_BAD") == "ack-first":
         _acknowledge_first(Crew)
     options = Options(Path(folder), group=group, renames=renames, checkpoint_s=CHECKPOINT_S)
