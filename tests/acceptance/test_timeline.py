@@ -17,6 +17,7 @@ from tests.system.embedded import Embedded
 from tests.system.figures import say
 from tests.system.house import House, Plan
 from tests.system.outcome import Outcome, differences
+from vorab import topics
 from vorab.clock import iso
 
 STORY = night.night()
@@ -53,6 +54,41 @@ def test_embedded_any_order_and_any_cut_make_the_same(tmp_path: Path, mosquitto:
         say(f"seed {seed}, {rows} rows in a frame: {other.counts}")
 
 
+CUT_SHOWS = """
+from streams.detect import Detect
+step = Detect.step
+def told(self, topic, offset, record, now):
+    # Known-bad: a symptom says how many readings came in its frame.
+    for out in step(self, topic, offset, record, now):
+        yield out._replace(record=out.record.model_copy(update={"explanation": f"{record.n} readings at once"}))
+Detect.step = told
+"""
+ARRIVAL_SHOWS = """
+import time
+from streams.case_facts import Teller
+tell = Teller.tell
+def told(self, case, kind, why, detail=""):
+    # Known-bad: a case event says when it was received.
+    tell(self, case, kind, why, f"{detail} received_at {time.time()}")
+Teller.tell = told
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "topic"), [(CUT_SHOWS, topics.SYMPTOMS), (ARRIVAL_SHOWS, topics.CASES)], ids=["cut", "arrival"])
+def test_what_depends_on_cuts_or_arrival_is_caught(
+    tmp_path: Path, mosquitto: Mosquitto, smtp_sink: SmtpSink, program: str, topic: str
+) -> None:
+    """Known-bad variants of the system: the same comparison shows every body that is not the same."""
+    found = []
+    for rows in (1000, 1):
+        with Embedded(plan(tmp_path, mosquitto, smtp_sink, ingest={"frame_rows": rows}), program=program) as house:
+            found.append(tell(house, seed=None))
+    wrong = differences(found[0], found[1])
+    assert any(line.startswith(f"different: {topic}") for line in wrong)
+    say(f"{len(wrong)} differences, the first: {wrong[0]}")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_kafka_and_faust_make_the_same_as_the_embedded_system(
@@ -70,4 +106,5 @@ def test_kafka_and_faust_make_the_same_as_the_embedded_system(
             other = tell(house, seed=seed)
             states = house.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])
         say(f"seed {seed}, {cut}: {other.counts}, {other.duplicates} raw duplicates, deliveries {dict(states)}")
+        assert house.crashes == []
         assert differences(embedded, other) == []

@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.parts.base import REPOSITORY, Child, free_port, wait_until
 from tests.system.house import House, Plan, is_ready
+from vorab.errors import EXIT_CRASH
 from vorab.log import open_log
 
 WORKERS: Final = 2
@@ -22,6 +23,8 @@ class Distributed(House):
         super().__init__(plan, address)
         self._ports: dict[str, int] = {}
         self._children: dict[str, Child] = {}
+        self.crashes: list[str] = []
+        """Processes that ended themselves after something unexpected (exit 70) and were started again."""
         for i in range(WORKERS):
             share, config = f"{i}/{WORKERS}", ("--config", str(self.config))
             port = self._ports[f"ingest-{i}"] = free_port()
@@ -55,7 +58,14 @@ class Distributed(House):
 
     def wait_until_ready(self, name: str, timeout_s: float = 60) -> None:
         """Wait until a process says it is ready."""
-        self._children[name].ready(lambda: is_ready(self._port(name)), timeout_s)
+        self.wait_for(lambda: is_ready(self._port(name)), f"{name} being ready", timeout_s)
+
+    def revive(self) -> None:
+        """As a supervisor would."""
+        for name, child in self._children.items():
+            if child.exit_code == EXIT_CRASH:
+                self.crashes.append(name)
+                self.launch(name)
 
     def _port(self, name: str) -> int:
         if name in self._ports:

@@ -16,12 +16,16 @@ from vorab.settings import load
 class Embedded(House):
     """One process, without a supervisor: the test starts it again."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, program: str = "") -> None:
+        """`program` is run before vorab in the same process: a known-bad variant."""
         super().__init__(plan, "")
         self.address = f"sqlite:///{self.folder / 'state' / 'log.db'}"
         self._write()
         self._ready = self.folder / "state" / READY_FILE
         self.up = self.child("up", "up", "--config", str(self.config), "--child")
+        if program:
+            python, *arguments = self.up.argv
+            self.up.argv = [python, "-c", f"{program}\nimport sys\nfrom vorab.cli import main\nmain()", *arguments[2:]]
 
     def start(self) -> None:
         """Registry first, then the process."""

@@ -122,6 +122,9 @@ class House(ABC):
     def processes(self) -> Mapping[str, Child]:
         """The processes by name."""
 
+    def revive(self) -> None:
+        """Start again what ended with a crash on purpose, as a supervisor would; none here."""
+
     def stop(self) -> None:
         """End everything."""
         for child in self._players:
@@ -182,6 +185,7 @@ class House(ABC):
         """Wait for a condition while all processes live; raises RuntimeError with the last words of one that ended."""
 
         def checked() -> bool:
+            self.revive()
             for name, child in self.processes().items():
                 if not child.running:
                     raise RuntimeError(f"{name} ended with {child.exit_code} while waiting for {what}:\n{child.tail()}")
