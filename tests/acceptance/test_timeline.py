@@ -102,9 +102,9 @@ def test_kafka_and_faust_make_the_same_as_the_embedded_system(
         seed = random.randrange(1 << 32)
         cut = {"frame_rows": random.Random(seed).randint(1, 20), "linger_ms": random.Random(seed).uniform(0, 20)}
         smtp_sink.clear()
-        with Distributed(plan(tmp_path, mosquitto, smtp_sink, ingest=cut), new_kafka().log_address) as house:
-            other = tell(house, seed=seed)
-            states = house.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])
+        with Distributed(plan(tmp_path, mosquitto, smtp_sink, ingest=cut), new_kafka().log_address) as kafka:
+            other = tell(kafka, seed=seed)
+            states = kafka.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])
         say(f"seed {seed}, {cut}: {other.counts}, {other.duplicates} raw duplicates, deliveries {dict(states)}")
-        assert house.crashes == []
+        assert kafka.crashes == []
         assert differences(embedded, other) == []

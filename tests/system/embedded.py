@@ -51,3 +51,6 @@ class Embedded(House):
     def processes(self) -> Mapping[str, Child]:
         """Just one."""
         return {"up": self.up}
+
+    def revive(self) -> None:
+        """It is meant to be started by the test alone."""

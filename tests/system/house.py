@@ -122,8 +122,9 @@ class House(ABC):
     def processes(self) -> Mapping[str, Child]:
         """The processes by name."""
 
+    @abstractmethod
     def revive(self) -> None:
-        """Start again what ended with a crash on purpose, as a supervisor would; none here."""
+        """Start again what ended itself after something unexpected, as a supervisor would."""
 
     def stop(self) -> None:
         """End everything."""
