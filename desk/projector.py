@@ -38,6 +38,10 @@ OVER: Final = frozenset({Status.CLOSED.value, Status.CANCELLED.value, Status.REJ
 """Cases of these states need no memory: hardly anything happens to them any more."""
 LIMIT: Final = 2_000
 WAIT_S: Final = 0.25
+REST_S: Final = 0.05
+"""Between two steps: what comes meanwhile shares a transaction."""
+FACTS_S: Final = 1.0
+"""Longest wait for records that are known to be there."""
 BACK_OFF_S: Final = 1.0
 
 log = logger("desk")
@@ -65,6 +69,8 @@ class Projector:
         """Those that are not over."""
         self._counts: dict[str, int] = {}
         self._positions: dict[Position, int] = {}
+        self._behind: dict[Position, int] = {}
+        """Facts before readings: whoever catches up then knows already which readings are worth keeping. Up to these offsets."""
         self._wanted: set[str] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,6 +88,9 @@ class Projector:
             for topic in self._canonical
             for partition in range(self._log.partitions(topic))
         }
+        ends = {topic: self._log.ends(topic) for topic, name in self._canonical.items() if name != topics.READINGS}
+        self._behind = {place: ends[place[0]][place[1]] for place in self._positions if place[0] in ends}
+        self._behind = {place: end for place, end in self._behind.items() if self._positions[place] < end}
         for row in self._store.rows(sa.select(tables.cases)):
             found = _row_of(row)
             self.curves.watch(found.last.key, (found.last.onset or found.last.opened_at) - BEFORE)
@@ -102,13 +111,14 @@ class Projector:
         return len(entries)
 
     def _read(self, wait_s: float) -> Sequence[Entry]:
-        # Facts before readings: whoever catches up then knows already which readings are worth keeping.
-        facts = {place: offset for place, offset in self._positions.items() if self._canonical[place[0]] != topics.READINGS}
-        entries = list(self._log.read(facts, limit=LIMIT))
-        if len(entries) < LIMIT:
-            readings = {place: offset for place, offset in self._positions.items() if place not in facts}
-            entries += self._log.read(readings, limit=LIMIT)
-        return entries or self._log.read(self._positions, limit=LIMIT, wait_s=wait_s)
+        if self._behind:
+            facts = {place: offset for place, offset in self._positions.items() if self._canonical[place[0]] != topics.READINGS}
+            entries = self._log.read(facts, limit=LIMIT, wait_s=FACTS_S)
+            self._behind = {place: end for place, end in self._behind.items() if self._positions[place] + _count(entries, place) < end}
+            if entries:
+                return entries
+            self._behind = {}
+        return self._log.read(self._positions, limit=LIMIT, wait_s=wait_s)
 
     def _fold(self, entries: Sequence[Entry]) -> None:
         batch = _Batch()
@@ -234,7 +244,8 @@ class Projector:
                 if not loaded:
                     self.load()
                     loaded = True
-                self.step(WAIT_S)
+                if self.step(WAIT_S) < LIMIT:
+                    self._stop.wait(REST_S)
             except Unavailable as error:
                 log.warning("log away", why=str(error))
                 self._stop.wait(BACK_OFF_S)
@@ -252,6 +263,10 @@ class _Batch:
     def __init__(self) -> None:
         self.records: list[tuple[Entry, str, Record]] = []
         self.points: Points = []
+
+
+def _count(entries: Sequence[Entry], place: Position) -> int:
+    return sum((entry.topic, entry.partition) == place for entry in entries)
 
 
 def _row_of(row: sa.RowMapping) -> CaseRow:

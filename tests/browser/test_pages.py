@@ -193,7 +193,8 @@ CONTRAST = """() => {
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
     const ratio = (a + .05) / (b + .05);
-    if (ratio < (large ? 3 : 4.5)) bad.push(`${node.className || node.tagName} ${ratio.toFixed(2)} ${node.textContent.trim().slice(0, 30)}`);
+    const text = node.textContent.trim().slice(0, 30);
+    if (ratio < (large ? 3 : 4.5)) bad.push(`${node.className || node.tagName} ${ratio.toFixed(2)} ${text}`);
   }
   return bad;
 }"""

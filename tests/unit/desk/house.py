@@ -19,7 +19,7 @@ from desk.store import Store
 from vorab import frame, ids, links, topics
 from vorab.clock import DAY, MINUTE, ManualClock, Micros, parse_iso
 from vorab.frame import Reading
-from vorab.log import Outgoing, append_all
+from vorab.log import EventLog, Outgoing, append_all
 from vorab.log.sqlite import SqliteLog
 from vorab.records import (
     Action,
@@ -293,11 +293,13 @@ def settings_of(folder: Path) -> Settings:
 class House:
     """The log, the tables, the application and a browser-like client."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, log: EventLog | None = None) -> None:
         self.folder = folder
         self.settings = settings_of(folder)
-        self.log = SqliteLog(folder / "log.db", fsync=False)
-        self.log.create(dict.fromkeys(topics.TOPICS, PARTITIONS))
+        self._owns = log is None
+        self.log = log if log is not None else SqliteLog(folder / "log.db", fsync=False)
+        if self._owns:
+            self.log.create(dict.fromkeys(topics.TOPICS, PARTITIONS))
         self.clock = ManualClock(MORNING)
         self.store = Store(f"sqlite:///{folder / 'desk.db'}")
         self.queries = Queries(self.store)
@@ -333,10 +335,10 @@ class House:
         while self.projector.step():
             pass
 
-    def told(self, topic: str) -> list[Record]:
+    def told(self, topic: str, wait_s: float = 0.0) -> list[Record]:
         """The records of a topic."""
         positions = {(topic, partition): 0 for partition in range(PARTITIONS)}
-        return [from_wire(entry.value, entry.headers) for entry in self.log.read(positions, limit=1000)]
+        return [from_wire(entry.value, entry.headers) for entry in self.log.read(positions, limit=1000, wait_s=wait_s)]
 
     def ends(self) -> dict[str, dict[int, int]]:
         """Where every topic ends: equal before and after means nothing was written."""
@@ -346,7 +348,8 @@ class House:
         """Let go."""
         self.client.close()
         self.store.close()
-        self.log.close()
+        if self._owns:
+            self.log.close()
 
 
 def night(onset: Micros = NIGHT) -> dict[Micros, float]:
