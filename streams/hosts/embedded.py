@@ -1,8 +1,8 @@
 """The embedded host: runs processors over all partitions of a SQLite log in one thread.
 
 Outputs leave at once. State and offsets follow at the next checkpoint, and until then the log remembers which outputs left since the
-last one, in the same transaction as the outputs: steps repeated after a crash do not write them again. A step whose place was
-decided by when its record came is committed with its state at once. So every output is written exactly once.
+last one, in the same transaction as the outputs: steps repeated after a crash do not write them again. A step whose place depends on
+when its record came is committed with its state at once. So every output is written exactly once.
 """
 
 from __future__ import annotations
@@ -114,10 +114,8 @@ class _Crew:
     def _seat(self, registry: Registry, partition: int) -> _Seat:
         blocks, _ = self._log.load_state(self.kind.name, partition)
         sent = blocks.pop(SENT_BLOCK, None)
-        instance = Instance(self.kind, partition, registry, self._layout, blocks)
-        if sent is None:
-            return _Seat(instance)
-        known = msgspec.msgpack.decode(sent, type=Sent)
+        known = msgspec.msgpack.decode(sent, type=Sent) if sent is not None else Sent()
+        instance = Instance(self.kind, partition, registry, self._layout, blocks, known.until)
         instance.told.update(known.ticks)
         return _Seat(instance, known, Counter(known.outputs))
 
@@ -140,7 +138,7 @@ class _Crew:
             seat.moved = True
             seat.active = seat.active or bool(worked.steps or worked.outputs)
             self._count(worked)
-            if worked.by_arrival or len(seat.sent.outputs) > MAX_SENT:
+            if worked.by_arrival or (worked.steps and not self._gating) or len(seat.sent.outputs) > MAX_SENT:
                 state[self.kind.name, partition] = seat.checkpoint()
             elif kept:
                 state[self.kind.name, partition] = {SENT_BLOCK: msgspec.msgpack.encode(seat.sent)}

@@ -264,9 +264,7 @@ def _create_missing(events: KafkaLog, kinds: Sequence[Kind], renames: Mapping[st
     there = events.existing([*inputs, *outputs, names.DEVICES, names.CUSTOMERS, names.REJECTED])
     counts = [there[topic] for topic in inputs if topic in there]
     if not counts:
-        raise ConfigError(
-            f"kafka has no topic {', '.join(sorted(set(inputs)))}", key="topics", hint="`vorab topics` creates them"
-        )
+        raise ConfigError(f"kafka has no topic {', '.join(sorted(set(inputs)))}", key="topics", hint="`vorab topics` creates them")
     missing = {*inputs, *outputs, names.DEVICES, names.CUSTOMERS, names.REJECTED} - there.keys()
     if missing:
         log.warning("missing topics are created", topics=sorted(missing), partitions=counts[0])

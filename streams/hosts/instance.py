@@ -24,6 +24,9 @@ HOST_BLOCK: Final = "@host"
 KEPT_BYTES: Final = 1_024
 """How much of a refused record is kept."""
 
+UNSAVED_TICKS: Final = 5
+"""How far, in intervals between ticks, a run may have come since it last saved its state."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -99,15 +102,22 @@ def read_record(topic: str, value: bytes | None, headers: Headers) -> tuple[Micr
 class Instance:
     """A processor on one partition."""
 
-    def __init__(self, kind: Kind, partition: int, registry: Registry, layout: Layout, blocks: Mapping[str, bytes]) -> None:
-        """Build it and restore what `blocks` returned before.
+    def __init__(
+        self, kind: Kind, partition: int, registry: Registry, layout: Layout, blocks: Mapping[str, bytes], done_until: Micros | None = None
+    ) -> None:
+        """Build it and restore what `blocks` returned before; steps up to the time `done_until` were done by a run that did not save them.
+
+        Where that is not known exactly (None), it is taken as a little after the time of the state.
 
         Raises:
             ConfigError: the state was written by a newer version of the processor.
         """
         self.kind, self.partition, self._layout = kind, partition, layout
         saved = _saved(kind, partition, blocks.get(HOST_BLOCK))
-        self._merge: Merge[Taken] = Merge(kind.inputs, Progress(saved.offsets, saved.times, saved.now) if saved else None)
+        progress = Progress(saved.offsets, saved.times, saved.now) if saved else None
+        if done_until is None:
+            done_until = saved.now + UNSAVED_TICKS * layout.tick_every if saved else BEGINNING
+        self._merge: Merge[Taken] = Merge(kind.inputs, progress, done_until)
         self._mark = self._floor(self._merge.now)
         self._held: dict[str, Micros] = {}
         self.told: dict[str, Micros] = {}

@@ -11,8 +11,10 @@ What it promises, per partition:
 - A record of an input that is not gating stands at its own time, among the gating records that were read already. If all gating
   inputs have been read up to their end and have not reached its time, it is released at once: nobody waits a second for an answer.
   `due` is then called with the merged time only, while `now` is the record's own. Where it stands depends on when it came
-  (`Step.by_arrival` says so), so hosts make such a step durable at once instead of trusting a replay to repeat it.
-- Where no input is gating, merged time is the largest time read from any.
+  (`Step.by_arrival` says so), so hosts make such a step durable at once instead of trusting a replay to repeat it; and while a
+  replay repeats steps that were done before (`not_before`), no such record comes between them.
+- Where no input is gating, merged time is the largest time read from any, and only changing from one input to another depends on
+  when records came.
 
 The order of release of gating records, their `now` and what `due` is called with in between depend on the topics only, not on reading.
 """
@@ -47,7 +49,7 @@ class Step(NamedTuple, Generic[T]):
     payload: T
     now: Micros
     by_arrival: bool
-    """Whether its place among the others was decided by when it came, not by time."""
+    """Whether its place among the others depends on when it came: a replay need not repeat it."""
 
 
 class Progress(NamedTuple):
@@ -68,7 +70,7 @@ class _Waiting(NamedTuple, Generic[T]):
     """None is a tick."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Lane(Generic[T]):
     topic: str
     rank: int
@@ -84,10 +86,13 @@ class _Lane(Generic[T]):
 class Merge(Generic[T]):
     """The merge of one partition of one processor."""
 
-    def __init__(self, inputs: Sequence[Input], saved: Progress | None = None) -> None:
+    def __init__(self, inputs: Sequence[Input], saved: Progress | None = None, not_before: Micros = BEGINNING) -> None:
+        """`saved` is where to go on; steps up to the time `not_before` may have been done already by a run that did not save them."""
         self._lanes: dict[str, _Lane[T]] = {each.topic: _Lane(each.topic, rank, each.gating) for rank, each in enumerate(inputs)}
         self._gating = [lane for lane in self._lanes.values() if lane.gating]
         self._free = [lane for lane in self._lanes.values() if not lane.gating]
+        self._not_before = not_before
+        self._last: _Lane[T] | None = None
         self.now = BEGINNING
         if saved is not None:
             self.now = saved.now
@@ -111,7 +116,7 @@ class Merge(Generic[T]):
         while True:
             lane = self._head()
             other = self._free_head(caught_up)
-            if other is not None and (lane is None or _key(other) < _key(lane)):
+            if other is not None and (lane is None or (_key(other) < _key(lane) and lane.waiting[0].time > self._not_before)):
                 yield from self._release_free(other)
             elif lane is not None:
                 yield from self._release(lane)
@@ -164,9 +169,11 @@ class Merge(Generic[T]):
             _use_ticks(lane)
             if lane.waiting and (best is None or _key(lane) < _key(best)):
                 best = lane
-        if best is None or best.waiting[0].time <= self.gate or caught_up():
-            return best
-        return None
+        if best is None:
+            return None
+        if self._gating and self.gate <= self._not_before:
+            return best if not any(lane.waiting for lane in self._gating) and caught_up() else None
+        return best if best.waiting[0].time <= self.gate or caught_up() else None
 
     def _release(self, lane: _Lane[T]) -> Iterator[Due | Step[T]]:
         first = _pop(lane)
@@ -178,11 +185,12 @@ class Merge(Generic[T]):
     def _release_free(self, lane: _Lane[T]) -> Iterator[Due | Step[T]]:
         first = _pop(lane)
         reached = min(first.time, self.gate)
-        in_order = reached == first.time > self.now
+        by_arrival = bool(self._gating) or self._last not in {None, lane}
+        self._last = lane
         if reached > self.now:
             yield self._due(reached)
         if first.payload is not None:
-            yield Step(lane.topic, first.offset, first.payload, max(first.time, self.now), by_arrival=not in_order)
+            yield Step(lane.topic, first.offset, first.payload, max(first.time, self.now), by_arrival=by_arrival)
 
 
 def _key(lane: _Lane[T]) -> tuple[Micros, int]:

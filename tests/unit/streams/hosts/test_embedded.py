@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from streams.hosts import embedded
 from streams.hosts.embedded import EmbeddedHost
+from streams.hosts.merge import Merge
 from streams.hosts.registry import Tables
 from tests.contract.sample import POISON, TALLY, Tally, command, outgoing, reply, symptom, tick
 from vorab import topics
@@ -172,6 +174,36 @@ def test_a_command_is_saved_with_what_came_of_it(log: SqliteLog) -> None:
     blocks, offsets = log.load_state("tally", 1)
     assert offsets[topics.COMMANDS] == 1
     assert blocks["count"] == b"1"
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_what_came_after_a_crash_does_not_change_what_was_done_before(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch, *, remembers: bool
+) -> None:
+    """Outputs left, nothing saved, killed, an older command came meanwhile: repeated steps stay as they were (known bad: not)."""
+    append_all(
+        log, [outgoing(symptom("d1", 1, 50 * SECOND), 1), tick(topics.REPLIES, 1, 51 * SECOND), tick(topics.SYMPTOMS, 1, 51 * SECOND)]
+    )
+    transact = SqliteLog.transact
+
+    def dying(self: SqliteLog, *args: Any, **more: Any) -> None:
+        transact(self, *args, **more)
+        self.flush()
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteLog, "transact", dying)
+        run(log, lambda: False, checkpoint_s=1e9)
+    assert [each[0] for each in cases(log)[1]] == ["d1-symptom-1"]
+    append_all(log, [outgoing(command("d1", 1, 47 * SECOND), 1)])
+    if not remembers:
+        monkeypatch.setattr("streams.hosts.merge.Merge.__init__", functools.partialmethod(_forgetful, Merge.__init__))
+    run(log, finished(log, 2), checkpoint_s=1e9)
+    assert ([each[:3] for each in cases(log)[1]] == [("d1-symptom-1", "noted", 1), ("d1-command-1", "noted", 2)]) is remembers
+
+
+def _forgetful(self: Merge[Any], real: Callable[..., None], inputs: Any, saved: Any = None, _: int = 0) -> None:
+    real(self, inputs, saved)
 
 
 def test_a_refused_record_does_not_stop_the_rest(log: SqliteLog) -> None:

@@ -148,7 +148,7 @@ def test_what_is_not_gating_waits_for_nobody_but_for_what_was_read_before_it() -
         Due(10),
         Step("a", 0, "a0", 10, by_arrival=False),
         Due(25),
-        Step("x", 0, "x0", 25, by_arrival=False),
+        Step("x", 0, "x0", 25, by_arrival=True),
         Due(30),
         Step("a", 1, "a1", 30, by_arrival=False),
         Step("x", 1, "x1", 50, by_arrival=True),
@@ -166,6 +166,38 @@ def test_during_a_catch_up_an_answer_waits_for_its_time() -> None:
     merge.push("a", 1, 30, "a1")
     merge.push("a", 2, 41, None)
     assert said(merge.drain(lambda: False)) == ["a1@30", "x0@40"]
+
+
+def test_a_replay_repeats_first_what_was_done_and_takes_answers_afterwards() -> None:
+    """Steps a run did but did not save are repeated without anything between them that came later, although it is older."""
+    for not_before, expected in ((30, ["a0@10", "a1@30", "x0@30", "a2@50"]), (0, ["a0@10", "x0@20", "a1@30", "a2@50"])):
+        merge: Merge[str] = Merge((Input("a"), Input("x", gating=False)), not_before=not_before)
+        merge.push("x", 0, 20, "x0")
+        merge.push("a", 0, 10, "a0")
+        found = said(merge.drain(lambda: False))
+        merge.push("a", 1, 30, "a1")
+        found += said(merge.drain(lambda: False))
+        merge.push("a", 2, 50, "a2")
+        assert found + said(merge.drain(lambda: False)) == expected
+
+
+def test_a_replay_that_is_at_its_end_holds_nothing_back() -> None:
+    """Where time does not go on, an answer waits only until everything that is there was read."""
+    merge: Merge[str] = Merge((Input("a"), Input("x", gating=False)), not_before=99)
+    merge.push("x", 0, 20, "x0")
+    merge.push("a", 0, 30, "a0")
+    assert said(merge.drain(lambda: False)) == ["a0@30"]
+    assert said(merge.drain(lambda: True)) == ["x0@30"]
+
+
+def test_where_no_input_is_gating_only_a_change_of_input_depends_on_arrival() -> None:
+    """One input alone is always repeated in its own order."""
+    merge: Merge[str] = Merge((Input("x", gating=False), Input("y", gating=False)))
+    flags = []
+    for topic, offset in (("x", 0), ("x", 1), ("y", 0), ("y", 1), ("x", 2)):
+        merge.push(topic, offset, 10 - offset, f"{topic}{offset}")
+        flags += [each.by_arrival for each in merge.drain() if isinstance(each, Step)]
+    assert flags == [False, False, True, False, True]
 
 
 def test_nothing_moves_while_a_gating_input_is_silent() -> None:
