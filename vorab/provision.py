@@ -61,7 +61,7 @@ def link_secret(settings: Settings) -> SecretStr:
         return settings.link_secret
     file = settings.state_path / "link-secret"
     if not file.exists():
-        settings.state_path.mkdir(parents=True, exist_ok=True)
+        settings.state_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(file, secrets.token_urlsafe(32))
     return SecretStr(file.read_text(encoding="utf-8").strip())
 

@@ -40,7 +40,7 @@ def run(settings: Settings) -> int:
             key="log",
             hint="with Kafka, start the stages: vorab ingest, vorab streams, vorab notifier, vorab desk",
         )
-    settings.state_path.mkdir(parents=True, exist_ok=True)
+    settings.state_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = settings.model_copy(update={"link_secret": provision.link_secret(settings)})
     stop = service.stop_on_signals()
     log = service.logger("up")

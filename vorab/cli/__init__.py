@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +21,9 @@ class Entry(NamedTuple):
     about: str
     panel: str
 
+
+OWNER_ONLY: Final = 0o077
+"""Takes every right from group and others: what vorab writes tells of people."""
 
 FIRST: Final = "What you need first"
 STAGES: Final = "One stage as a service"
@@ -97,7 +101,8 @@ def _root(
 
 
 def main() -> None:
-    """The entry point: errors in three lines, exit codes 0, 1, 2 and 70."""
+    """The entry point: errors in three lines, exit codes 0, 1, 2 and 70; files belong to their owner alone."""
+    os.umask(OWNER_ONLY)
     try:
         app()
     except ConfigError as error:

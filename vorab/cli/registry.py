@@ -139,7 +139,7 @@ def _log(settings: Settings) -> Iterator[EventLog]:
 
     address = settings.log_address
     if address.startswith("sqlite:///"):
-        Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        Path(address.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open_log(address) as log:
         create_topics(log, settings)
         yield log

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -100,10 +101,12 @@ def sqlite(version: tuple[int, int, int], *, embedded: bool) -> Finding:
 
 
 def folder(path: Path) -> Finding:
-    """Whether the state folder can be written and has room."""
+    """Whether the state folder can be written, is closed to others and has room."""
     nearest = path if path.exists() else next(parent for parent in path.absolute().parents if parent.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         return problem("state", f"{nearest} is not writable for user id {os.geteuid()}", "set state_dir, or change its owner")
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return problem("state", f"{path} is open to other users of this machine, and it holds names and messages", f"chmod 700 {path}")
     free = shutil.disk_usage(nearest).free
     if free < FREE_BYTES:
         return problem("state", f"only {free / 1e6:.0f} MB free below {nearest}", "make room: a full disk stops the log")

@@ -136,6 +136,15 @@ def test_a_state_folder_that_does_not_exist_yet_is_judged_by_its_parent(tmp_path
     assert house.folder(tmp_path / "not" / "yet").verdict is not Verdict.PROBLEM
 
 
+def test_a_state_folder_that_others_can_read_is_a_problem(tmp_path: Path) -> None:
+    """Names and messages are nobody else's business; closed, all is well."""
+    tmp_path.chmod(0o755)
+    found = house.folder(tmp_path)
+    assert (found.verdict, found.do) == (Verdict.PROBLEM, f"chmod 700 {tmp_path}")
+    tmp_path.chmod(0o700)
+    assert house.folder(tmp_path).verdict is not Verdict.PROBLEM
+
+
 @pytest.mark.parametrize(("kept", "verdict"), [(True, Verdict.OK), (False, Verdict.NOTE), (None, Verdict.NOTE)])
 def test_a_clock_that_nobody_keeps_is_worth_a_note(kept: bool | None, verdict: Verdict) -> None:
     """Quiet hours go by the machine's clock, so somebody should keep it; in a container that is the host."""
