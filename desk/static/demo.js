@@ -37,7 +37,7 @@
 
   function over() { return feed && feed.end && storyNow() >= feed.end - 60000; }
   function back() {
-    by("dead-text").textContent = `back after ${((Date.now() - lost) / 1000).toFixed(1)} s; nothing was lost`;
+    by("dead-text").textContent = `back after ${((Date.now() - lost) / 1000).toFixed(1)} s`;
     lost = 0;
     setTimeout(() => { if (!lost) by("dead").hidden = true; }, 2200);
   }
