@@ -57,7 +57,7 @@ def _ask(folder: Path, any_id: str) -> dict[str, Any] | None:
     try:
         said = json.loads((folder / "desk.json").read_text(encoding="utf-8"))
         url = f"http://{said['host']}:{said['port']}/api/why/{urllib.parse.quote(any_id, safe='')}"
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             body: dict[str, Any] = json.loads(answer.read())
             return body if "chain" in body else None
     except urllib.error.HTTPError as error:
