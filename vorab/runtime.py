@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from vorab import pipeline, provision, service
 from vorab.clock import SECOND, Clock, SystemClock, clock_from
 from vorab.errors import EXIT_OK, ConfigError
+from vorab.housekeeping import Housekeeping
 from vorab.log.sqlite import SqliteLog
 from vorab.settings import Settings
 from vorab.supervisor import Supervisor
@@ -86,6 +87,11 @@ def _start(settings: Settings, clock: Clock, stack: ExitStack) -> _Running:
     done = threading.Event()
     thread = threading.Thread(target=host.run, args=(done,), name="streams", daemon=True)
     thread.start()
+    keeper = threading.Thread(
+        target=Housekeeping(log, clock, readings=settings.topics.readings).run, args=(done,), name="housekeeping", daemon=True
+    )
+    keeper.start()
+    stack.callback(keeper.join, 10)
     stack.callback(thread.join, 10)
     stack.callback(done.set)
     desk = Desk(log, settings, clock)

@@ -1,7 +1,8 @@
 """The log port: an append-only, partitioned log of records, with two adapters (`vorab.log.sqlite`, `vorab.log.kafka`).
 
 What both keep: records of a partition are read in the order they were confirmed; a confirmed record survives a kill of any process;
-offsets of one partition rise by one; appending is at-least-once, so a record may stand twice after a crash and readers rely on its id.
+offsets of one partition rise, by one as they are appended, with gaps where retention took something since;
+appending is at-least-once, so a record may stand twice after a crash and readers rely on its id.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from vorab.clock import Clock, Micros, SystemClock
 from vorab.errors import ConfigError
 from vorab.log import Confirmed, Entry, Outgoing, Position
 from vorab.log.sqlite_file import MAX_PARTITIONS, MAX_TOPICS, OFFSETS, lock, open_reader, open_writer, place, unpack_headers
-from vorab.log.sqlite_retention import enforce
+from vorab.log.sqlite_retention import TICKS_KEPT, Ticks, enforce
 from vorab.log.sqlite_tail import Tail
 from vorab.log.sqlite_writer import OVERHEAD_BYTES, Heads, Job, Owner, Writer
 from vorab.topics import TOPICS, Topic
@@ -46,6 +46,7 @@ class SqliteLog:
         """How often records were committed; see `wait`."""
         self._tail = Tail()
         self._heads = Heads({}, {})
+        self._ticks = Ticks()
         self._closed = False
         self._writer: Writer | None = None
         if read_only:
@@ -160,13 +161,24 @@ class SqliteLog:
     def enforce(self, now: Micros, table: Mapping[str, Topic] = TOPICS) -> int:
         """Delete what is older (wall time, µs) than its topic keeps it, and compact; returns how many records went.
 
-        Called rarely (hours apart); works in small transactions between those of the others.
+        Called rarely (an hour apart); works in small transactions between those of the others.
         """
         gone = 0
         for topic, number in list(self._heads.topics.items()):
             if topic in table:
                 for partition in range(self.partitions(topic)):
                     gone += enforce(self._writing().call, table[topic], number, partition, now)
+        return gone
+
+    def forget_ticks(self, now: Micros, kept: Micros = TICKS_KEPT) -> int:
+        """Delete the ticks older (wall time, µs) than `kept`, but for the last of each partition; returns how many went.
+
+        Offsets then have gaps. Called every few minutes, always by the same thread.
+        """
+        gone = 0
+        for topic, number in list(self._heads.topics.items()):
+            for partition in range(self.partitions(topic)):
+                gone += self._ticks.forget(self._reader(), self._writing().call, (number, partition), now - kept)
         return gone
 
     def _check(self, record: Outgoing) -> None:

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from vorab.clock import DAY, ManualClock
+from vorab.clock import DAY, MINUTE, ManualClock
 from vorab.errors import ConfigError, Unavailable
+from vorab.frame import Frame, Reading, encode, pack
 from vorab.log import Outgoing, append_all
 from vorab.log.sqlite import SqliteLog
 from vorab.log.sqlite_tail import Tail
+from vorab.records import Tick, to_wire
 from vorab.topics import Keyed, Topic
 
 WRITE_ONE = """
 import sys
+from vorab.frame import Frame, Reading, encode, pack
 from vorab.log import Outgoing, append_all
 from vorab.log.sqlite import SqliteLog
 with SqliteLog(sys.argv[1]) as log:
@@ -241,3 +244,51 @@ def test_a_closed_log_takes_nothing(path: Path) -> None:
         log.append(out(b"x"))
     with SqliteLog(path) as again:
         assert again.ends("t") == {0: 1}
+
+
+FRAME_TICK = encode(Frame(5))
+
+
+def tick(partition: int = 0) -> Outgoing:
+    """A tick as it stands on a JSON topic."""
+    _, value, headers = to_wire(Tick(id="tick/t/0/5", at=5), "urn:vorab:test")
+    return Outgoing("t", partition, None, value, headers)
+
+
+def test_ticks_go_after_minutes_but_for_the_last(path: Path) -> None:
+    """Ticks in either form are deleted, no record is, and the last tick stays; readers and the next offset see only gaps."""
+    clock = ManualClock(DAY)
+    with SqliteLog(path, clock=clock) as log:
+        log.create({"t": 2})
+        ticks = [tick(), Outgoing("t", 0, None, FRAME_TICK)]
+        full = Outgoing("t", 0, None, encode(pack([Reading("main/d", 1, 1, 0, {"a": 1.0})], 5)))
+        append_all(log, [*ticks, out(b"one"), full, *ticks, out(b"io.vorab.tick.v1"), *(tick(1) for _ in range(3))])
+        assert log.forget_ticks(clock.now() + 9 * MINUTE) == 0
+        clock.advance(5 * MINUTE)
+        append_all(log, [tick()])
+        assert log.forget_ticks(clock.now() + 6 * MINUTE) == 5
+        assert log.forget_ticks(clock.now() + 6 * MINUTE) == 0
+    with SqliteLog(path, clock=clock) as log:
+        assert [each.offset for each in log.read({("t", 0): 0})] == [2, 3, 5, 6, 7]
+        assert [each.offset for each in log.read({("t", 0): 4})] == [5, 6, 7]
+        assert [each.offset for each in log.read({("t", 1): 0})] == [2]
+        assert log.forget_ticks(clock.now() + 20 * MINUTE) == 1
+        append_all(log, [tick(), tick(1)])
+        assert [each.offset for each in log.read({("t", 0): 0, ("t", 1): 0})] == [2, 3, 6, 7, 8, 2, 3]
+
+
+def test_deleting_every_old_tick_would_be_noticed(path: Path) -> None:
+    """Known bad: without the last tick a partition of ticks alone begins at offset 0 again after it was reopened."""
+    clock = ManualClock(DAY)
+    with SqliteLog(path, clock=clock) as log:
+        log.create({"t": 1})
+        append_all(log, [tick(), tick()])
+        log.forget_ticks(clock.now() + 20 * MINUTE)
+        assert log.ends("t") == {0: 2}
+
+        def all_of_them(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM records")
+
+        log._writing().call(all_of_them)
+    with SqliteLog(path, clock=clock) as log:
+        assert log.ends("t") == {0: 0}
