@@ -53,7 +53,7 @@ class Loop:
         self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         self._reply_ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         wanted = [Subscription(name, retained=kind == "status") for name, kind in topic_map.filters]
-        self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen)
+        self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen, clock)
         self._client = self._link.client
         self._results: deque[tuple[int, BaseException | None]] = deque()
         self._brought: deque[tuple[Record, bool]] = deque()
@@ -72,7 +72,7 @@ class Loop:
     @property
     def mqtt_trouble(self) -> str | None:
         """Why messages cannot arrive, or None."""
-        return None if self._link.listening else self._link.trouble
+        return self._link.why_not
 
     @property
     def log_trouble(self) -> str | None:

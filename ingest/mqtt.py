@@ -26,6 +26,8 @@ READ_BYTES: Final = 1 << 18
 LARGEST_PACKET: Final = 1 << 20
 """What MQTT 5 brokers are told not to exceed; a payload between the limit and this is refused with its reason instead of vanishing."""
 
+TAKEN_OVER: Final = 0x8E
+
 
 class Subscription(NamedTuple):
     """One filter and how retained messages come with it."""
@@ -42,7 +44,8 @@ class Events(NamedTuple):
     """With whether the broker still had the session."""
     subscribed: Callable[[Sequence[str]], None]
     """With the filters the broker refused."""
-    disconnected: Callable[[str], None]
+    disconnected: Callable[[str, bool], None]
+    """With why, and whether another client with the same id took the session (only MQTT 5 brokers say so)."""
 
 
 class BulkClient(paho.Client):
@@ -98,7 +101,7 @@ class BulkClient(paho.Client):
 
     def _connected(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            self.events.disconnected(f"the broker refused the connection: {reason}")
+            self.events.disconnected(f"the broker refused the connection: {reason}", False)  # noqa: FBT003 - a callback
             return
         if self.subscriptions:
             self._ask_for_messages()
@@ -123,7 +126,7 @@ class BulkClient(paho.Client):
         self.events.subscribed([wanted.filter for wanted, reason in pairs if reason.is_failure])
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self.events.disconnected(str(reason))
+        self.events.disconnected(str(reason), reason.value == TAKEN_OVER)
 
     # ------------------------------------------------------------------------------------------- reading
 
