@@ -11,10 +11,11 @@ import math
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-from ingest.topicmap import ID, PREFIX
+from ingest.topicmap import PREFIX
 from vorab import ids
 from vorab.clock import HOUR, SECOND, Micros, iso
 from vorab.records import Action, Reply, ReplyStatus
+from vorab.topics import ID
 
 LOOK_BACK: Final[Micros] = HOUR
 """Actions live for minutes; one that was decided longer ago than this has been given up by its case."""

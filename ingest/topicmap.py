@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from vorab.errors import ConfigError, Reason, Rejected
 from vorab.settings import TopicMapEntry
-from vorab.topics import DEFAULT_TENANT, RECORDED_TENANT, key_of, partition_of
+from vorab.topics import DEFAULT_TENANT, ID, RECORDED_TENANT, key_of, partition_of
 
 Kind = Literal["telemetry", "status", "reply", "ignore"]
 
@@ -30,8 +30,6 @@ DEFAULTS: Final = (
     TopicMapEntry(filter="recorded/{device}/telemetry", time="recorded"),
 )
 
-# No `/`, `+`, `#`, `$` or space: an id can never widen a subscription, an access rule or a file name.
-ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
 _CAPTURE: Final = re.compile(r"\{([a-z]+)\}")
 _CAPTURES: Final = frozenset({"tenant", "device", "name"})
 

@@ -27,8 +27,8 @@ from vorab.records import Customer, Device
 
 MAX_BODY: Final = 16 * 1024 * 1024
 
-Registry = Callable[[Sequence[Customer | Device], Sequence[str]], None]
-"""Writes registry entries, and takes customers (keys) out, on the log; returns when the log has them."""
+Registry = Callable[[Sequence[Customer | Device], Sequence[str], Sequence[str]], None]
+"""Writes registry entries, and takes customers, then devices (keys) out, on the log; returns when the log has them."""
 
 
 class PeopleServer:
@@ -102,7 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._body()
             entries: list[Customer | Device] = [Customer.model_validate(values) for values in body.get("customers", ())]
             entries += [Device.model_validate(values) for values in body.get("devices", ())]
-            type(self).registry(entries, [str(key) for key in body.get("gone", ())])
+            gone, removed = ([str(key) for key in body.get(name, ())] for name in ("gone", "removed"))
+            type(self).registry(entries, gone, removed)
             return 200, {"records": len(entries)}
         return 404, None
 

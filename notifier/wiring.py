@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -78,15 +79,16 @@ def options_of(settings: Settings) -> Options:
     )
 
 
-def write_registry(log: EventLog, settings: Settings, entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
-    """Registry entries to the log, and customers (keys) out of it; raises Unavailable."""
+def write_registry(
+    log: EventLog, settings: Settings, entries: Sequence[Customer | Device], gone: Sequence[str] = (), removed: Sequence[str] = ()
+) -> None:
+    """Registry entries to the log, customers (`gone`) and devices (`removed`) out of it, by key; raises Unavailable."""
     recorded, found = settings.topics.recorded_partitions, []
     for record in entries:
         key, value, headers = to_wire(record, "urn:vorab:registry")
         found.append(Outgoing(record.TOPIC, partition_of(record.key, log.partitions(record.TOPIC), recorded), key, value, headers))
-    for name in gone:
-        partition = partition_of(name, log.partitions(topics.CUSTOMERS), recorded)
-        found.append(Outgoing(topics.CUSTOMERS, partition, name.encode(), None))
+    for topic, name in [*((topics.CUSTOMERS, name) for name in gone), *((topics.DEVICES, name) for name in removed)]:
+        found.append(Outgoing(topic, partition_of(name, log.partitions(topic), recorded), name.encode(), None))
     append_all(log, found)
 
 
@@ -144,7 +146,7 @@ class Service:
         self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url)
         if settings.notifier.people:
             import_people(self.people, Path(settings.notifier.people))
-        self._server = PeopleServer(self.people, lambda entries, gone: write_registry(log, settings, entries, gone), announcement(settings))
+        self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings))
 
     def start(self) -> None:
         """Work, and let others write people."""

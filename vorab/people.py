@@ -107,12 +107,19 @@ class PeopleClient:
         answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
         return any(answer is not None for answer in answers)
 
-    def register(self, customers: Iterable[Customer] = (), devices: Iterable[Device] = (), gone: Iterable[str] = ()) -> None:
-        """Write registry entries to the log through a notifier, and take customers (keys) out; raises Unavailable."""
+    def register(
+        self,
+        customers: Iterable[Customer] = (),
+        devices: Iterable[Device] = (),
+        gone: Iterable[str] = (),
+        removed: Iterable[str] = (),
+    ) -> None:
+        """Write registry entries to the log through a notifier, take customers (`gone`) and devices (`removed`) out; raises Unavailable."""
         body = {
             "customers": [entry.model_dump(mode="json") for entry in customers],
             "devices": [entry.model_dump(mode="json") for entry in devices],
             "gone": list(gone),
+            "removed": list(removed),
         }
         self._call(self._endpoints[0], "PUT", RECORDS, body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -9,6 +10,11 @@ from typing import Final
 DEFAULT_TENANT: Final = "main"
 RECORDED_TENANT: Final = "recorded"
 """Devices that live in recorded time; they have partitions of their own, because a partition has one `now`."""
+
+
+# No `/`, `+`, `#`, `$` or space: an id can never widen a subscription, an access rule or a file name.
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}")
+"""What a device, tenant, customer or action may be called."""
 
 
 class Keyed(StrEnum):

@@ -43,7 +43,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "desk": Entry("vorab.cli.desk", "desk", "Console, API and customer page.", STAGES),
     "topics": Entry("vorab.cli.topics", "topics", "Create and check the topics of the log.", STAGES),
     "rules": Entry("vorab.cli.rules", "app", "Check rules.", WORK),
-    "devices": Entry("vorab.cli.devices", "app", "Import, export and show devices.", WORK),
+    "devices": Entry("vorab.cli.devices", "app", "Import, export, show and remove devices.", WORK),
     "customers": Entry("vorab.cli.customers", "app", "Import, export, show and erase customers.", WORK),
     "simulate": Entry("vorab.cli.simulate", "simulate", "Publish simulated devices over MQTT.", WORK),
     "replay": Entry("vorab.cli.simulate", "replay", "Publish a recorded CSV file over MQTT.", WORK),

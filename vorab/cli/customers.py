@@ -6,21 +6,41 @@ The registry's part (language, preferences, consents) goes to the log; names and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from pydantic import ValidationError
 
-from vorab.cli.registry_files import FORMATS, Row, mapping, read_rows, truth, unknown, words, write_rows
+from vorab.cli.registry_files import (
+    FORMATS,
+    Mistakes,
+    Row,
+    count,
+    entries_of,
+    invalid,
+    mapping,
+    read_rows,
+    say_notes,
+    truth,
+    unknown,
+    words,
+    write_rows,
+)
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 from vorab.people import Person
-from vorab.records import Customer, Purpose
-from vorab.topics import CUSTOMERS, DEFAULT_TENANT, key_of
+from vorab.records import Channel, Customer, Purpose
+from vorab.topics import CUSTOMERS, DEFAULT_TENANT, ID, key_of
 
 PERSONAL: Final = ("name", "mail", "email", "phone")
 _REGISTRY: Final = tuple(name for name in Customer.model_fields if name not in {"id", "at"})
+_KNOWN: Final = ("customer", "tenant", *PERSONAL, *(name for name in _REGISTRY if name not in {"customer", "tenant"}))
+
+_ID_HINT: Final = (
+    "a random id such as c-5f3a9c, of letters, digits and . _ : ~ -; it appears in the log, so it is never a name or an address"
+)
+Wrong = tuple[str, str, str]
+"""Key, what is wrong with it, what would be right."""
 
 Config = Annotated[Path | None, typer.Option(help="Settings file.", show_default="vorab.toml")]
 Log = Annotated[str | None, typer.Option(help="sqlite:///PATH or kafka://HOST:PORT.", show_default="the setting log")]
@@ -48,16 +68,17 @@ def import_(
 
     found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
     with access(found) as to:
-        rows = [customer_of(row, file, to.now) for row in read_rows(file)]
-        _only_once((customer.key for customer, _ in rows), file)
+        rows = entries_of(read_rows(file, _KNOWN), lambda row: customer_of(row, file, to.now), lambda entry: entry[0].key, file)
         # People first: a customer whom a message may go to at once has a way to be reached.
         to.people.put(person for _, person in rows)
         to.write([customer for customer, _ in rows])
     reached = sum(1 for _, person in rows if person.mail)
+    notes = [f"{c.customer} likes mail but has no address" for c, person in rows if Channel.MAIL in c.channels and not person.mail]
     if as_json:
-        typer.echo(json.dumps({"customers": len(rows), "with_mail": reached}))
+        typer.echo(json.dumps({"customers": len(rows), "with_mail": reached, "notes": notes}))
     else:
-        typer.echo(f"{len(rows)} customers imported, {reached} of them with a mail address")
+        say_notes(notes)
+        typer.echo(f"{count(len(rows), 'customer')} imported, {reached} of them with a mail address")
 
 
 @app.command()
@@ -133,59 +154,66 @@ def erase(
     Example: vorab customers erase c-5f3a9c
     """
     from vorab import settings
-    from vorab.cli.registry import access, full_key
+    from vorab.cli.registry import access, full_key, latest
 
     found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
     key = full_key(customer)
     with access(found) as to:
-        gone = to.people.erase(key)
-        to.write([], [key])
+        gone, known = to.people.erase(key), key in latest(found, CUSTOMERS)
+        if known or gone:
+            to.write([], [key])
     if as_json:
-        typer.echo(json.dumps({"customer": key, "person_erased": gone}))
+        typer.echo(json.dumps({"customer": key, "person_erased": gone, "entry_removed": known}))
+    elif not gone and not known:
+        typer.echo(f"there is no customer {key}, and nothing was erased\n  `vorab customers export` lists all", err=True)
     elif gone:
         typer.echo(f"{key} is forgotten: name, contact points and kept messages are erased, the registry entry is taken out")
     else:
-        typer.echo(f"nobody stood behind {key}; the registry entry, if there was one, is taken out")
-    raise typer.Exit(EXIT_OK)
+        typer.echo(f"nobody stood behind {key}; the registry entry is taken out")
+    raise typer.Exit(EXIT_OK if gone or known else EXIT_PROBLEMS)
 
 
 def customer_of(row: Row, file: Path, at: int) -> tuple[Customer, Person]:
     """The two halves of a row, `at` the time of the import (µs).
 
     Raises:
-        ConfigError: an unknown key or a wrong value, with file and place.
+        Mistakes: unknown keys and wrong values, with file and place.
     """
-    unknown(row, ["customer", "tenant", *PERSONAL, *(name for name in _REGISTRY if name not in {"customer", "tenant"})], file)
+    from notifier.mail import valid_address
+
+    wrong = unknown(row, _KNOWN, file)
+
+    def say(key: str, what: str, hint: str) -> None:
+        wrong.append(ConfigError(what, file=str(file), line=row.place, key=key, hint=hint))
+
     values: dict[str, Any] = {name: value for name, value in row.values.items() if name in _REGISTRY}
     name, tenant = str(values.get("customer", "")), str(values.get("tenant", DEFAULT_TENANT))
-    if not name or "/" in name or "@" in name:
-        raise ConfigError(
-            f"customer {name!r}",
-            file=str(file),
-            line=row.place,
-            key="customer",
-            hint="a random id such as c-5f3a9c; it appears in the log, so it is never a name or an address",
-        )
+    if not ID.fullmatch(name):
+        say("customer", f"customer {name!r}", _ID_HINT)
+    if not ID.fullmatch(tenant):
+        say("tenant", f"tenant {tenant!r}", "letters, digits and . _ : ~ -, at most 128")
     if "channels" in values:
         values["channels"] = words(values["channels"])
     if "purposes" in values:
         values["purposes"] = _purposes(values["purposes"])
-    for flag in ("tell_healed",):
-        values[flag] = truth(values.get(flag, False))
-    key = key_of(tenant, name)
-    try:
-        customer = Customer.model_validate({**values, "id": key, "customer": name, "tenant": tenant, "at": at})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ConfigError(first["msg"], file=str(file), line=row.place, key=".".join(map(str, first["loc"]))) from None
-    _check(customer, row, file)
-    person = {part: row.values.get(part) for part in PERSONAL}
-    mail = str(person["mail"] or person["email"] or "").strip()
-    from notifier.mail import valid_address
-
+    if "tell_healed" in values:
+        values["tell_healed"] = truth(values["tell_healed"])
+    for key, what, hint in _wrong_words(values):
+        say(key, what, hint)
+        values.pop(key)
+    mail = str(row.values.get("mail") or row.values.get("email") or "").strip()
     if mail and not valid_address(mail):
-        raise ConfigError("not a mail address", file=str(file), line=row.place, key="mail", hint="one plain address: name@example.org")
-    return customer, Person(key, str(person["name"] or "").strip(), mail, str(person["phone"] or "").strip())
+        say("mail", "not a mail address", "one plain address: name@example.org")
+    key = key_of(tenant, name or "-")
+    try:
+        customer = Customer.model_validate({**values, "id": key, "customer": name or "-", "tenant": tenant, "at": at})
+    except ValidationError as error:
+        raise Mistakes([*wrong, invalid(error, row, file)]) from None
+    for key, what, hint in _impossible(customer):
+        say(key, what, hint)
+    if wrong:
+        raise Mistakes(wrong)
+    return customer, Person(customer.key, str(row.values.get("name") or "").strip(), mail, str(row.values.get("phone") or "").strip())
 
 
 def plain(customer: Customer | None, person: Person | None) -> dict[str, Any]:
@@ -209,27 +237,40 @@ def _purposes(value: object) -> object:
     return {**{purpose.value: purpose.value in agreed for purpose in Purpose}, **dict.fromkeys(agreed, True)}
 
 
-def _check(customer: Customer, row: Row, file: Path) -> None:
-    """What a record takes as text but nobody could act on."""
+def _wrong_words(values: dict[str, Any]) -> list[Wrong]:
+    """Key, mistake and what would be right, for words the record does not take."""
+    wrong: list[Wrong] = []
+    channels, purposes = [each.value for each in Channel], [each.value for each in Purpose]
+    if unknown_ways := [word for word in values.get("channels", ()) if word not in channels]:
+        wrong.append(("channels", f"no channel {unknown_ways[0]!r}", f"one or more of {', '.join(channels)}, the favourite first"))
+    agreed = values.get("purposes", {})
+    if not isinstance(agreed, dict) or any(name not in purposes or not isinstance(yes, bool) for name, yes in agreed.items()):
+        shown = agreed if not isinstance(agreed, dict) else next((n for n, y in agreed.items() if n not in purposes), "")
+        what = f"no purpose {shown!r}" if shown else "a purpose is agreed to or not: yes or no"
+        wrong.append(("purposes", what, f"the purposes agreed to, of {', '.join(purposes)}; or service=yes advertising=no"))
+    if not isinstance(values.get("tell_healed", False), bool):
+        wrong.append(("tell_healed", f"{values['tell_healed']!r} is neither yes nor no", "yes or no"))
+    return wrong
+
+
+def _impossible(customer: Customer) -> list[Wrong]:
+    """Key, mistake and what would be right, for what a record takes as text but nobody could act on."""
     from datetime import time
     from zoneinfo import ZoneInfo
 
+    from vorab.words import LANGUAGES
+
+    wrong: list[Wrong] = []
+    if customer.language.lower().replace("_", "-").partition("-")[0] not in LANGUAGES:
+        wrong.append(("language", f"no messages in the language {customer.language!r}", f"one of {', '.join(LANGUAGES)}"))
     try:
         ZoneInfo(customer.time_zone)
     except (KeyError, ValueError, OSError):
-        hint = "for example Europe/Berlin"
-        raise ConfigError(f"no time zone {customer.time_zone!r}", file=str(file), line=row.place, key="time_zone", hint=hint) from None
+        wrong.append(("time_zone", f"no time zone {customer.time_zone!r}", "for example Europe/Berlin"))
     for name in ("quiet_from", "quiet_until"):
         text = getattr(customer, name)
         try:
             time.fromisoformat(text)
         except ValueError:
-            raise ConfigError(f"no time of day {text!r}", file=str(file), line=row.place, key=name, hint="for example 22:00") from None
-
-
-def _only_once(keys: Iterable[str], file: Path) -> None:
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen:
-            raise ConfigError(f"{key} stands there twice", file=str(file), key="customer")
-        seen.add(key)
+            wrong.append((name, f"no time of day {text!r}", "for example 22:00"))
+    return wrong

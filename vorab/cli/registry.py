@@ -18,9 +18,9 @@ from vorab.settings import Settings
 
 
 class Writes(Protocol):
-    """Writes registry entries, and takes customers (keys) out."""
+    """Writes registry entries, and takes customers (`gone`) and devices (`removed`) out, by key."""
 
-    def __call__(self, entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+    def __call__(self, entries: Sequence[Customer | Device], gone: Sequence[str] = (), removed: Sequence[str] = ()) -> None:
         """Returns when the log has them; raises Unavailable."""
 
 
@@ -44,9 +44,9 @@ def access(settings: Settings) -> Iterator[Access]:
     client = running(settings)
     if client is not None:
 
-        def through(entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+        def through(entries: Sequence[Customer | Device], gone: Sequence[str] = (), removed: Sequence[str] = ()) -> None:
             customers = [entry for entry in entries if isinstance(entry, Customer)]
-            client.register(customers, [entry for entry in entries if isinstance(entry, Device)], gone)
+            client.register(customers, [entry for entry in entries if isinstance(entry, Device)], gone, removed)
 
         yield Access(client, through, now)
         return
@@ -54,10 +54,10 @@ def access(settings: Settings) -> Iterator[Access]:
         people = stack.enter_context(_people(settings))
         log = stack.enter_context(_log(settings))
 
-        def direct(entries: Sequence[Customer | Device], gone: Sequence[str] = ()) -> None:
+        def direct(entries: Sequence[Customer | Device], gone: Sequence[str] = (), removed: Sequence[str] = ()) -> None:
             from notifier.wiring import write_registry
 
-            write_registry(log, settings, entries, gone)
+            write_registry(log, settings, entries, gone, removed)
 
         yield Access(people, direct, now)
 

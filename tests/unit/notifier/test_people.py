@@ -23,6 +23,9 @@ from vorab.records import Customer, Device
 ERIKA = Person("main/c-1", "Erika Muster", "erika@example.org", "+49 30 1")
 BOB = Person("main/c-2", "Bob", "bob@example.org")
 
+Written = tuple[list[Customer | Device], list[str], list[str]]
+"""Entries, customers taken out, devices taken out."""
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[PeopleStore]:
@@ -33,17 +36,17 @@ def store(tmp_path: Path) -> Iterator[PeopleStore]:
 
 
 @pytest.fixture
-def written() -> list[tuple[list[Customer | Device], list[str]]]:
+def written() -> list[Written]:
     """What was written to the registry."""
     return []
 
 
 @pytest.fixture
-def served(store: PeopleStore, tmp_path: Path, written: list[tuple[list[Customer | Device], list[str]]]) -> Iterator[PeopleClient]:
+def served(store: PeopleStore, tmp_path: Path, written: list[Written]) -> Iterator[PeopleClient]:
     """The store behind HTTP, and a client that found it."""
 
-    def registry(entries: Sequence[Customer | Device], gone: Sequence[str]) -> None:
-        written.append((list(entries), list(gone)))
+    def registry(entries: Sequence[Customer | Device], gone: Sequence[str], removed: Sequence[str]) -> None:
+        written.append((list(entries), list(gone), list(removed)))
 
     server = PeopleServer(store, registry, tmp_path / "notifier.json")
     server.start()
@@ -65,7 +68,7 @@ def test_people_are_written_replaced_listed_and_forgotten(store: PeopleStore) ->
     assert store.get("main/c-1") is None
 
 
-def test_the_same_through_http(served: PeopleClient, written: list[tuple[list[Customer | Device], list[str]]]) -> None:
+def test_the_same_through_http(served: PeopleClient, written: list[Written]) -> None:
     """Another process sees no difference."""
     served.put([ERIKA, BOB])
     assert served.get("main/c-1") == ERIKA
@@ -74,8 +77,8 @@ def test_the_same_through_http(served: PeopleClient, written: list[tuple[list[Cu
     assert served.erase("main/c-2")
     assert not served.erase("main/c-2")
     pump = Device(id="main/pump-1", device="pump-1", at=1)
-    served.register([customer()], [pump], ["main/c-2"])
-    assert written == [([customer(), pump], ["main/c-2"])]
+    served.register([customer()], [pump], ["main/c-2"], ["main/pump-2"])
+    assert written == [([customer(), pump], ["main/c-2"], ["main/pump-2"])]
 
 
 def test_without_the_token_nothing_is_told(served: PeopleClient, tmp_path: Path) -> None:

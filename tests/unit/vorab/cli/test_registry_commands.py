@@ -117,7 +117,7 @@ def test_devices_come_out_as_they_went_in(state: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "name", "text", "says"),
     [
-        ("customers", "in.csv", "customer,nmae\nc-1,Erika\n", r"unknown key nmae[\s\S]*in\.csv:2[\s\S]*did you mean name\?"),
+        ("customers", "in.csv", "customer,nmae\nc-1,Erika\n", r"unknown key nmae[\s\S]*in\.csv:1[\s\S]*did you mean name\?"),
         ("customers", "in.csv", "customer,mail\nc-1,nobody\n", r"not a mail address[\s\S]*in\.csv:2 \[mail\]"),
         ("customers", "in.csv", "customer\nerika@example.org\n", r"never a name or an address"),
         ("customers", "in.csv", "customer,time_zone\nc-1,Mars\n", r"no time zone 'Mars'"),
@@ -127,7 +127,29 @@ def test_devices_come_out_as_they_went_in(state: Path) -> None:
         ("customers", "in.yaml", "customer: c-1\n", r"no list"),
         ("customers", "in.json", "[{", r"not valid JSON"),
         ("customers", "in.txt", "", r"ends in"),
-        ("customers", "missing.yaml", "", r"cannot be read"),
+        ("customers", "missing.yaml", "", r"cannot be read[\s\S]*at .*missing\.yaml\n  name an existing file"),
+        ("customers", "in.csv", "customer;name\nc-1;Erika\n", r"semicolons[\s\S]*in\.csv:1\n  separate"),
+        ("customers", "in.csv", "name\nErika\n", r"no column customer[\s\S]*in\.csv:1"),
+        ("customers", "in.csv", "customer,name\nc-1,Muster, Erika\n", r"more cells[\s\S]*in\.csv:2"),
+        ("customers", "in.csv", "customer,language\nc-1,fr\n", r"language 'fr'[\s\S]*in\.csv:2 \[language\]\n  one of"),
+        (
+            "customers",
+            "in.csv",
+            "customer,channels\nc-1,pigeon\n",
+            r"no channel 'pigeon'[\s\S]*in\.csv:2 \[channels\]\n  one or more of mail",
+        ),
+        ("customers", "in.csv", "customer,purposes\nc-1,love\n", r"no purpose 'love'[\s\S]*in\.csv:2 \[purposes\]\n  the purposes"),
+        ("customers", "in.csv", "customer,purposes\nc-1,service=maybe\n", r"yes or no[\s\S]*in\.csv:2 \[purposes\]\n"),
+        (
+            "customers",
+            "in.csv",
+            "customer,tell_healed\nc-1,perhaps\n",
+            r"'perhaps' is neither[\s\S]*in\.csv:2 \[tell_healed\]\n  yes or no",
+        ),
+        ("customers", "in.yaml", "- {customer: c-1}\n- {customer: c 2}\n", r"customer 'c 2'[\s\S]*in\.yaml:2"),
+        ("customers", "in.yaml", "- {customer: [}\n", r"not valid YAML[\s\S]*in\.yaml:1\n"),
+        ("devices", "in.csv", "device\nb 1\n", r"device 'b 1'[\s\S]*in\.csv:2 \[device\]\n  the id the device has on MQTT"),
+        ("devices", "in.csv", "device,tenant\nb,a/b\n", r"tenant 'a/b'"),
         ("devices", "in.yaml", "- {model: pump}\n", r"the id the device has"),
         ("devices", "in.yaml", "- {device: p, limits: {a: high}}\n", r"limits"),
         ("devices", "in.yaml", "- {device: p, remote_repair: perhaps}\n", r"remote_repair"),
@@ -142,6 +164,43 @@ def test_a_mistake_is_named_and_nothing_is_written(state: Path, command: str, na
     with pytest.raises(ConfigError, match=says):
         run(command, "import", file)
     assert json.loads(ok(command, "export", "--format", "json")) == []
+
+
+def test_all_mistakes_of_an_import_are_told_at_once(state: Path) -> None:
+    """Who corrects a file reads it once: every row's mistakes, each with its line and what would be right."""
+    rows = put(state, "in.csv", "device,limits,remote_repair\nb 1,a=high,\np-2,,perhaps\np-3,,\np-3,,\n")
+    with pytest.raises(ConfigError) as told:
+        run("devices", "import", rows)
+    said = str(told.value)
+    assert [f"in.csv:{line}" in said for line in range(1, 6)] == [False, True, True, False, True]
+    assert "device 'b 1'" in said
+    assert said.endswith("4 mistakes; nothing was imported")
+
+
+def test_what_is_no_mistake_but_worth_knowing_is_noted(state: Path) -> None:
+    """A customer without the address they like, a device of a customer nobody knows."""
+    told = run("customers", "import", put(state, "in.csv", "customer,mail\nc-1,erika@example.org\nc-9,\n"))
+    assert "note: c-9 likes mail but has no address" in told.output
+    assert "c-1 likes" not in told.output
+    told = run("devices", "import", put(state, "in.yaml", "- {device: p-1, customer: c-1}\n- {device: p-2, customer: c-2}\n"))
+    assert "note: p-2 names the customer c-2" in told.output
+    assert "p-1 names" not in told.output
+
+
+def test_nobody_cannot_be_erased(state: Path) -> None:
+    """A mistyped name must not look like a customer forgotten."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    told = run("customers", "erase", "nobody")
+    assert told.exit_code == 1
+    assert "there is no customer main/nobody" in told.output
+
+
+def test_a_removed_device_is_gone(state: Path) -> None:
+    """From the registry, as a record without value; what is not there cannot be removed."""
+    ok("devices", "import", put(state, "in.yaml", DEVICES_YAML))
+    assert "taken out" in ok("devices", "remove", "pump-2")
+    assert [row["device"] for row in json.loads(ok("devices", "export", "--format", "json"))] == ["pump-1", "pump-3"]
+    assert run("devices", "remove", "pump-2").exit_code == 1
 
 
 def test_a_running_notifier_is_asked_to_write(state: Path) -> None:
@@ -161,6 +220,8 @@ def test_a_running_notifier_is_asked_to_write(state: Path) -> None:
             assert "3 devices imported" in ok("devices", "import", put(state, "in.yaml", DEVICES_YAML))
             assert service.people.get("main/c-1") == Person("main/c-1", "Erika Muster", "erika@example.org", "+49 30 1")
             assert json.loads(ok("customers", "show", "c-1", "--json"))["language"] == "de"
+            ok("devices", "remove", "pump-3")
+            assert run("devices", "show", "pump-3").exit_code == 1
             ok("customers", "erase", "c-1")
             assert service.people.get("main/c-1") is None
         finally:
