@@ -30,6 +30,8 @@ from vorab.testing import crashpoint
 
 MAX_PENDING: Final = 5_000
 """Outputs in flight that make a step wait for their confirmation."""
+SET_BACK_EVERY: Final = 5
+"""After so many nudges, reading that was set back in vain is set back again."""
 QUIET_FACTOR: Final = 5
 """Where nothing but ticks came, checkpoints are so many times rarer."""
 
@@ -67,6 +69,7 @@ class Crew:
         self._gating = [layout.name(each.topic) for each in kind.inputs if each.gating]
         self._seats: dict[int, _Seat] = {}
         self._generation: int | None = None
+        self._nudges = 0
         self._stepping = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._pending: list[asyncio.Future[Any]] = []
@@ -114,8 +117,19 @@ class Crew:
             for partition, seat in self._seats.items():
                 if any(seat.instance.waiting.values()) and await self._work(partition, seat):
                     by_arrival.append(partition)
+            self._nudges += 1
+            if self._nudges % SET_BACK_EVERY == 0:
+                await self._set_back_again()
         if by_arrival:
             await self.checkpoint(by_arrival)
+
+    async def _set_back_again(self) -> None:
+        # Faust notes down how far it has read after it has handed a record over. Where that comes after the seek, or more of the same
+        # fetch follows, it drops what the seek brings as read before, and only saying it again helps.
+        for partition, seat in self._seats.items():
+            for topic, offset in seat.rewound.items():
+                log.warning("reading is set back again", topic=topic, partition=partition, to=offset)
+                await self.app.consumer.seek(TP(topic, partition), offset)
 
     async def _work(self, partition: int, seat: _Seat) -> bool:
         worked = seat.instance.work(functools.partial(self._caught_up, partition, seat))

@@ -25,7 +25,7 @@ PACE_S: Final = 0.8
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(480)
 def test_every_stage_killed_at_random_and_inside_sends(
     tmp_path: Path, new_mosquitto: NewMosquitto, new_kafka: NewKafka, smtp_sink: SmtpSink
 ) -> None:
@@ -56,7 +56,7 @@ def test_every_stage_killed_at_random_and_inside_sends(
                 inside |= sends_under_way(house)
             say(f"{name} killed at step {player.step}, {len(inside)} sends cut off so far")
             house.launch(name)
-        house.wait_for(lambda: player.ended, "the story being told", timeout_s=120)
+        house.wait_for(lambda: player.ended, "the story being told", timeout_s=150)
         house.settle(STORY.ends, timeout_s=90)
         stormy = night_of(house)
         states = house.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])

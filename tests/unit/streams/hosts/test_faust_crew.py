@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.hosts.faust_crew import Crew
+from streams.hosts.faust_crew import SET_BACK_EVERY, Crew
 from streams.hosts.faust_watch import Progress
 from streams.hosts.instance import Layout
 from streams.hosts.registry import Tables
@@ -229,6 +229,25 @@ def test_missing_records_are_read_again_and_deleted_ones_are_reported() -> None:
         await crew.take(event(fake, outgoing(symptom("d", 7, 10 * SECOND), PARTITION), 7))
         assert fake.seeks == [(S, 0)]
         assert crew.taken[S, PARTITION] == 8
+
+    run(story())
+
+
+def test_reading_that_was_set_back_in_vain_is_set_back_again() -> None:
+    """Faust may drop what the first seek brings; it is repeated until the record that comes next is there, and not longer."""
+
+    async def story() -> None:
+        fake = Fake()
+        crew = crew_on(fake)
+        await crew.ready()
+        await crew.take(event(fake, outgoing(symptom("d", 2, 10 * SECOND), PARTITION), 2))
+        for _ in range(SET_BACK_EVERY):
+            await crew.nudge()
+        assert fake.seeks == [(S, 0)] * 2
+        await crew.take(event(fake, outgoing(symptom("d", 0, 10 * SECOND), PARTITION), 0))
+        for _ in range(SET_BACK_EVERY):
+            await crew.nudge()
+        assert fake.seeks == [(S, 0)] * 2
 
     run(story())
 
