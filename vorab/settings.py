@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from vorab import topics
 from vorab.errors import ConfigError
@@ -126,6 +127,16 @@ class Desk(Section):
     base_url: str = Field("", description="Address customers reach the desk under; empty: host and port.")
     time_zone: str = Field("Europe/Berlin", description="Zone of the times the console shows.")
 
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            msg = f"there is no time zone {name!r}, write for example Europe/Berlin"
+            raise ValueError(msg) from None
+        return name
+
 
 class Service(Section):
     """What every process serves and logs."""
@@ -201,24 +212,18 @@ def table(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Setti
 
 
 def load(path: Path | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Settings from a file (default: `vorab.toml` here, if there is one), the environment, and `overrides` (dotted key to value).
+    """Settings from a file, the environment, and `overrides` (dotted key to value).
+
+    The file is by default the one VORAB_CONFIG names, else `vorab.toml` here, if there is one.
 
     Raises:
         ConfigError: unreadable file, unknown key or wrong value; names file and line.
     """
     environment = os.environ if env is None else env
-    file = path or Path(environment.get("VORAB_CONFIG", FILE))
-    text = ""
-    if file.exists():
-        text = file.read_text(encoding="utf-8")
-    elif path is not None:
-        msg = "there is no such settings file"
-        raise ConfigError(msg, file=str(file), hint="`vorab.example.toml` shows every setting")
-    try:
-        values: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+)", str(error))
-        raise ConfigError(f"not valid TOML: {error}", file=str(file), line=int(found[1]) if found else 0) from None
+    named = environment.get("VORAB_CONFIG", "")
+    file = path or Path(named or FILE)
+    text = _read(file, key="VORAB_CONFIG" if named and path is None else "") if path or named or file.exists() else ""
+    values = _parse(text, file)
     origin = _take_environment(values, environment)
     for key, value in (overrides or {}).items():
         if value is not None:
@@ -228,6 +233,29 @@ def load(path: Path | None = None, env: Mapping[str, str] | None = None, overrid
         return Settings.model_validate(values)
     except ValidationError as error:
         raise _explain(error, file, text, origin) from None
+
+
+def _read(file: Path, key: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        msg = "there is no such settings file"
+        raise ConfigError(msg, file=str(file), key=key, hint="`vorab.example.toml` shows every setting") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"the settings file cannot be read: {why}", file=str(file), key=key, hint="name a file you may read") from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        place = re.search(r" \(at line (\d+), column (\d+)\)$", said)
+        # Without a place it is the end of the file that comes too early.
+        line = int(place[1]) if place else text.count("\n") + 1
+        hint = f"look at column {place[2]}; text stands in quotes" if place else "the file ends too early; is a quote or bracket open?"
+        raise ConfigError(f"not valid TOML: {said[: place.start()] if place else said}", file=str(file), line=line, hint=hint) from None
 
 
 def _take_environment(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
@@ -271,7 +299,10 @@ def _explain(error: ValidationError, file: Path, text: str, origin: Mapping[str,
         known = [row.key for row in table()]
         what, hint = f"unknown setting {key}", _nearest(key, known)
     else:
-        what, hint = f"setting {key}: {first['msg']}", next((row.about for row in table() if row.key == key), "")
+        what, hint = (
+            f"setting {key}: {first['msg'].removeprefix('Value error, ')}",
+            next((row.about for row in table() if row.key == key), ""),
+        )
     if key in origin:
         return ConfigError(what, file=origin[key], key=key, hint=hint)
     return ConfigError(what, file=str(file), line=line_of(text, loc), key=key, hint=hint)

@@ -16,11 +16,30 @@ def _load(tmp_path: Path, text: str, **env: str) -> settings.Settings:
     return settings.load(file, env)
 
 
-def test_without_a_file_the_defaults_hold() -> None:
+def test_without_a_file_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Vorab starts without being told anything."""
-    found = settings.load(None, {"VORAB_CONFIG": "/nowhere/vorab.toml"})
+    monkeypatch.chdir(tmp_path)
+    found = settings.load(None, {})
 
     assert (found.mode, found.mqtt.port, found.log_address) == (settings.Mode.LIVE, 1883, "sqlite:///var/log.db")
+
+
+def test_a_settings_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    """Whoever names a file means it: defaults instead of it would be another installation."""
+    for name in ("nowhere.toml", "."):
+        with pytest.raises(ConfigError, match="VORAB_CONFIG"):
+            settings.load(None, {"VORAB_CONFIG": str(tmp_path / name)})
+    with pytest.raises(ConfigError, match="no such settings file"):
+        settings.load(tmp_path / "nowhere.toml", {})
+
+
+def test_toml_mistakes_name_their_line_once(tmp_path: Path) -> None:
+    """What, where, what to do."""
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, "[mqtt]\nhost = broker\n")
+    assert str(caught.value) == (
+        f"not valid TOML: Invalid value\n  at {tmp_path / 'vorab.toml'}:2\n  look at column 8; text stands in quotes"
+    )
 
 
 def test_the_environment_beats_the_file_and_the_command_line_beats_both(tmp_path: Path) -> None:
@@ -42,6 +61,7 @@ def test_the_environment_beats_the_file_and_the_command_line_beats_both(tmp_path
         ("\n\n[mqt]\nport = 1\n", 3, "unknown setting mqt"),
         ("[[ingest.topic_map]]\nfilter = 'a'\n[[ingest.topic_map]]\nfilter = 'b'\ntimes = 'x'\n", 5, "topic_map.1.times"),
         ("mode = \n", 1, "not valid TOML"),
+        ("[desk]\nport = 1\ntime_zone = 'Mars/Olympus'\n", 3, "no time zone 'Mars/Olympus'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
