@@ -11,7 +11,8 @@ from typing import Final, Self
 from vorab.clock import Clock, Micros, SystemClock
 from vorab.errors import ConfigError
 from vorab.log import Confirmed, Entry, Outgoing, Position
-from vorab.log.sqlite_file import MAX_PARTITIONS, MAX_TOPICS, OFFSETS, lock, open_reader, open_writer, place, unpack_headers
+from vorab.log.sqlite_file import MAX_PARTITIONS, MAX_TOPICS, lock, open_writer
+from vorab.log.sqlite_read import Readers
 from vorab.log.sqlite_retention import TICKS_KEPT, Ticks, enforce
 from vorab.log.sqlite_tail import Tail
 from vorab.log.sqlite_writer import OVERHEAD_BYTES, Heads, Job, Owner, Writer
@@ -19,8 +20,6 @@ from vorab.topics import TOPICS, Topic
 
 # How often a reader in another process than the writer looks for new records.
 POLL_S: Final = 0.02
-
-_READ: Final = "SELECT place, key, value, headers, appended_at FROM records WHERE place >= ? AND place <= ? ORDER BY place LIMIT ?"
 
 
 class SqliteLog:
@@ -39,8 +38,7 @@ class SqliteLog:
         """
         self.path = Path(path)
         self.read_only = read_only
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._file = Readers(self.path)
         self._news = threading.Condition()
         self.commits = 0
         """How often records were committed; see `wait`."""
@@ -90,8 +88,7 @@ class SqliteLog:
     @property
     def recorded_partitions(self) -> int:
         """How many partitions at the end of each topic are for recorded time, as `create` was told first; 0 if never."""
-        found = self._reader().execute("SELECT value FROM meta WHERE name = 'recorded_partitions'").fetchone()
-        return int(found[0]) if found else 0
+        return self._file.meta("recorded_partitions")
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has; raises ConfigError where there is no such topic."""
@@ -108,11 +105,10 @@ class SqliteLog:
 
     def _refresh(self) -> None:
         """Learn the topics of the file and where each partition ends; what is known already stays."""
-        db = self._reader() if self.read_only else self._db
-        for number, name, partitions in db.execute("SELECT id, name, partitions FROM topics").fetchall():
+        for number, name, partitions in self._file.topics():
             if name not in self._heads.next:
                 self._heads.topics[name] = number
-                self._heads.next[name] = [_end(db, number, partition) for partition in range(partitions)]
+                self._heads.next[name] = [self._file.end(number, partition) for partition in range(partitions)]
 
     # ------------------------------------------------------------------------------------------ writing
 
@@ -145,14 +141,7 @@ class SqliteLog:
 
     def load_state(self, processor: str, partition: int) -> tuple[dict[str, bytes], dict[str, int]]:
         """The blocks of state a processor saved for a partition, and the next offset per topic."""
-        db = self._reader()
-        db.execute("BEGIN")  # one snapshot for both
-        try:
-            blocks = db.execute("SELECT block, value FROM state WHERE processor = ? AND partition = ?", (processor, partition)).fetchall()
-            offsets = db.execute("SELECT topic, next FROM offsets WHERE processor = ? AND partition = ?", (processor, partition)).fetchall()
-        finally:
-            db.execute("COMMIT")
-        return dict(blocks), dict(offsets)
+        return self._file.state(processor, partition)
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until everything handed over so far is committed or has failed; raises Unavailable after the timeout."""
@@ -178,7 +167,7 @@ class SqliteLog:
         gone = 0
         for topic, number in list(self._heads.topics.items()):
             for partition in range(self.partitions(topic)):
-                gone += self._ticks.forget(self._reader(), self._writing().call, (number, partition), now - kept)
+                gone += self._ticks.forget(self._file.connection(), self._writing().call, (number, partition), now - kept)
         return gone
 
     def _check(self, record: Outgoing) -> None:
@@ -237,11 +226,10 @@ class SqliteLog:
         return behind
 
     def _poll(self, positions: Mapping[Position, int], wait_s: float) -> list[Position]:
-        db = self._reader()
         pause = threading.Event()
         seen = None
         for _ in range(max(1, round(wait_s / POLL_S))):
-            (version,) = db.execute("PRAGMA data_version").fetchone()
+            version = self._file.version()
             if version != seen and (behind := self._behind(positions)):
                 return behind
             seen = version
@@ -251,13 +239,7 @@ class SqliteLog:
     def _read_one(self, position: Position, offset: int, limit: int) -> list[Entry]:
         with self._news:
             remembered = self._tail.read(position, offset, limit)
-        if remembered is not None:
-            return remembered
-        topic, partition = position
-        number = self._heads.topics[topic]
-        first, last = place(number, partition, offset), place(number, partition, OFFSETS)
-        rows = self._reader().execute(_READ, (first, last, limit)).fetchall()
-        return [Entry(topic, partition, at & OFFSETS, key, value, unpack_headers(headers), when) for at, key, value, headers, when in rows]
+        return remembered if remembered is not None else self._file.read(position, self._heads.topics[position[0]], offset, limit)
 
     def ends(self, topic: str) -> Mapping[int, int]:
         """The next offset of each partition."""
@@ -272,27 +254,12 @@ class SqliteLog:
 
     def begins(self, topic: str) -> Mapping[int, int]:
         """The first offset still kept of each partition."""
-        number, ends = self._heads.topics[topic] if self._next(topic) else 0, self.ends(topic)
-        found = {}
-        for partition, end in ends.items():
-            first, last = place(number, partition, 0), place(number, partition, OFFSETS)
-            (at,) = self._reader().execute("SELECT min(place) FROM records WHERE place BETWEEN ? AND ?", (first, last)).fetchone()
-            found[partition] = end if at is None else at & OFFSETS
-        return found
+        return {partition: self._file.begin(self._heads.topics[topic], partition, end) for partition, end in self.ends(topic).items()}
 
     def _end(self, position: Position) -> int:
         topic, partition = position
         self._next(topic)
-        return _end(self._reader(), self._heads.topics[topic], partition)
-
-    def _reader(self) -> sqlite3.Connection:
-        """The read-only connection of the calling thread."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = open_reader(self.path)
-            with self._news:
-                self._readers.append(connection)
-        return connection
+        return self._file.end(self._heads.topics[topic], partition)
 
     # ----------------------------------------------------------------------------------------- the end
 
@@ -305,8 +272,7 @@ class SqliteLog:
             self._news.notify_all()
         if self._writer is not None:
             self._writer.close()
-        for connection in self._readers:
-            connection.close()
+        self._file.close()
         if not self.read_only:
             self._db.close()
             self._lock.close()
@@ -316,12 +282,6 @@ class SqliteLog:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _end(db: sqlite3.Connection, number: int, partition: int) -> int:
-    first, last = place(number, partition, 0), place(number, partition, OFFSETS)
-    (at,) = db.execute("SELECT max(place) FROM records WHERE place BETWEEN ? AND ?", (first, last)).fetchone()
-    return 0 if at is None else (at & OFFSETS) + 1
 
 
 def _same(what: str, found: int, wanted: int, path: Path, key: str) -> None:
