@@ -19,7 +19,7 @@ from ingest.packets import Arrivals, Extra
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
 from ingest.quick import Plain, quick
-from ingest.refusals import SOURCE, Note, Notes, rejection, source_of
+from ingest.refusals import SOURCE, News, Note, Notes, rejection, source_of
 from ingest.replies import reply
 from ingest.roster import FOREIGN, Roster
 from ingest.timing import settle
@@ -29,6 +29,7 @@ from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame, Reading, encode
 from vorab.log import Outgoing
+from vorab.records import Rejection
 
 FRAME_HEADERS: Final = (("content-type", cloudevents.FRAME),)
 _FRAME_BYTES: Final = 400_000
@@ -42,6 +43,8 @@ class Taken:
 
     records: list[Outgoing] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    news: list[Rejection] = field(default_factory=list)
+    """Refusals that the log of this process should mention."""
     counts: Counter[str] = field(default_factory=Counter)
     """Messages by what became of them."""
     reasons: Counter[str] = field(default_factory=Counter)
@@ -70,6 +73,7 @@ class Intake:
         self._roster = Roster(topic_map, plan)
         self._presence = PresenceBook()
         self._notes = Notes()
+        self._news = News()
 
     # ----------------------------------------------------------------------------------------------- a pass
 
@@ -185,6 +189,8 @@ class Intake:
         record = rejection(message.topic, message.payload, message.mid, why, message.received_at, route=route, size=message.extra.size)
         taken.records.append(_outgoing(record, partition))
         taken.reasons[why.reason] += 1
+        if self._news.first(record.device or record.source, why.reason, message.received_at, self.plan.speed):
+            taken.news.append(record)
         if route is not None and (note := self._notes.note(route, why, message.received_at, self.plan.speed)) is not None:
             taken.notes.append(note)
         return "rejected"

@@ -172,6 +172,8 @@ class Loop:
         for taken in passes:
             self._ticker.written(taken.framed, now)
             counting.taken(taken)
+            for refused in taken.news:
+                LOG.warning("refused", topic=refused.source, device=refused.device, reason=str(refused.reason), detail=refused.detail)
             for note in () if self._shadow else taken.notes:
                 self._client.publish(note.topic, note.payload, qos=0)
 

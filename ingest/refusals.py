@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from ingest.packets import HEAD_BYTES
 from ingest.topicmap import PREFIX, Route
 from vorab import ids
-from vorab.clock import SECOND, Micros
+from vorab.clock import HOUR, MINUTE, SECOND, Micros
 from vorab.errors import Rejected
 from vorab.records import Rejection
 
@@ -22,6 +22,7 @@ _MAX_DETAIL: Final = 500
 _QUIET_S: Final = 1.0
 """A device that sends nonsense all the time is told once a second: enough for its author, no second flood for the broker."""
 _REMEMBERED: Final = 10_000
+_LINES_A_MINUTE: Final = 20
 
 
 class Note(NamedTuple):
@@ -80,3 +81,28 @@ class Notes:
             self._told.popitem(last=False)
         body = json.dumps({"reason": str(why.reason), "detail": why.detail[:_MAX_DETAIL]})
         return Note(f"{PREFIX}/{route.tenant}/{route.device}/errors", body.encode())
+
+
+class News:
+    """Which refusals are worth a line in the log: the first of each sender and reason in an hour, and few a minute in all."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[tuple[str, str], Micros] = OrderedDict()
+        self._minute: Micros = 0
+        self._lines = 0
+
+    def first(self, who: str, reason: str, now: Micros, speed: float) -> bool:
+        """Whether to say it; `now` is the clock's time in µs, `speed` how fast it runs."""
+        last = self._told.get((who, reason))
+        if last is not None and 0 <= now - last < HOUR * speed:
+            return False
+        if not 0 <= now - self._minute < MINUTE * speed:
+            self._minute, self._lines = now, 0
+        if self._lines >= _LINES_A_MINUTE:
+            return False
+        self._lines += 1
+        self._told[who, reason] = now
+        self._told.move_to_end((who, reason))
+        if len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+        return True

@@ -32,6 +32,10 @@ def parse(payload: bytes) -> Any:
     check_depth(payload)
     try:
         return _DECODER.decode(payload.decode())
+    except Rejected as why:
+        if why.reason is Reason.NOT_FINITE and (name := _name_of_what_is_not_finite(payload.decode())):
+            raise Rejected(Reason.NOT_FINITE, f"{name[:60]}: not a finite number") from None
+        raise
     except UnicodeDecodeError as error:
         raise Rejected(Reason.BAD_UTF8, f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -88,4 +92,34 @@ def _constant(name: str) -> float:
     raise Rejected(Reason.NOT_FINITE, f"{name} is not JSON")
 
 
+class _FoundError(Exception):
+    """Ends the search with a name."""
+
+
+def _search(pairs: list[tuple[str, Any]]) -> None:
+    for key, value in pairs:
+        if _has_one(value):
+            # SenML keeps the name of a signal beside its value.
+            named = dict(pairs).get("n") if key in {"v", "s"} else None
+            raise _FoundError(named if isinstance(named, str) else key)
+
+
+def _has_one(value: object) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_one, value))
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _name_of_what_is_not_finite(text: str) -> str:
+    """Read a refused payload once more, for the key of the first number that is none; empty where there is no key."""
+    try:
+        _SEARCHER.decode(text)
+    except _FoundError as found:
+        return str(found)
+    except json.JSONDecodeError:
+        pass
+    return ""
+
+
+_SEARCHER: Final = json.JSONDecoder(object_pairs_hook=_search, parse_int=len)
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_int, parse_float=_float, parse_constant=_constant)
