@@ -22,7 +22,7 @@ def doctor(
     mqtt: Annotated[str | None, typer.Option(help="MQTT broker, HOST:PORT.", show_default="the section mqtt")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Check brokers, topics, versions, libraries and folders; changes nothing. Ends with 1 where there is a problem.
+    """Check brokers, topics, versions, libraries, folders, rules and ports; changes nothing. Ends with 1 where there is a problem.
 
     Examples:
         vorab doctor

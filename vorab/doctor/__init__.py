@@ -1,4 +1,4 @@
-"""What `vorab doctor` finds out: brokers, versions, topics, libraries; every problem says what to do about it.
+"""What `vorab doctor` finds out: brokers, versions, topics, libraries, rules, ports; every problem says what to do about it.
 
 The judgements are pure functions over facts; what asks a broker for facts is thin and stands in `mqtt` and `kafka`.
 """
@@ -52,9 +52,9 @@ Examination = Callable[[Settings], Sequence[Finding]]
 
 def examinations() -> Sequence[Examination]:
     """Everything the doctor looks at, in order."""
-    from vorab.doctor import house, log, mqtt  # noqa: PLC0415 - they import this module for its words
+    from vorab.doctor import desk, house, log, mqtt, rules  # noqa: PLC0415 - they import this module for its words
 
-    return (house.examine, mqtt.examine, log.examine)
+    return (house.examine, rules.examine, desk.examine, mqtt.examine, log.examine)
 
 
 def diagnose(settings: Settings) -> Iterator[Finding]:

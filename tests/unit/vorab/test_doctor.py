@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vorab import provision
-from vorab.doctor import Finding, Verdict, house, log, mqtt
+from vorab.doctor import Finding, Verdict, desk, house, log, mqtt, rules
 from vorab.log import open_log
-from vorab.settings import Mqtt, Settings
+from vorab.settings import Desk, Mqtt, Settings, Streams
 
 SETTINGS = Settings()
 GOOD = log.Cluster(version=(4, 1), brokers=1, settings={"group.min.session.timeout.ms": "6000", "message.max.bytes": "1200000"})
@@ -161,3 +164,37 @@ def test_an_embedded_log_with_its_topics_is_fine_and_left_as_it_was(tmp_path: Pa
 
     larger = settings.model_copy(update={"topics": settings.topics.model_copy(update={"partitions": 24})})
     assert any("has 12, set 24" in says for says in problems(list(log.examine(larger))))
+
+
+def test_rules_and_remedies_are_read_as_the_stages_read_them(tmp_path: Path) -> None:
+    """A mistake is found before the stages start, with file, line and what to do."""
+    assert problems([*rules.examine(SETTINGS)]) == []
+    bad = tmp_path / "rules.yaml"
+    bad.write_text("rules:\n  - {id: hot, detector: magic}\n", encoding="utf-8")
+    nowhere = str(tmp_path / "nowhere.yaml")
+    found = rules.examine(Settings(streams=Streams(rules=[str(bad)], remedies=[nowhere])))
+    assert [finding.verdict for finding in found] == [Verdict.PROBLEM, Verdict.PROBLEM]
+    assert f"{bad}:2" in found[0].says
+    assert nowhere in found[1].says
+    assert all(finding.do for finding in found)
+
+
+def test_a_desk_port_that_another_program_has_is_a_problem_and_our_own_is_not(tmp_path: Path) -> None:
+    """Free, ours, and somebody else's."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        port = other.getsockname()[1]
+        settings = Settings(state_dir=str(tmp_path), desk=Desk(port=port))
+        assert str(port) in problems([*desk.examine(settings)])[0]
+        (tmp_path / "desk.json").write_text(json.dumps({"pid": os.getpid(), "port": port}), encoding="utf-8")
+        assert problems([*desk.examine(settings)]) == []
+    (tmp_path / "desk.json").unlink()
+    assert problems([*desk.examine(settings)]) == []
+    assert "takes a free port" in desk.judge_port(Desk(port=0), "", running=False).says
+
+
+def test_links_that_lead_to_this_machine_are_worth_a_note() -> None:
+    """A customer does not reach the loopback address."""
+    assert desk.links(Desk()).verdict is Verdict.NOTE
+    assert desk.links(Desk(base_url="https://help.example.org")).verdict is Verdict.OK
