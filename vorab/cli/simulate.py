@@ -12,13 +12,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
     from vorab.fleet.connection import Broker
     from vorab.fleet.run import Fleet
+
+RECORDED: Final = "recorded/{device}/telemetry"
+UNHEARD: Final = """warning: a vorab with these settings does not listen to recorded/…: topics.recorded_partitions is 0
+  set it to 1 or more in vorab.toml and begin with a new log, or name another topic with --topic"""
 
 
 class Plan(StrEnum):
@@ -122,7 +126,7 @@ def replay(
         list[str] | None, typer.Option(help="Device id of each file without a device column; default: the file's name.")
     ] = None,
     signal_name: Annotated[list[str] | None, typer.Option("--signal", help="Signal of each file with a single value column.")] = None,
-    topic: Annotated[str, typer.Option(help="MQTT topic with {device}.")] = "recorded/{device}/telemetry",
+    topic: Annotated[str, typer.Option(help="MQTT topic with {device}.")] = RECORDED,
     batch: Annotated[int, typer.Option(min=1, max=256, help="Readings in a row of one device that travel in one message.")] = 1,
     qos: Qos = 1,
     host: Host = None,
@@ -150,6 +154,8 @@ def replay(
         Series(path, devices[i] if i < len(devices) else "", signals[i] if i < len(signals) else "value") for i, path in enumerate(files)
     ]
     settings = module.load(config, overrides={"mqtt.host": host, "mqtt.port": port, "mqtt.protocol": protocol})
+    if topic == RECORDED and not settings.topics.recorded_partitions:
+        typer.echo(UNHEARD, err=True)
     run = Replay(
         series, _broker(settings.mqtt), seconds=seconds, topic=topic, qos=qos, client_id=f"vorab-replay-{os.getpid()}", batch=batch
     )
