@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +66,32 @@ def test_the_six_are_taken() -> None:
     """All that `docs/formats.md` lists."""
     for status in ("accepted", "running", "succeeded", "failed", "rejected", "expired"):
         assert reply(ANSWER, f'{{"id": "x", "status": "{status}"}}'.encode(), 0).status is ReplyStatus(status)
+
+
+FORMATS = (Path(__file__).resolve().parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_reason_and_no_other() -> None:
+    """Whoever reads a reason on the error topic finds it in the table."""
+    rows = [line.split("|")[1] for line in FORMATS.splitlines() if line.startswith("| `") and "/" not in line.split("|")[1]]
+    named = {name for row in rows for name in re.findall(r"`([a-z_0-9]+)`", row)}
+    fields = {"id", "name", "params", "not_before", "not_after", "attempt", "counter", "key_id", "signature"}
+    assert named - fields == {str(reason) for reason in Reason}
+
+
+def test_the_examples_of_the_page_are_true() -> None:
+    """Each answer is taken, and the example of an error is what comes."""
+    examples = [json.loads(line) for line in FORMATS.splitlines() if line.startswith('{"')]
+    answers = [each for each in examples if "status" in each and "id" in each]
+    assert [reply(ANSWER, json.dumps(each).encode(), 0).detail for each in answers] == ["closing valves", "", "valve stuck"]
+    with pytest.raises(Rejected) as why:
+        decode(b'{"temperature": NaN}', SENDER)
+    assert {"reason": str(why.value.reason), "detail": why.value.detail} in examples
+
+
+def test_a_motor_is_flattened_as_the_page_says() -> None:
+    """The refusal the table shows, and what it advises."""
+    with pytest.raises(Rejected) as why:
+        decode(b'{"motor": {"rpm": 1}}', SENDER)
+    assert why.value.reason is Reason.BAD_SHAPE
+    assert decode(b'{"motor.rpm": 1}', SENDER)[0].values == {"motor.rpm": 1}
