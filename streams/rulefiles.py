@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -9,10 +10,20 @@ from typing import Any, Final, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from streams.rules import CLASSES, AnyRule, RuleSet
+from streams.rules import CLASSES, AnyRule, FromRegistry, LearnedOptions, LearnedRule, RuleSet
 from vorab.errors import ConfigError
 
 _FILES: Final = ("*.yaml", "*.yml")
+_NAME_ONE: Final = "name a rule file, or a folder that has some"
+_BOUNDS: Final = ("above", "below", "clear")
+_BRANCH: Final = 2
+"""Parts of the place of a bound that is neither a number nor a mapping: its key, and what it was tried as."""
+_PLAIN: Final = {
+    "missing": "is missing",
+    "string_pattern_mismatch": "lower-case letters, digits, - and _, the first a letter or digit",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+}
 
 
 class Problem(NamedTuple):
@@ -47,8 +58,8 @@ _Reader.yaml_implicit_resolvers = {
 }
 
 
-def files_of(paths: Iterable[str | Path]) -> list[Path]:
-    """The rule files: files as named, folders searched.
+def files_of(paths: Iterable[str | Path], key: str = "streams.rules") -> list[Path]:
+    """The rule files: files as named, folders searched; `key` is the setting that names them, empty for the command line.
 
     Raises:
         ConfigError: nothing there.
@@ -58,20 +69,20 @@ def files_of(paths: Iterable[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(file for glob in _FILES for file in path.rglob(glob))
             if not inside:
-                raise ConfigError("there are no rule files (*.yaml) in this folder", file=str(path), key="streams.rules")
+                raise ConfigError("there are no rule files (*.yaml) in this folder", file=str(path), key=key, hint=_NAME_ONE)
             found += inside
         elif path.is_file():
             found.append(path)
         else:
-            raise ConfigError("there is no such rule file", file=str(path), key="streams.rules")
+            raise ConfigError("there is no such rule file", file=str(path), key=key, hint=_NAME_ONE)
     return found
 
 
-def check(paths: Sequence[str | Path]) -> Checked:
-    """Read all files and say everything that is wrong with them."""
+def check(paths: Sequence[str | Path], key: str = "streams.rules") -> Checked:
+    """Read all files and say everything that is wrong with them; `key` as in `files_of`."""
     out = Checked([], [], [])
     seen: dict[str, str] = {}
-    for file in files_of(paths):
+    for file in files_of(paths, key):
         out.files.append(str(file))
         _check_file(file, out, seen)
     return out
@@ -87,7 +98,8 @@ def load_rules(paths: Sequence[str | Path] = ()) -> RuleSet:
     if checked.problems:
         first, more = checked.problems[0], len(checked.problems) - 1
         hint = f"and {more} more: `vorab rules check` lists all" if more else "`vorab rules check` checks files before they are used"
-        raise ConfigError(first.reason, file=first.file, line=first.line, key=first.key, hint=hint)
+        what = f"{first.key}: {first.reason}" if first.key else first.reason
+        raise ConfigError(what, file=first.file, line=first.line, key=first.key, hint=hint)
     return RuleSet(checked.rules)
 
 
@@ -109,6 +121,7 @@ def _check_file(file: Path, out: Checked, seen: dict[str, str]) -> None:
         out.problems.append(Problem(name, mark.line + 1 if mark else 1, "", f"not valid YAML: {reason}"))
         return
     if node is None:
+        out.problems.append(Problem(name, 1, "", "the file is empty; a rule file has the one key `rules`, a list"))
         return
     rules = _rules_node(node, name, out)
     for item in rules:
@@ -120,6 +133,8 @@ def _rules_node(node: Any, name: str, out: Checked) -> list[Any]:
         for key, value in node.value:
             if key.value != "rules":
                 out.problems.append(Problem(name, _line(key), str(key.value), "unknown key; a rule file has the one key `rules`"))
+            elif isinstance(value, yaml.SequenceNode) and not value.value:
+                out.problems.append(Problem(name, _line(key), "rules", "there are no rules in it"))
             elif isinstance(value, yaml.SequenceNode):
                 return list(value.value)
             else:
@@ -145,10 +160,7 @@ def _check_rule(node: Any, name: str, out: Checked, seen: dict[str, str]) -> Non
     try:
         rule = CLASSES[kind].model_validate(value)
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_input=False):
-            loc = tuple(part for part in one["loc"] if part not in {"float", "FromRegistry"})
-            reason = "unknown key" if one["type"] == "extra_forbidden" else str(one["msg"]).removeprefix("Value error, ")
-            problem = Problem(name, _line_of(node, loc), ".".join(map(str, loc)), reason)
+        for problem in _problems_of(error, value, node, name):
             if problem not in out.problems:
                 out.problems.append(problem)
         return
@@ -157,6 +169,44 @@ def _check_rule(node: Any, name: str, out: Checked, seen: dict[str, str]) -> Non
     elif len(out.problems) == before:
         seen[rule.id] = f"{name}:{_line(node)}"
         out.rules.append(rule)
+
+
+def _problems_of(error: ValidationError, value: dict[str, Any], node: Any, name: str) -> list[Problem]:
+    rule = CLASSES[value["detector"]]
+    ones = error.errors(include_url=False, include_input=False)
+    options = value.get("options") if rule is LearnedRule else None
+    inside = {one["loc"][0] for one in ones if len(one["loc"]) > _BRANCH}
+    found = []
+    for one in ones:
+        branch = len(one["loc"]) == _BRANCH and one["loc"][0] in _BOUNDS
+        if branch and one["loc"][0] in inside:
+            continue
+        # The detector's options are checked by a model of their own, which does not know that it stands in a rule.
+        within = isinstance(options, dict) and one["loc"] and one["loc"][0] in options and one["loc"][0] not in value
+        loc = (*(("options",) if within else ()), *(part for part in one["loc"] if part not in {"float", "FromRegistry"}))
+        reason = str(one["msg"]).removeprefix("Value error, ")
+        if branch and one["type"] in {"float_parsing", "float_type", "model_type"}:
+            # A bound may be either of two things; what each of them misses is no help.
+            reason = "a number, or {limit: name} for one from the device's registry entry"
+        elif one["type"] == "extra_forbidden":
+            reason = "unknown key" + _meant(rule, loc)
+        elif not loc and reason.startswith("clear "):
+            loc = ("clear",)
+        else:
+            reason = _PLAIN.get(one["type"], reason)
+        found.append(Problem(name, _line_of(node, loc), ".".join(map(str, loc)), reason))
+    return sorted(found, key=lambda problem: problem.line)
+
+
+def _meant(rule: type[AnyRule], loc: Sequence[object]) -> str:
+    """The key that was probably meant, where one is near."""
+    model: Any = rule
+    for part in loc[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = FromRegistry if part in _BOUNDS else LearnedOptions if part == "options" else field.annotation if field else None
+    known = [info.alias or name for name, info in getattr(model, "model_fields", {}).items()]
+    close = difflib.get_close_matches(str(loc[-1]), known, n=1) if loc else []
+    return f", did you mean {close[0]}?" if close else f"; there are {', '.join(known)}" if known else ""
 
 
 def _value(node: Any) -> Any:

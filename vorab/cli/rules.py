@@ -26,17 +26,17 @@ def check(
     from streams.rulefiles import check as check_files
     from streams.rulefiles import default_folder
     from vorab import settings
+    from vorab.cli.registry_files import count
 
-    named: list[str | Path] = [*files] if files else [*settings.load().streams.rules]
-    checked = check_files(named or [default_folder()])
+    checked = check_files(files, key="") if files else check_files(settings.load().streams.rules or [default_folder()])
     if as_json:
         rules = [{"id": rule.id, "version": rule.version, "detector": rule.detector, "cause": rule.cause} for rule in checked.rules]
         typer.echo(json.dumps({"files": checked.files, "rules": rules, "problems": [each._asdict() for each in checked.problems]}))
     else:
         for problem in checked.problems:
             typer.echo(str(problem))
-        found = f"{len(checked.rules)} rules in {len(checked.files)} files"
-        typer.echo(f"{found}: {len(checked.problems)} problems" if checked.problems else f"{found}: fine")
+        found = f"{count(len(checked.rules), 'rule')} in {count(len(checked.files), 'file')}"
+        typer.echo(f"{found}: {count(len(checked.problems), 'problem')}" if checked.problems else f"{found}: fine")
     if checked.problems:
         raise typer.Exit(EXIT_PROBLEMS)
 

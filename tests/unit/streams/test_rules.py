@@ -53,19 +53,28 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line", "key", "reason"),
     [
-        (("above: 90", "abov: 90"), 7, "abov", "unknown key"),
+        (("above: 90", "abov: 90"), 7, "abov", "unknown key, did you mean above?"),
         (("above: 90", "above: 90\n    below: 10"), 2, "", "say either above or below"),
         (("    above: 90\n", ""), 2, "", "say either above or below"),
-        (("clear: 85", "clear: 95"), 2, "", "clear 95 lies beyond the limit 90"),
+        (("clear: 85", "clear: 95"), 8, "clear", "clear 95 lies beyond the limit 90"),
         (("detector: threshold", "detector: magic"), 5, "detector", "unknown detector 'magic'; there are threshold, silence, learned"),
         (("    detector: threshold\n", ""), 2, "detector", "no detector"),
         (("for: 2 min", "for: 2"), 9, "for", "a duration needs a unit"),
         (("for: 2 min", "for: soon"), 9, "for", "'soon' is no duration"),
         (("for: 2 min", "count: 0"), 9, "count", "greater than or equal to 1"),
-        (("above: 90", "above: high"), 7, "above", "valid number"),
+        (("above: 90", "above: high"), 7, "above", "a number, or {limit: name}"),
+        (("above: 90", "above: {limt: warm}"), 7, "above.limt", "unknown key, did you mean limit?"),
         (("above: 90", "above: .nan"), 7, "above", "finite number"),
-        (("id: hot", "id: Too hot"), 2, "id", "match pattern"),
-        (("de: Zu heiß", "fr: Trop"), 3, "title.fr", "unknown key"),
+        (("id: hot", "id: Too hot"), 2, "id", "lower-case letters, digits"),
+        (("de: Zu heiß", ""), 3, "title.de", "is missing"),
+        (("above: 90", "above: {limit: warm, default: high}"), 7, "above.default", "must be a number"),
+        (
+            ("threshold\n    signal: temperature\n    above: 90\n    clear: 85\n    for: 2 min", "learned\n    options: {persit: 3}"),
+            6,
+            "options.persit",
+            "unknown key, did you mean persist?",
+        ),
+        (("de: Zu heiß", "fr: Trop"), 3, "title.fr", "unknown key; there are en, de"),
         (("cause: overheat", "cause: overheat\n    cause: other"), 5, "cause", "given twice"),
         (("above: 90", "above: [90"), 8, "", "not valid YAML"),
         (("rules:", "rule:"), 1, "rule", "unknown key; a rule file has the one key `rules`"),
@@ -99,6 +108,39 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
     assert [rule.id for rule in checked.rules] == ["hot"]
     assert len(checked.problems) == 1
+
+
+def test_a_bound_that_is_neither_number_nor_name_is_told_once(tmp_path: Path) -> None:
+    """One line, not one for each thing it might have been."""
+    [problem] = check([written(tmp_path, GOOD.replace("above: 90", "above: warm"))]).problems
+
+    assert (problem.line, problem.key) == (7, "above")
+    with pytest.raises(ConfigError, match=r"^above: a number, or"):
+        load_rules([tmp_path])
+
+
+def test_a_bound_from_the_registry_is_judged_as_one(tmp_path: Path) -> None:
+    """Whoever writes {limit: …} is not told of numbers."""
+    [problem] = check([written(tmp_path, GOOD.replace("above: 90", "above: {default: 3}"))]).problems
+
+    assert (problem.key, problem.reason) == ("above.limit", "is missing")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "rules: []\n", "rules:\n"])
+def test_a_file_without_rules_is_a_mistake(tmp_path: Path, text: str) -> None:
+    """An installation that watches nothing must not look as if all were well."""
+    assert len(check([written(tmp_path, text)]).problems) == 1
+
+
+def test_a_path_on_the_command_line_is_not_blamed_on_the_settings(tmp_path: Path) -> None:
+    """Only what the settings name stands in the settings."""
+    from vorab.cli.rules import app
+
+    with pytest.raises(ConfigError, match=r"streams\.rules"):
+        load_rules([tmp_path / "nowhere.yaml"])
+    told = CliRunner().invoke(app, ["check", str(tmp_path / "nowhere.yaml")])
+    assert isinstance(told.exception, ConfigError)
+    assert "streams.rules" not in str(told.exception)
 
 
 def test_folders_are_searched_and_empty_ones_told(tmp_path: Path) -> None:
@@ -201,5 +243,6 @@ def test_the_command_names_file_line_and_reason(tmp_path: Path) -> None:
 
     assert told.exit_code == 1
     assert f"{bad}:7 [abov] unknown key" in told.output
+    assert "0 rules in 1 file: 1 problem\n" in told.output
     assert json.loads(machine.output)["problems"][0]["line"] == 7
     assert (fine.exit_code, fine.output.endswith("fine\n")) == (0, True)
