@@ -26,7 +26,7 @@ class Row(NamedTuple):
     """One entry and where it stands."""
 
     place: int
-    """Line of a CSV or YAML file, number of the entry in a JSON file, from 1."""
+    """Line of the file, from 1."""
     values: dict[str, Any]
     spare: bool = False
     """Whether it has more cells than the header."""
@@ -131,9 +131,24 @@ def _json_rows(text: str, file: Path) -> list[Row]:
     except json.JSONDecodeError as error:
         hint = f"look at column {error.colno}"
         raise ConfigError(f"not valid JSON: {error.msg}", file=str(file), line=error.lineno, hint=hint) from None
+    entries = _list_of(found, file)
     return [
-        Row(n, {key: value for key, value in entry.items() if value not in (None, "")}) for n, entry in enumerate(_list_of(found, file), 1)
+        Row(place, {key: value for key, value in entry.items() if value not in (None, "")})
+        for place, entry in zip(_json_places(text, len(entries)), entries, strict=True)
     ]
+
+
+def _json_places(text: str, entries: int) -> list[int]:
+    """The line of each entry of a JSON list that is known to be right."""
+    decoder, places = json.JSONDecoder(), []
+    end, line = 0, 1
+    for _ in range(entries):
+        begin = text.index("{", end)
+        line += text.count("\n", end, begin)
+        places.append(line)
+        end = decoder.raw_decode(text, begin)[1]
+        line += text.count("\n", begin, end)
+    return places
 
 
 def _yaml_rows(text: str, file: Path) -> list[Row]:

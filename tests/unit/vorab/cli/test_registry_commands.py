@@ -148,6 +148,7 @@ def test_devices_come_out_as_they_went_in(state: Path) -> None:
         ),
         ("customers", "in.yaml", "- {customer: c-1}\n- {customer: c 2}\n", r"customer 'c 2'[\s\S]*in\.yaml:2"),
         ("customers", "in.yaml", "- {customer: [}\n", r"not valid YAML[\s\S]*in\.yaml:1\n"),
+        ("customers", "in.json", '[\n {"customer": "c-1",\n  "name": "{"},\n {"customer": "c 2"}]', r"customer 'c 2'[\s\S]*in\.json:4"),
         ("devices", "in.csv", "device\nb 1\n", r"device 'b 1'[\s\S]*in\.csv:2 \[device\]\n  the id the device has on MQTT"),
         ("devices", "in.csv", "device,tenant\nb,a/b\n", r"tenant 'a/b'"),
         ("devices", "in.yaml", "- {model: pump}\n", r"the id the device has"),
