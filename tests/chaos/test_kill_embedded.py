@@ -50,10 +50,10 @@ def test_killed_at_random_and_inside_sends(tmp_path: Path, new_mosquitto: NewMos
                 house.up.kill()
             else:
                 house.up.kill()
-                inside |= sends_under_way(house)
+                inside |= sends_under_way(house.folder / "state")
                 house.launch({"VORAB_CRASH": moment})
                 wait_until(lambda: house.up.exit_code == CRASH_EXIT, f"a crash at {moment}", timeout_s=60)
-            cut = sends_under_way(house) - inside
+            cut = sends_under_way(house.folder / "state") - inside
             inside |= cut
             say(f"killed {moment} at step {player.step}, inside {len(cut)} sends")
             house.launch()

@@ -14,13 +14,20 @@ from tests.parts.fixtures import NewKafka, NewMosquitto
 from tests.parts.smtp import SmtpSink
 from tests.system.distributed import WORKERS, Distributed
 from tests.system.figures import say
-from tests.system.house import sends_under_way
 from tests.system.outcome import differences
 from vorab.records import DeliveryState
-from vorab.testing import CRASH_EXIT
 
-KILLS: Final = {"ingest": 5, "streams": 5, "notifier": 5}
-"""At any moment of a worker at work."""
+FIRST_LIVES: Final = {
+    "ingest-0": "ingest.before_ack:4",
+    "ingest-1": "ingest.before_ack:7",
+    "streams-0": "faust.manifest:6",
+    "streams-1": "faust.acks:6",
+    "notifier-0": INSIDE[0],
+    "notifier-1": INSIDE[1],
+}
+"""The instants at which each worker dies first."""
+KILLS: Final = {"ingest": 4, "streams": 3, "notifier": 4}
+"""At any moment of a worker at work, besides."""
 PACE_S: Final = 0.8
 
 
@@ -35,38 +42,29 @@ def test_every_stage_killed_at_random_and_inside_sends(
     say(f"\nseed {seed}")
     calm = undisturbed(tmp_path, new_mosquitto(), smtp_sink)
 
-    with Distributed(plan(tmp_path, new_mosquitto(profile="durable"), smtp_sink), new_kafka().log_address) as house:
+    address = new_kafka().log_address
+    with Distributed(plan(tmp_path, new_mosquitto(profile="durable"), smtp_sink), address, FIRST_LIVES) as house:
         player = house.player(list(STORY.steps()), pace_s=PACE_S, seed=seed)
-        # Each worker of the notifier dies inside a send first, because only what is left to say can be cut off.
-        inside: set[str] = set()
-        for i, point in enumerate(INSIDE):
-            house.kill(f"notifier-{i}")
-            house.launch(f"notifier-{i}", {"VORAB_CRASH": point})
-        for i, point in enumerate(INSIDE):
-            house.wait_for_end(f"notifier-{i}", CRASH_EXIT)
-            inside |= sends_under_way(house)
-            say(f"notifier-{i} killed {point} at step {player.step}, {len(inside)} sends cut off so far")
-            house.launch(f"notifier-{i}")
+        house.wait_for(lambda: set(house.hits) == set(FIRST_LIVES), "everybody dying at their instant")
+        say(f"died at their crash points until step {player.step}: {house.hits}")
         for stage in moments(chance):
             name = f"{stage}-{chance.randrange(WORKERS)}"
             house.wait_until_ready(name)
             time.sleep(chance.uniform(0.0, 2.0))  # the moment is meant to be any
             house.kill(name)
-            if stage == "notifier":
-                inside |= sends_under_way(house)
-            say(f"{name} killed at step {player.step}, {len(inside)} sends cut off so far")
-            house.launch(name)
+            say(f"{name} killed at step {player.step}, {len(house.cut_off)} sends cut off so far")
         house.wait_for(lambda: player.ended, "the story being told", timeout_s=150)
         house.settle(STORY.ends, timeout_s=90)
         stormy = night_of(house)
         states = house.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])
-    kills = KILLS | {"notifier": KILLS["notifier"] + 2 * len(INSIDE)}
-    say(f"kills {kills}, {len(inside)} sends cut off, readings lost {stormy.lost}, read twice {stormy.read_twice}")
+    kills = {stage: count + WORKERS for stage, count in KILLS.items()}
+    say(f"kills {kills}, {len(house.cut_off)} sends cut off, readings lost {stormy.lost}, read twice {stormy.read_twice}")
+    assert min(kills.values()) >= 5
     say(f"crashes on purpose besides: {house.crashes}")
     say(f"{stormy.outcome.counts}, {stormy.outcome.duplicates} of them twice, deliveries {dict(states)}")
     assert stormy.lost == 0
     assert differences(calm, stormy.outcome) == []
-    assert states[DeliveryState.UNKNOWN] == len(inside) >= len(INSIDE)
+    assert states[DeliveryState.UNKNOWN] == len(house.cut_off) >= len(INSIDE)
 
 
 def moments(chance: random.Random) -> list[str]:

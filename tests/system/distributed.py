@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Mapping
 from typing import Final
 
-from tests.parts.base import REPOSITORY, Child, free_port, wait_until
-from tests.system.house import House, Plan, is_ready
+from tests.parts.base import REPOSITORY, Child, free_port
+from tests.system.house import House, Plan, is_ready, sends_under_way
 from vorab.errors import EXIT_CRASH
 from vorab.log import open_log
+from vorab.testing import CRASH_EXIT
 
 WORKERS: Final = 2
 
@@ -18,11 +19,16 @@ WORKERS: Final = 2
 class Distributed(House):
     """Ingest, streams and notifier, each `WORKERS` times; a Kafka of its own for each house, since topics have fixed names."""
 
-    def __init__(self, plan: Plan, address: str) -> None:
-        """`address` is `kafka://host:port`."""
+    def __init__(self, plan: Plan, address: str, first_lives: Mapping[str, str] | None = None) -> None:
+        """`address` is `kafka://host:port`; `first_lives` are crash points at which processes die in their first life."""
         super().__init__(plan, address)
         self._ports: dict[str, int] = {}
         self._children: dict[str, Child] = {}
+        self._first_lives = dict(first_lives or {})
+        self.hits: list[str] = []
+        """Processes that died at their crash point and were started again."""
+        self.cut_off: set[str] = set()
+        """Notifications in whose send a notifier died."""
         self.crashes: list[str] = []
         """Processes that ended themselves after something unexpected (exit 70) and were started again."""
         for i in range(WORKERS):
@@ -42,7 +48,7 @@ class Distributed(House):
         with open_log(self.address) as log:
             self.register(log)
         for name in self._children:
-            self.launch(name)
+            self.launch(name, {"VORAB_CRASH": self._first_lives[name]} if name in self._first_lives else {})
         for name in self._children:
             self.wait_until_ready(name)
 
@@ -63,9 +69,9 @@ class Distributed(House):
     def revive(self) -> None:
         """As a supervisor would."""
         for name, child in self._children.items():
-            if child.exit_code == EXIT_CRASH:
-                self.crashes.append(name)
-                self.launch(name)
+            if child.exit_code in {EXIT_CRASH, CRASH_EXIT}:
+                (self.crashes if child.exit_code == EXIT_CRASH else self.hits).append(name)
+                self.again(name)
 
     def _port(self, name: str) -> int:
         if name in self._ports:
@@ -79,9 +85,11 @@ class Distributed(House):
         return self._children
 
     def kill(self, name: str) -> None:
-        """`kill -9`."""
+        """`kill -9`, and start it again."""
         self._children[name].kill()
+        self.again(name)
 
-    def wait_for_end(self, name: str, code: int, timeout_s: float = 60) -> None:
-        """Wait until a process has ended in this way."""
-        wait_until(lambda: self._children[name].exit_code == code, f"{name} ending with {code}", timeout_s=timeout_s)
+    def again(self, name: str) -> None:
+        """Start again what is dead; look before whether it died inside a send."""
+        self.cut_off |= sends_under_way(self.folder / name)
+        self.launch(name)

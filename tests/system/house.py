@@ -246,10 +246,10 @@ class House(ABC):
         return Counter(row.body["state"] for row in self.deliveries())
 
 
-def sends_under_way(house: House) -> set[str]:
-    """Notifications whose send had begun and was not recorded when the notifier died; asked while it is dead."""
+def sends_under_way(state: Path) -> set[str]:
+    """Notifications whose send had begun and was not recorded when the notifier of this state folder died; asked while it is dead."""
     found: set[str] = set()
-    for file in house.folder.glob("*/notifier*.db"):
+    for file in state.glob("notifier*.db"):
         with contextlib.closing(sqlite3.connect(file)) as db, contextlib.suppress(sqlite3.OperationalError):  # killed before it had tables
             found |= {row[0] for row in db.execute("SELECT notification FROM outbox WHERE state = 'sending'")}
     return found
