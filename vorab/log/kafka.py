@@ -13,6 +13,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from vorab.clock import DAY
 from vorab.errors import ConfigError, Unavailable
 from vorab.log import Confirmed, Entry, Outgoing, Position
+from vorab.log.kafka_quiet import bootstrapping
 from vorab.log.kafka_read import Reader
 from vorab.log.kafka_send import Appender
 from vorab.topics import TOPICS, Topic
@@ -129,9 +130,10 @@ class KafkaLog:
 
     def _admin(self) -> KafkaAdminClient:
         try:
-            return KafkaAdminClient(
-                bootstrap_servers=self._bootstrap, client_id=self._client_id, bootstrap_timeout_ms=ADMIN_MS, request_timeout_ms=ADMIN_MS
-            )
+            with bootstrapping():
+                return KafkaAdminClient(
+                    bootstrap_servers=self._bootstrap, client_id=self._client_id, bootstrap_timeout_ms=ADMIN_MS, request_timeout_ms=ADMIN_MS
+                )
         except (KafkaError, OSError) as error:
             raise Unavailable(f"kafka: no broker at {', '.join(self._bootstrap)}: {error}") from error
 

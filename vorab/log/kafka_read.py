@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 
 from vorab.errors import Unavailable
 from vorab.log import Entry, Position
+from vorab.log.kafka_quiet import bootstrapping
 
 BOOTSTRAP_MS: Final = 3_000
 REQUEST_MS: Final = 15_000
@@ -95,18 +96,19 @@ class Reader:
 
 def _consumer(bootstrap: list[str], client_id: str) -> Any:
     try:
-        return KafkaConsumer(
-            bootstrap_servers=bootstrap,
-            client_id=client_id,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            request_timeout_ms=REQUEST_MS,
-            bootstrap_timeout_ms=BOOTSTRAP_MS,
-            reconnect_backoff_max_ms=1_000,
-            fetch_max_bytes=FETCH_BYTES,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
+        with bootstrapping():
+            return KafkaConsumer(
+                bootstrap_servers=bootstrap,
+                client_id=client_id,
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                request_timeout_ms=REQUEST_MS,
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
+                reconnect_backoff_max_ms=1_000,
+                fetch_max_bytes=FETCH_BYTES,
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
     except (KafkaError, OSError) as error:
         raise Unavailable(f"kafka: no broker at {', '.join(bootstrap)}: {error}") from error

@@ -15,6 +15,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLarg
 
 from vorab.errors import ConfigError, Reason, Rejected, Unavailable
 from vorab.log import Confirmed, Outgoing
+from vorab.log.kafka_quiet import bootstrapping
 from vorab.service import logger
 
 MAX_RECORDS: Final = 5_000
@@ -108,23 +109,24 @@ class Appender:
             return producer
         with self._building:
             if self._producer is None:
-                self._producer = KafkaProducer(
-                    bootstrap_servers=self._bootstrap,
-                    client_id=self._client_id,
-                    enable_idempotence=True,
-                    acks="all",
-                    linger_ms=0,
-                    compression_type=None,
-                    batch_size=BATCH_BYTES,
-                    max_block_ms=MAX_BLOCK_MS,
-                    max_request_size=MAX_REQUEST_BYTES,
-                    request_timeout_ms=REQUEST_MS,
-                    delivery_timeout_ms=DELIVERY_MS,
-                    bootstrap_timeout_ms=BOOTSTRAP_MS,
-                    reconnect_backoff_max_ms=1_000,
-                    allow_auto_create_topics=False,
-                    metrics_enabled=False,
-                )
+                with bootstrapping():
+                    self._producer = KafkaProducer(
+                        bootstrap_servers=self._bootstrap,
+                        client_id=self._client_id,
+                        enable_idempotence=True,
+                        acks="all",
+                        linger_ms=0,
+                        compression_type=None,
+                        batch_size=BATCH_BYTES,
+                        max_block_ms=MAX_BLOCK_MS,
+                        max_request_size=MAX_REQUEST_BYTES,
+                        request_timeout_ms=REQUEST_MS,
+                        delivery_timeout_ms=DELIVERY_MS,
+                        bootstrap_timeout_ms=BOOTSTRAP_MS,
+                        reconnect_backoff_max_ms=1_000,
+                        allow_auto_create_topics=False,
+                        metrics_enabled=False,
+                    )
             return self._producer
 
     def _told(self, producer: Any, size: int, confirmed: Confirmed | None) -> Callable[[Any], None]:
