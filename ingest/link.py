@@ -36,6 +36,7 @@ class Link:
         """Why not."""
         self._attempt = 0
         self._was_connected = False
+        self._hinted = False
         self._since: Micros = 0
         self._short = 0
         self._rival = ""
@@ -62,7 +63,9 @@ class Link:
             self.client.reconnect()
         except OSError as error:
             self.trouble = f"no MQTT broker at {self._settings.host}:{self._settings.port}: {error}"
-            LOG.warning("cannot connect", why=self.trouble)
+            hint = {} if self._hinted else {"hint": "`vorab doctor` says what is missing"}
+            self._hinted = True
+            LOG.warning("cannot connect", why=self.trouble, **hint)
         return True
 
     def close(self) -> None:

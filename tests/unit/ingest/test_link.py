@@ -98,3 +98,19 @@ def test_a_takeover_does_not_shorten_the_wait(link: Link, clock: ManualClock) ->
         last = wait_of(link)
         held(link, clock, 12, taken_over=True)
     assert last > 50
+
+
+def test_the_way_out_is_named_once(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is away is told each time, `vorab doctor` the first time."""
+
+    def away() -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(link.client, "reconnect", away)
+    with capture_logs() as lines:
+        wait_of(link)
+        wait_of(link)
+    assert [(line["event"], line.get("hint")) for line in lines] == [
+        ("cannot connect", "`vorab doctor` says what is missing"),
+        ("cannot connect", None),
+    ]
