@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
 import structlog
+from paho.mqtt.enums import MQTTErrorCode
 from structlog.testing import capture_logs
 
 from ingest import link as module
@@ -114,3 +116,16 @@ def test_the_way_out_is_named_once(link: Link, monkeypatch: pytest.MonkeyPatch) 
         ("cannot connect", "`vorab doctor` says what is missing"),
         ("cannot connect", None),
     ]
+
+
+@pytest.mark.parametrize(("reason", "named"), [(b"\x8e", True), (b"\x8e\x00", True), (b"\x8b", False)])
+def test_the_brokers_word_for_it_is_understood(link: Link, reason: bytes, named: bool) -> None:
+    """A DISCONNECT packet with reason 0x8E is a takeover, one with 0x8B a broker that shuts down."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        link.client._sock = ours
+        link._subscribed([])
+        link.client._verdict = MQTTErrorCode.MQTT_ERR_SUCCESS
+        link.client._hand_over(0xE0, reason)
+    assert not link.client.connection_is_open
+    assert ("another client" in (link.why_not or "")) is named
