@@ -16,10 +16,11 @@ from streams.hosts.merge import Merge
 from streams.hosts.registry import Tables
 from tests.contract.sample import POISON, TALLY, Tally, command, outgoing, reply, symptom, tick
 from vorab import topics
-from vorab.clock import SECOND, ManualClock
+from vorab.clock import HOUR, SECOND, ManualClock, SystemClock
 from vorab.errors import ConfigError
 from vorab.log import Outgoing, append_all
 from vorab.log.sqlite import SqliteLog
+from vorab.log.sqlite_tail import Tail
 from vorab.processor import Kind, Out
 from vorab.records import CaseEvent, Record, Rejection, Tick, from_wire
 
@@ -153,6 +154,31 @@ def test_killed_at_every_commit_every_output_is_written_once(
     assert deaths > 3
     assert cases(log) == expected
     assert all(each == sorted(set(each)) for each in marks(log))
+
+
+def ticking(n: int = 60) -> list[Outgoing]:
+    """The story with a tick behind every record, on both topics of its partition."""
+    records = []
+    for i, record in enumerate(story(n)[:n]):
+        records += [record, *(tick(topic, i % PARTITIONS, i * SECOND) for topic in (topics.SYMPTOMS, topics.REPLIES))]
+    return records + story(n)[n:]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_ticks_that_were_deleted_are_not_missed(log: SqliteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    """A host that reads a log with gaps, from the beginning or going on after a crash, writes what it would have written."""
+    records = ticking()
+    expected = undisturbed(tmp_path, records, 105)
+    append_all(log, records)
+    if killed:
+        monkeypatch.setattr(embedded, "LIMIT", 20)
+        monkeypatch.setattr(embedded._Crew, "checkpoint", lambda _, **__: None)  # what is repeated are the steps before the gaps
+        run(log, finished(log, 20), checkpoint_s=1e9)
+        monkeypatch.undo()
+    assert log.forget_ticks(SystemClock().now() + HOUR, 0) > 100
+    monkeypatch.setattr(log, "_tail", Tail())  # memory still has them
+    assert run(log, finished(log, 105)) == []
+    assert cases(log) == expected
 
 
 def test_forgetting_what_was_sent_writes_it_twice(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
