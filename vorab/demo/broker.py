@@ -53,7 +53,10 @@ class Broker:
         """What it promises about delivery, in words."""
         if self.kind == "mosquitto":
             return "mosquitto keeps what vorab has not acknowledged"
-        return "amqtt promises no delivery: what is under way at a crash may be lost (install mosquitto to see the difference)"
+        return (
+            "amqtt promises no delivery: what is under way at a kill may be lost, so the recording pauses meanwhile; "
+            "install mosquitto to see the difference"
+        )
 
     def stop(self) -> None:
         """End it."""
@@ -77,10 +80,15 @@ def start(folder: Path, kind: str = "") -> Broker:
     """Start a broker on a free loopback port and wait until it answers.
 
     Raises:
-        Unavailable: it did not come up.
+        Unavailable: it did not come up, or mosquitto is asked for and not there.
     """
     port = free_port()
     mosquitto = None if kind == "amqtt" else shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if kind == "mosquitto" and mosquitto is None:
+        raise Unavailable(
+            "mosquitto is not here\n  at --broker mosquitto\n"
+            "  install it (Debian: apt-get install mosquitto), or leave --broker away: amqtt comes with vorab"
+        )
     log = (folder / "broker.log").open("wb")
     if mosquitto:
         conf = folder / "mosquitto.conf"

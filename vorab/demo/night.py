@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from vorab import records, topics
 from vorab.clock import Clock, Micros
@@ -45,11 +45,21 @@ class CaseStory:
         return any(event.kind is CaseKind.RESOLVED and event.healed for event in self.events) and CaseKind.ACTION_REQUESTED in self.kinds
 
 
+class Latency(NamedTuple):
+    """How long a reading took to become a symptom."""
+
+    published_at: Micros
+    """Wall time."""
+    took_s: float
+
+
 @dataclass(slots=True)
 class Night:
     """The fold."""
 
     clock: Clock
+    end: Micros | None = None
+    """When the story ends. The machines are stopped after it, so what vorab notices then is no part of the story."""
     readings: int = 0
     recorded_readings: int = 0
     doubled_readings: int = 0
@@ -64,7 +74,9 @@ class Night:
     notifications: dict[str, Notification] = field(default_factory=dict)
     deliveries: dict[str, list[Delivery]] = field(default_factory=lambda: defaultdict(list))
     rejections: Counter[str] = field(default_factory=Counter)
-    latencies_s: list[float] = field(default_factory=list)
+    latencies: list[Latency] = field(default_factory=list)
+    late_cases: set[str] = field(default_factory=set)
+    """Opened after the end."""
     first_symptom_at: Micros | None = None
     """Wall time of the first symptom's append."""
     _ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -98,7 +110,10 @@ class Night:
             case Symptom():
                 self._symptom(entry, record)
             case CaseEvent():
-                self.cases[record.case].events.append(record)
+                if self._is_late(record.opened_at):
+                    self.late_cases.add(record.case)
+                else:
+                    self.cases[record.case].events.append(record)
             case records.Action():
                 self.actions[record.id] = record
             case records.Reply():
@@ -110,7 +125,12 @@ class Night:
             case records.Rejection():
                 self.rejections[record.reason] += 1
 
+    def _is_late(self, at: Micros) -> bool:
+        return self.end is not None and at > self.end
+
     def _symptom(self, entry: Entry, symptom: Symptom) -> None:
+        if self._is_late(symptom.detected_at):
+            return
         if symptom.state is SymptomState.CLEARED:
             self.cleared.add(symptom.id)
         if symptom.state is not SymptomState.RAISED:
@@ -119,7 +139,8 @@ class Night:
         if self.first_symptom_at is None:
             self.first_symptom_at = entry.appended_at
         if not symptom.key.startswith(RECORDED) and symptom.detector != "silence":
-            self.latencies_s.append((entry.appended_at - self.clock.wall(symptom.detected_at)) / 1e6)
+            published_at = self.clock.wall(symptom.detected_at)
+            self.latencies.append(Latency(published_at, (entry.appended_at - published_at) / 1e6))
 
     # -------------------------------------------------------------------------------------------- questions
 
@@ -158,31 +179,42 @@ class Night:
         """Cases a person has to look at."""
         return [story for story in self.live_cases if CaseKind.HANDED_OVER in story.kinds]
 
+    @property
+    def told(self) -> dict[str, Notification]:
+        """Notifications of the story, by id."""
+        return {name: found for name, found in self.notifications.items() if found.case not in self.late_cases}
+
+    @property
+    def delivered(self) -> dict[str, list[Delivery]]:
+        """Deliveries of the story, by notification."""
+        late = self.notifications.keys() - self.told.keys()
+        return {name: found for name, found in self.deliveries.items() if name not in late}
+
     def final(self, notification: str) -> list[Delivery]:
         """The terminal deliveries of a notification."""
-        return [delivery for delivery in self.deliveries[notification] if delivery.state.final]
+        return [delivery for delivery in self.deliveries.get(notification, ()) if delivery.state.final]
 
     @property
     def sent(self) -> list[Delivery]:
         """What reached somebody."""
-        return [d for found in self.deliveries.values() for d in found if d.state is DeliveryState.SENT]
+        return [d for found in self.delivered.values() for d in found if d.state is DeliveryState.SENT]
 
     @property
     def not_sent(self) -> Counter[str]:
         """What was not sent, by reason."""
-        return Counter(d.reason.value for found in self.deliveries.values() for d in found if d.state is DeliveryState.SUPPRESSED)
+        return Counter(d.reason.value for found in self.delivered.values() for d in found if d.state is DeliveryState.SUPPRESSED)
 
     @property
     def deferred(self) -> list[str]:
         """Notifications that waited for the morning."""
-        return [name for name, found in self.deliveries.items() if any(d.state is DeliveryState.DEFERRED for d in found)]
+        return [name for name, found in self.delivered.items() if any(d.state is DeliveryState.DEFERRED for d in found)]
 
     @property
     def silent_heals(self) -> list[CaseStory]:
         """Proven heals whose customer was not told, because it was already fixed."""
         quiet = {
             self.notifications[d.notification].case
-            for found in self.deliveries.values()
+            for found in self.delivered.values()
             for d in found
             if d.state is DeliveryState.SUPPRESSED and d.reason is DeliveryReason.ALREADY_FIXED and d.notification in self.notifications
             and self.notifications[d.notification].stage is Stage.HEALED
@@ -195,13 +227,14 @@ class Night:
         waited = set(self.deferred)
         return [
             name
-            for name, found in self.deliveries.items()
+            for name, found in self.delivered.items()
             if name in waited and any(d.state is DeliveryState.SUPPRESSED and d.reason is DeliveryReason.ALREADY_FIXED for d in found)
         ]
 
-    def quantile_ms(self, q: float) -> float | None:
-        """A quantile of the time from publish to symptom, wall milliseconds."""
-        if not self.latencies_s:
+    def quantile_ms(self, q: float, *, without: tuple[Micros, Micros] | None = None) -> float | None:
+        """A quantile of the time from publish to symptom, wall milliseconds; `without` what was published in this span of wall time."""
+        first, last = without or (1, 0)
+        ordered = sorted(found.took_s for found in self.latencies if not first <= found.published_at <= last)
+        if not ordered:
             return None
-        ordered = sorted(self.latencies_s)
         return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))] * 1e3, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import tempfile
 import webbrowser
@@ -13,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from vorab import provision, settings, topics
-from vorab.clock import DAY, SECOND, StoryClock, SystemClock, iso
+from vorab.clock import DAY, SECOND, Clock, StoryClock, SystemClock, iso
 from vorab.demo import scenes, stage
 from vorab.demo.beats import BEATS, Beat, Facts, Recorded, machine_temperature, summary
 from vorab.demo.broker import Broker, free_port, start
@@ -37,6 +38,8 @@ GRACE_S: Final = 20.0
 """Longest wait after the night until every message is settled."""
 DRAIN_S: Final = 1.0
 """For what is still under way when the machines have been stopped; a broker that lost it will not bring it later either."""
+QUIET_S: Final = 0.2
+"""Nothing new for so long, and nothing is under way any more."""
 
 
 @dataclass(slots=True)
@@ -127,7 +130,7 @@ class Demo:
 
     def _facts(self, clock: StoryClock, broker: Broker) -> Facts:
         return Facts(
-            night=Night(clock),
+            night=Night(clock, end=stage.end_of(clock)),
             machines=self.options.machines,
             homes=3,
             start=clock.start,
@@ -145,30 +148,40 @@ class Demo:
             follower = Follower(log, facts.night)
             kill_at = clock.wall(facts.start) + int(self.options.seconds * KILL_AT * SECOND)
             last = clock.wall(facts.end) + GRACE_S * SECOND
-            killed_at = 0
+            killed_at = readings_at_kill = 0
+            paused = False
+            _, replay = players
             while self.wall.now() < last and not self._over(facts, players):
                 follower.catch_up()
                 if not killed_at and self.wall.now() >= kill_at:
-                    killed_at = self.wall.now()
+                    if facts.may_lose:
+                        # What is under way arrives first; what is not published cannot be lost.
+                        _signal(replay, signal.SIGSTOP)
+                        paused = True
+                        self.wall.sleep(QUIET_S)
+                    killed_at = facts.kill.at = self.wall.now()
+                    facts.kill.story_at = clock.now()
                     pipeline.kill()
                     facts.kill.done = True
+                    follower.catch_up()
+                    readings_at_kill = facts.night.readings
                 if killed_at and facts.kill.dead_s is None and follower.last_append_at > killed_at + SECOND // 5:
                     facts.kill.dead_s = (follower.last_append_at - killed_at) / SECOND
+                if paused and facts.kill.dead_s is not None and facts.night.readings > readings_at_kill:
+                    # The machines are heard again, so the recording will be, too.
+                    _signal(replay, signal.SIGCONT)
+                    paused = False
                 self._look(folder, facts)
                 self.wall.sleep(0.1)
             # The machines go last, or vorab would rightly miss them.
             for player in players:
                 _end(player)
             published = _last_json(folder / "fleet.out").get("published", 0)
-            for _ in range(int(DRAIN_S / 0.05)):
-                follower.catch_up()
-                facts.kill.lost = published - facts.night.unique_readings
-                if facts.kill.lost <= 0:
-                    break
-                self.wall.sleep(0.05)
+            drain(follower, published, self.wall)
             pipeline.stop()
             follower.catch_up()
             facts.kill.lost = published - facts.night.unique_readings
+            facts.recorded_published = _last_json(folder / "replay.out").get("published")
 
     @staticmethod
     def _over(facts: Facts, players: list[subprocess.Popen[bytes]]) -> bool:
@@ -176,7 +189,7 @@ class Demo:
         night = facts.night
         if night.clock.now() < facts.end or players[-1].poll() is None:
             return False
-        return all(night.final(name) for name in night.notifications)
+        return all(night.final(name) for name in night.told)
 
     def _look(self, folder: Path, facts: Facts) -> None:
         facts.fixed_messages = {file.stem: 1 for file in (folder / "messages").glob("*.eml")}
@@ -235,6 +248,20 @@ class Demo:
         return (self.wall.now() - self.started_at) / SECOND
 
 
+def drain(follower: Follower, published: int, clock: Clock) -> None:
+    """Wait until everything the fleet published is in the log, or nothing comes any more: machines that are stopped are soon missed."""
+    begun = grown_at = clock.now()
+    count = -1
+    while clock.now() - begun < DRAIN_S * SECOND and clock.now() - grown_at < QUIET_S * SECOND:
+        follower.catch_up()
+        if follower.night.unique_readings >= published:
+            return
+        arrived = follower.night.readings + follower.night.recorded_readings
+        if arrived > count:
+            count, grown_at = arrived, clock.now()
+        clock.sleep(0.05)
+
+
 def _recorded(series: Recorded) -> dict[str, Any]:
     """A recorded series and what is documented about it, for the live page; times in µs."""
     return {
@@ -265,9 +292,15 @@ def _last_json(file: Path) -> dict[str, Any]:
     return found
 
 
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
+        _signal(process, signal.SIGCONT)  # should it be paused
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
