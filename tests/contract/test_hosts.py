@@ -261,7 +261,7 @@ def finish(ground: Ground, log: EventLog, wanted: int, **variant: str) -> None:
         found = ground.look(log)
         still = 0 if found != before else still + 1
         before = found
-        if found >= wanted or (variant and still > 30 and found):
+        if found >= wanted or (variant and still > (30 if found else 80)):
             break
     else:
         pytest.fail(f"{before} of {wanted} outputs\n{ground.words()}")
