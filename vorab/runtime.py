@@ -49,7 +49,8 @@ def run(settings: Settings) -> int:
         running = _start(settings, clock_from(settings.clock), stack)
         port = stack.enter_context(service.rim(settings.service, running.health))
         service.announce(settings.state_path / READY_FILE, metrics_port=port, desk_port=running.desk_port)
-        log.info("started", metrics_port=port, desk_port=running.desk_port, pid=os.getpid())
+        host = "127.0.0.1" if settings.desk.host in {"0.0.0.0", "::", ""} else settings.desk.host  # noqa: S104 - compared, not bound
+        log.info("started", url=f"http://{host}:{running.desk_port}/", metrics_port=port, desk_port=running.desk_port, pid=os.getpid())
         stop.wait()
         log.info("stopping")
     return EXIT_OK

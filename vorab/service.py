@@ -60,7 +60,7 @@ def configure_logging(settings: Service, *, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[settings.log_level])
-    for noisy in ("kafka", "aiokafka", "faust", "mode", "transitions", "amqtt", "uvicorn.access"):
+    for noisy in ("kafka", "aiokafka", "faust", "mode", "transitions", "amqtt", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, _LEVELS[settings.log_level]))
     structlog.contextvars.bind_contextvars(process=process)
 

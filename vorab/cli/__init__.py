@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
+import re
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
-from vorab.errors import EXIT_PROBLEMS, EXIT_USAGE, ConfigError, Unavailable
+from vorab.errors import EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, ConfigError, Unavailable
 
 
 class Entry(NamedTuple):
@@ -52,6 +55,19 @@ COMMANDS: Final[dict[str, Entry]] = {
 }
 
 
+USAGE_ERROR: Final = typer.BadParameter.__mro__[1]
+"""What the command line raises where it was called in a way it does not know; typer has no public name for it."""
+
+
+def _broken(name: str, entry: Entry, error: ImportError) -> Callable[..., None]:
+    what, where = f"vorab {name} cannot be loaded: {error}", entry.module
+
+    def command(ctx: typer.Context) -> None:  # noqa: ARG001 - takes whatever it is called with
+        raise ConfigError(what, key=where, hint="`make venv` installs what is missing")
+
+    return command
+
+
 class _Lazy(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -60,10 +76,16 @@ class _Lazy(TyperGroup):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        found: Any = getattr(importlib.import_module(entry.module), entry.attribute)
+        found: Any
+        try:
+            found = getattr(importlib.import_module(entry.module), entry.attribute)
+        except ImportError as error:
+            # One broken command may not take the others, or the help, with it.
+            found = _broken(cmd_name, entry, error)
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            single.command(name=cmd_name)(found)
+            anything = {"ignore_unknown_options": True, "allow_extra_args": True} if found.__module__ == __name__ else None
+            single.command(name=cmd_name, context_settings=anything)(found)
             found = single
         command: Any = typer.main.get_command(found)
         command.name = cmd_name
@@ -101,11 +123,38 @@ def _root(
         raise typer.Exit(EXIT_USAGE)
 
 
-def main() -> None:
+def usage(error: Any) -> ConfigError | None:
+    """A usage error in three lines: what, where, what to do. None: it was no error, but a group without a command, which shows its help."""
+    ctx = error.ctx
+    if ctx is None:
+        return ConfigError(error.format_message(), key="vorab", hint="`vorab --help` shows every command")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return None
+    message = error.format_message()
+    unknown = re.match(r"No such (command|option):? '?([^\s'(]+)", message)
+    hint = f"`{ctx.command_path} --help` shows how it is called"
+    if unknown:
+        kind, name = unknown.groups()
+        message = f"there is no {kind} {name}"
+        known = ctx.command.list_commands(ctx) if kind == "command" else [option for row in ctx.command.params for option in row.opts]
+        close = difflib.get_close_matches(name, [*known, "--help"], n=1)
+        hint = f"did you mean {close[0]}? {hint}" if close else hint
+    return ConfigError(message, key=ctx.command_path, hint=hint)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: errors in three lines, exit codes 0, 1, 2 and 70; files belong to their owner alone."""
     os.umask(OWNER_ONLY)
     try:
-        app()
+        code = app(arguments, prog_name="vorab", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else EXIT_OK)
+    except USAGE_ERROR as error:
+        wrong = usage(error)
+        typer.echo(str(wrong) if wrong else error.ctx.get_help(), err=True)
+        sys.exit(EXIT_USAGE)
+    except typer.Abort:
+        typer.echo("Aborted.", err=True)
+        sys.exit(EXIT_PROBLEMS)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_USAGE)
