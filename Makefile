@@ -36,6 +36,7 @@ dev: $(DEV) ## .venv with what its developers need as well
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vorab needs Python 3.11 or newer; say make PYTHON=…")'
+	@echo "installing into $(VENV) (once, about half a minute)" >&2
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); $(GET_VENV) && $(PYTHON) -m venv $(VENV); } || \
 	  { rm -rf $(VENV); echo "Python cannot make a virtual environment here (Debian: apt-get install python3-venv)"; exit 1; }
 
