@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import typer
 from typer.core import TyperGroup
@@ -55,7 +55,7 @@ COMMANDS: Final[dict[str, Entry]] = {
 }
 
 
-USAGE_ERROR: Final = typer.BadParameter.__mro__[1]
+USAGE_ERROR: Final = cast(type[Exception], typer.BadParameter.__mro__[1])
 """What the command line raises where it was called in a way it does not know; typer has no public name for it."""
 
 
@@ -123,16 +123,16 @@ def _root(
         raise typer.Exit(EXIT_USAGE)
 
 
-def usage(error: Any) -> ConfigError | None:
-    """A usage error in three lines: what, where, what to do. None: it was no error, but a group without a command, which shows its help."""
+def usage(error: Any) -> ConfigError | str:
+    """A usage error in three lines: what, where, what to do; the help of a group that was called without a command."""
     ctx = error.ctx
     if ctx is None:
         return ConfigError(error.format_message(), key="vorab", hint="`vorab --help` shows every command")
     if type(error).__name__ == "NoArgsIsHelpError":
-        return None
+        return str(ctx.get_help())
     message = error.format_message()
     unknown = re.match(r"No such (command|option):? '?([^\s'(]+)", message)
-    hint = f"`{ctx.command_path} --help` shows how it is called"
+    hint = f"`{ctx.command_path} --help` shows " + ("every command" if ctx.parent is None else "how it is called")
     if unknown:
         kind, name = unknown.groups()
         message = f"there is no {kind} {name}"
@@ -149,8 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(arguments, prog_name="vorab", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else EXIT_OK)
     except USAGE_ERROR as error:
-        wrong = usage(error)
-        typer.echo(str(wrong) if wrong else error.ctx.get_help(), err=True)
+        typer.echo(str(usage(error)), err=True)
         sys.exit(EXIT_USAGE)
     except typer.Abort:
         typer.echo("Aborted.", err=True)
