@@ -424,7 +424,7 @@ def test_forgetting_what_was_sent_is_caught(ground: Ground) -> None:
     ground.append(shuffled(records, 5))
     wanted = sum(map(len, oracle(records)))
     with ground.reader() as log:
-        ground.crash_at("embedded.commit:3", bad="forget-sent")
+        ground.crash_at("embedded.commit:5", bad="forget-sent")
         finish(ground, log, wanted, bad="forget-sent")
     assert sum(map(len, ground.outcome.cases)) > wanted
 

@@ -50,10 +50,12 @@ def embedded(path: str) -> None:
 
     variant: Any = host
     variant.LIMIT = 40  # many small rounds
+    checkpoint_s = CHECKPOINT_S
     if os.environ.get("VORAB_BAD") == "forget-sent":
         variant._Seat.fresh = lambda _, outputs: list(outputs)
+        checkpoint_s = 30.0  # none before the crash: what left since the last one is what is forgotten
     with SqliteLog(path, fsync=False) as log:
-        host.EmbeddedHost(log, [kind()], Tables(), SystemClock(), checkpoint_s=CHECKPOINT_S).run(stop_on_signals())
+        host.EmbeddedHost(log, [kind()], Tables(), SystemClock(), checkpoint_s=checkpoint_s).run(stop_on_signals())
 
 
 def faust(address: str, group: str, folder: str, renames: Mapping[str, str]) -> None:
