@@ -179,7 +179,7 @@ class _Group(NamedTuple):
         if ts is None:
             return np.full(n, received_at, I8), np.full(n, ARRIVAL, U1)
         if kinds[ts] is float:
-            at = np.rint(np.clip(np.array(columns[ts]) * MS, -_I64 / 2, _I64 / 2)).astype(I8)
+            at = np.rint(np.clip(np.array(columns[ts]), -_I64 / 2 / MS, _I64 / 2 / MS) * MS).astype(I8)
         elif kinds[ts] is int and max(columns[ts]) < _MOST_MS and min(columns[ts]) > -_MOST_MS:
             at = np.array(columns[ts], I8) * MS
         else:

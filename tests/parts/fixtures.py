@@ -118,6 +118,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if mark := MARKED_BY_FIXTURE.get(fixture):
                 item.add_marker(mark)
+    # The browser's driver keeps an event loop running in this thread until the end, so nothing that wants its own may come after.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
