@@ -45,7 +45,7 @@ def test_every_stage_killed_at_random_and_inside_sends(
     address = new_kafka().log_address
     with Distributed(plan(tmp_path, new_mosquitto(profile="durable"), smtp_sink), address, FIRST_LIVES) as house:
         player = house.player(list(STORY.steps()), pace_s=PACE_S, seed=seed)
-        house.wait_for(lambda: set(house.hits) == set(FIRST_LIVES), "everybody dying at their instant")
+        house.wait_for(lambda: set(house.hits) == set(FIRST_LIVES), "everybody dying at their instant", timeout_s=150)
         say(f"died at their crash points until step {player.step}: {house.hits}")
         for stage in moments(chance):
             name = f"{stage}-{chance.randrange(WORKERS)}"
