@@ -21,6 +21,7 @@ from vorab.cli.registry_files import (
     invalid,
     mapping,
     read_rows,
+    say_entry,
     say_notes,
     truth,
     unknown,
@@ -133,11 +134,7 @@ def show(
         typer.echo(f"there is no customer {key}\n  `vorab customers export` lists all", err=True)
         raise typer.Exit(EXIT_PROBLEMS)
     values = plain(record if isinstance(record, Customer) else None, person)
-    if as_json:
-        typer.echo(json.dumps(values, ensure_ascii=False))
-        return
-    for name, value in values.items():
-        typer.echo(f"{name:<14} {value if not isinstance(value, list | dict) else json.dumps(value, ensure_ascii=False)}")
+    say_entry(values, as_json=as_json)
 
 
 @app.command()

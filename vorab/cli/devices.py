@@ -20,6 +20,7 @@ from vorab.cli.registry_files import (
     invalid,
     mapping,
     read_rows,
+    say_entry,
     say_notes,
     truth,
     unknown,
@@ -111,11 +112,7 @@ def show(
         typer.echo(f"there is no device {full_key(device)}\n  `vorab devices export` lists all", err=True)
         raise typer.Exit(EXIT_PROBLEMS)
     values = plain(record)
-    if as_json:
-        typer.echo(json.dumps(values, ensure_ascii=False))
-        return
-    for name, value in values.items():
-        typer.echo(f"{name:<14} {value if not isinstance(value, dict) else json.dumps(value)}")
+    say_entry(values, as_json=as_json)
 
 
 @app.command()

@@ -249,6 +249,15 @@ def invalid(error: ValidationError, row: Row, file: Path) -> ConfigError:
     return ConfigError(first["msg"], file=str(file), line=row.place, key=".".join(map(str, first["loc"])), hint=hint)
 
 
+def say_entry(values: Mapping[str, Any], *, as_json: bool) -> None:
+    """Show one entry: a line a value, or one JSON document."""
+    if as_json:
+        typer.echo(json.dumps(values, ensure_ascii=False))
+        return
+    for name, value in values.items():
+        typer.echo(f"{name:<14} {json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value}")
+
+
 def say_notes(notes: Sequence[str]) -> None:
     """What is no mistake but worth knowing, on standard error."""
     for text in notes[:_MOST_SAID]:

@@ -52,7 +52,6 @@ class Options:
     browser: bool = True
     state_dir: Path | None = None
     broker: str = ""
-    keep: bool = False
 
 
 Tell = Callable[[Beat, Facts], None]
