@@ -32,9 +32,9 @@ def settle(row: Row, received_at: Micros, *, recorded: bool) -> tuple[Micros, Mi
             raise Rejected(Reason.BAD_TIME, "recorded data needs a time of its own")
         if not 0 <= at < END_OF_RECORDINGS:
             raise Rejected(Reason.BAD_TIME, "recorded time outside 1970 to 2100")
-        return at, at, RECORDED
+        return at, at, RECORDED | row.quality
     if at is None:
-        return received_at, received_at, ARRIVAL
+        return received_at, received_at, ARRIVAL | row.quality
     if not received_at - OLDEST <= at <= received_at + NEWEST:
-        return received_at, received_at, CLAMPED
-    return at, received_at, ARRIVAL if row.relative else MEASURED
+        return received_at, received_at, CLAMPED | row.quality
+    return at, received_at, (ARRIVAL if row.relative else MEASURED) | row.quality

@@ -50,6 +50,8 @@ class Quality(IntFlag):
     """The device's time had no zone."""
     RECORDED = 8
     """Taken as it is: a recording, its time is the data's."""
+    HISTORICAL = 16
+    """Kept by the device or its gateway and handed in later: it says what was, not what is."""
 
 
 class Reading(NamedTuple):

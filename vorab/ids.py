@@ -46,6 +46,16 @@ def presence_id(device_key: str, at: Micros, *, online: bool) -> str:
     return _id("presence", device_key, at, online)
 
 
+def alarm_id(device_key: str, source: str, name: str, at: Micros, *, active: bool) -> str:
+    """One word about an alarm of a device, as its source tells it; `at` (µs) is when it began or ended, else when it was received."""
+    return _id("alarm", device_key, source, name, at, active)
+
+
+def gap_id(device_key: str, boot: int, first: int, last: int, *, filled: bool) -> str:
+    """One report about missing numbers of one boot of a device."""
+    return _id("gap", device_key, boot, first, last, filled)
+
+
 def reply_id(action: str, status: str) -> str:
     """One answer of a device to an action; a repeated answer has the same id."""
     return _id("reply", action, status)

@@ -46,8 +46,11 @@ class Topic:
 
 READINGS: Final = "vorab.readings"
 PRESENCE: Final = "vorab.presence"
+FACTS: Final = "vorab.facts"
 DEVICES: Final = "vorab.devices"
 CUSTOMERS: Final = "vorab.customers"
+ALARMS: Final = "vorab.alarms"
+GAPS: Final = "vorab.gaps"
 SYMPTOMS: Final = "vorab.symptoms"
 CASES: Final = "vorab.cases"
 CASES_BY_GROUP: Final = "vorab.cases-by-group"
@@ -71,8 +74,11 @@ TOPICS: Final[dict[str, Topic]] = {
     for topic in (
         Topic(READINGS, Keyed.DEVICE, 7, "frames: many messages of many devices of one partition, in columns"),
         Topic(PRESENCE, Keyed.DEVICE, None, "online or offline, and by what evidence"),
+        Topic(FACTS, Keyed.DEVICE, None, "what devices say about themselves: model, firmware, units, how they speak"),
         Topic(DEVICES, Keyed.DEVICE, None, "the registry of devices"),
         Topic(CUSTOMERS, Keyed.CUSTOMER, None, "language, time zone, preferences, consents; no names, no addresses"),
+        Topic(ALARMS, Keyed.DEVICE, 28, "findings of others: the device itself, Alertmanager, ThingsBoard"),
+        Topic(GAPS, Keyed.DEVICE, 28, "sequence numbers that are missing, and that they have come"),
         Topic(SYMPTOMS, Keyed.DEVICE, 28, "raised, updated and cleared, with evidence and rule version"),
         Topic(CASES, Keyed.DEVICE, 400, "case events: facts, in order"),
         Topic(CASES_BY_GROUP, Keyed.GROUP, 28, "the same events once per group"),

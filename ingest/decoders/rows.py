@@ -51,6 +51,10 @@ class Row(NamedTuple):
     seq: int | None = None
     relative: bool = False
     """`at` was given relative to the arrival."""
+    device: str = ""
+    """A device behind the sender, by its id; empty: the sender itself."""
+    quality: int = 0
+    """Bits of `vorab.frame.Quality` that only the decoder can know."""
 
 
 def check_name(name: str) -> None:

@@ -22,6 +22,7 @@ from vorab.records.messages import (
     Urgency,
 )
 from vorab.records.registry import Channel, Customer, Device, Presence, Purpose
+from vorab.records.reports import Alarm, Facts, Gap
 from vorab.records.symptoms import Point, Symptom, SymptomState
 from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, parse, to_wire, type_of
 
@@ -29,6 +30,7 @@ __all__ = [
     "KINDS",
     "MAX_TEXT",
     "Action",
+    "Alarm",
     "At",
     "CaseEvent",
     "CaseKind",
@@ -42,6 +44,8 @@ __all__ = [
     "DeliveryState",
     "Device",
     "DeviceRecord",
+    "Facts",
+    "Gap",
     "Name",
     "Notification",
     "Permit",

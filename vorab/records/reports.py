@@ -1,0 +1,77 @@
+"""What devices and other systems report, beside readings: facts about themselves, alarms of others, and numbers that are missing."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from vorab import topics
+from vorab.clock import Micros
+from vorab.records.base import At, DeviceRecord, Name, Severity, Text
+
+
+class Facts(DeviceRecord):
+    """What a device says about itself; the id is its key. The registry, which people keep, goes before it."""
+
+    TYPE = "io.vorab.facts.v1"
+    TOPIC = topics.FACTS
+
+    name: str = ""
+    model: str = ""
+    firmware: str = ""
+    dialect: str = ""
+    """How it speaks: the dialect its commands are put into."""
+    address: str = ""
+    """Where it hears, in words of the dialect: mostly the beginning of its topics."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Unit by signal, for devices that do not send it with the value."""
+    heartbeat_s: float | None = Field(None, gt=0)
+    """How often it means to speak."""
+    at: At = 0
+
+    @property
+    def time(self) -> Micros:
+        """When it was received."""
+        return self.at
+
+
+class Alarm(DeviceRecord):
+    """A finding somebody else made: the device itself, Alertmanager, ThingsBoard. Repeats mean nothing new."""
+
+    TYPE = "io.vorab.alarm.v1"
+    TOPIC = topics.ALARMS
+
+    name: Name
+    """What is wrong, in the words of its source; with device and source it says which alarm this is."""
+    source: Name
+    """Who found it: `alertmanager`, `thingsboard`, or the dialect of the device."""
+    active: bool
+    """False: it is over."""
+    severity: Severity = Severity.MAJOR
+    text: Text = ""
+    since: At | None = None
+    """When it began, where the source says so."""
+    at: At
+
+    @property
+    def time(self) -> Micros:
+        """When it was received."""
+        return self.at
+
+
+class Gap(DeviceRecord):
+    """Sequence numbers of one boot that have not come (or have come since): `first` to `last`, both included."""
+
+    TYPE = "io.vorab.gap.v1"
+    TOPIC = topics.GAPS
+
+    boot: int = Field(ge=0)
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    filled: bool = False
+    at: At
+    """Partition time at which it was noticed or filled."""
+
+    @property
+    def time(self) -> Micros:
+        """When it was noticed or filled."""
+        return self.at
