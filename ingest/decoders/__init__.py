@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingest.decoders import flat, senml
 from ingest.decoders.rows import Limits, Row, Sender
 from ingest.decoders.strict import parse
 from vorab.errors import Reason, Rejected
 
-__all__ = ["Limits", "Row", "Sender", "decode", "is_json"]
+__all__ = ["Decoder", "Limits", "Row", "Sender", "decode", "is_json"]
 
-Decoder = Callable[[object, Sender], list[Row]]
 
-DECODERS: Final[Mapping[str, Decoder]] = {"json": flat.rows, "senml+json": senml.rows}
+class Decoder(NamedTuple):
+    """One way to read a payload; both steps are pure and raise Rejected."""
+
+    parse: Callable[[bytes], object]
+    """From bytes to plain objects, with depth and size bounded before anything is built."""
+    rows: Callable[[object, Sender], list[Row]]
+
+
+DECODERS: Final[Mapping[str, Decoder]] = {
+    "json": Decoder(parse, flat.rows),
+    "senml+json": Decoder(parse, senml.rows),
+}
 
 # What devices write into the MQTT 5 content type; parameters (`; charset=…`) are cut off before.
 CONTENT_TYPES: Final = {
@@ -35,8 +45,13 @@ def is_json(content_type: str) -> bool:
     return not content_type or _named(content_type) == ""
 
 
-def decode(payload: bytes, sender: Sender, *, decoder: str = "auto", content_type: str = "", limits: Limits | None = None) -> list[Row]:
+def decode(
+    payload: bytes, sender: Sender, *, decoder: str | Decoder = "auto", content_type: str = "", limits: Limits | None = None
+) -> list[Row]:
     """The rows of one message; `decoder` is what the topic map says, `content_type` what the message says.
+
+    With `auto` the content type decides, and where there is none, the look of the payload. A decoder that the topic map names reads
+    every payload, whatever its content type.
 
     Raises:
         Rejected: with the reason; then nothing of the message is taken.
@@ -44,14 +59,22 @@ def decode(payload: bytes, sender: Sender, *, decoder: str = "auto", content_typ
     bounds = limits or Limits()
     if len(payload) > bounds.payload_bytes:
         raise Rejected(Reason.TOO_LARGE, f"{len(payload)} bytes, at most {bounds.payload_bytes}")
-    named = _named(content_type)
-    if named is None:
-        raise Rejected(Reason.UNSUPPORTED, f"content type {content_type[:100]!r}")
-    parsed = parse(payload)
-    name = decoder if decoder != "auto" else named or ("senml+json" if senml.looks_like(parsed) else "json")
-    found = DECODERS[name](parsed, sender)
+    found = _found(payload, sender, decoder, content_type)
     if not any(row.values for row in found):
         raise Rejected(Reason.EMPTY, "no value in it")
     if len(found) > bounds.rows:
         raise Rejected(Reason.TOO_LARGE, f"{len(found)} rows, at most {bounds.rows}")
     return [row for row in found if row.values]
+
+
+def _found(payload: bytes, sender: Sender, decoder: str | Decoder, content_type: str) -> list[Row]:
+    if decoder == "auto":
+        named = _named(content_type)
+        if named is None:
+            raise Rejected(Reason.UNSUPPORTED, f"content type {content_type[:100]!r}")
+        if not named:
+            parsed = parse(payload)
+            return senml.rows(parsed, sender) if senml.looks_like(parsed) else flat.rows(parsed, sender)
+        decoder = named
+    chosen = decoder if isinstance(decoder, Decoder) else DECODERS[decoder]
+    return chosen.rows(chosen.parse(payload), sender)
