@@ -33,6 +33,28 @@ class Columns:
     text: dict[str, list[str]] = field(default_factory=dict)
 
 
+def between(columns: Columns, low: int, high: int) -> Columns | None:
+    """The rows with `low <= rank < high`; None where there are none."""
+    keep = (columns.rank >= low) & (columns.rank < high)
+    if keep.all():
+        return columns
+    if not keep.any():
+        return None
+    picked = np.flatnonzero(keep)
+    return Columns(
+        rank=columns.rank[picked],
+        number=columns.number[picked],
+        measured_at=columns.measured_at[picked],
+        received_at=columns.received_at[picked],
+        quality=columns.quality[picked],
+        boot=None if columns.boot is None else columns.boot[picked],
+        seq=None if columns.seq is None else columns.seq[picked],
+        signals={name: column[picked] for name, column in columns.signals.items()},
+        units=columns.units,
+        text={name: [texts[i] for i in picked.tolist()] for name, texts in columns.text.items()},
+    )
+
+
 class Placed(NamedTuple):
     """A decoded row with its place in the pass."""
 

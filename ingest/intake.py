@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, of_rows
+from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, between, of_rows
 from ingest.decoders import Sender, decode, is_json
+from ingest.dialects.words import Answer, Heard, Order, Say
 from ingest.framer import Framer
+from ingest.hearing import Hearing, Told
 from ingest.packets import Arrivals, Extra
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
@@ -29,7 +31,7 @@ from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame, Reading, encode
 from vorab.log import Outgoing
-from vorab.records import Rejection
+from vorab.records import Facts, Rejection, Reply
 
 FRAME_HEADERS: Final = (("content-type", cloudevents.FRAME),)
 _FRAME_BYTES: Final = 400_000
@@ -43,6 +45,8 @@ class Taken:
 
     records: list[Outgoing] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    says: list[Say] = field(default_factory=list)
+    """What dialects want published."""
     news: list[Rejection] = field(default_factory=list)
     """Refusals that the log of this process should mention."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -67,11 +71,13 @@ class _Message(NamedTuple):
 class Intake:
     """Turns messages into records; remembers topics, the time of each partition, and who is there."""
 
-    def __init__(self, plan: Plan, topic_map: TopicMap) -> None:
+    def __init__(self, plan: Plan, topic_map: TopicMap, resolve: Callable[[str, Answer, Micros], Reply | None] | None = None) -> None:
+        """`resolve` knows which action an answer in the words of a dialect belongs to. Raises ConfigError for an unknown dialect."""
         self.plan = plan
         self.framer = Framer(plan.first_recorded)
         self._roster = Roster(topic_map, plan)
         self._presence = PresenceBook()
+        self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None))
         self._notes = Notes()
         self._news = News()
 
@@ -82,9 +88,9 @@ class Intake:
         if self._roster.full:
             self._roster.forget()
         step, n = self.plan.frame_rows, len(arrivals)
-        return [taken for low in range(0, n, step) for taken in self._pass(arrivals, low, min(low + step, n), received_at)]
+        return [self._pass(arrivals, low, min(low + step, n), received_at) for low in range(0, n, step)]
 
-    def _pass(self, arrivals: Arrivals, low: int, high: int, received_at: Micros) -> list[Taken]:
+    def _pass(self, arrivals: Arrivals, low: int, high: int, received_at: Micros) -> Taken:
         taken = Taken()
         plain, rest = self._sort(arrivals, low, high)
         taken.counts["skipped"] += high - low - len(plain.payloads) - len(rest)
@@ -94,14 +100,9 @@ class Intake:
         for i in sorted([*rest, *(plain.places[position] for position in left)]):
             extra = arrivals.extra.get(i, _NOTHING)
             self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, received_at), taken, rows)
-        if len(rows) * _ROW_BYTES > _FRAME_BYTES and high - low > 1:
-            # Many rows out of few messages: halve the pass, so that no frame outgrows what the log takes. Nothing of this try is kept.
-            middle = (low + high) // 2
-            return [*self._pass(arrivals, low, middle, received_at), *self._pass(arrivals, middle, high, received_at)]
-        made += of_rows(rows)
-        if made:
-            self._frames(made, received_at, taken)
-        return [taken]
+        for some in _frames_of(made, rows):
+            self._frames(some, received_at, taken)
+        return taken
 
     def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int]]:
         """The messages that may take the quick way, and the index of each that may not; what is another worker's is neither."""
@@ -162,9 +163,52 @@ class Intake:
             answer = reply(route, payload, received_at)
             taken.records.append(_outgoing(answer, route.partition))
             taken.statuses[answer.status] += 1
+        elif route.kind == "dialect":
+            self._hear(route, message, taken, rows)
         else:
             rows += self._decoded(route, message)
         return route.kind
+
+    def _hear(self, route: Route, message: _Message, taken: Taken, rows: list[Placed]) -> None:
+        extra, limit = message.extra, self.plan.limits.payload_bytes
+        if len(message.payload) > limit:
+            raise Rejected(Reason.TOO_LARGE, f"{len(message.payload)} bytes, at most {limit}")
+        content_type = extra.properties.content_type
+        heard = Heard(route.levels, route.named, route.tail, message.payload, message.received_at, extra.retain, content_type, route.zone)
+        told = self._hearing.hear(route, heard)
+        if len(told.rows) > self.plan.limits.rows:
+            raise Rejected(Reason.TOO_LARGE, f"{len(told.rows)} rows, at most {self.plan.limits.rows}")
+        rows += self._told(told, taken, message.place, message.received_at)
+
+    def _told(self, told: Told, taken: Taken, place: int, now: Micros) -> list[Placed]:
+        placed = []
+        for i, (device, key, partition, row) in enumerate(told.rows):
+            measured_at, received_at, quality = settle(row, now, recorded=False)
+            reading = Reading(key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
+            placed.append(Placed(place * ROWS_PER_MESSAGE + i, self._roster.number(device, key, partition), reading))
+        taken.records += [_outgoing(record, partition) for partition, record in told.records]
+        taken.says += told.says
+        return placed
+
+    def due(self, now: Micros) -> Taken:
+        """What dialects have to say because time has passed."""
+        taken = Taken()
+        rows = self._told(self._hearing.due(now), taken, 0, now)
+        if rows:
+            self._frames(of_rows(rows), now, taken)
+        return taken
+
+    def recall(self, facts: Facts) -> None:
+        """Facts about a device, as they stand on the log."""
+        self._hearing.recall(facts)
+
+    def speaks(self, key: str) -> Facts | None:
+        """How a device speaks and where it hears; None for one that keeps to the neutral contract."""
+        return self._hearing.facts(key)
+
+    def command(self, facts: Facts, action: records.Action, now: Micros) -> Order:
+        """An action in the words of the device's dialect; raises Rejected where the dialect has none for it."""
+        return self._hearing.command(facts, action, now)
 
     def _decoded(self, route: Route, message: _Message) -> list[Placed]:
         found = decode(
@@ -184,6 +228,8 @@ class Intake:
     def _refuse(self, message: _Message, why: Rejected, route: Route | None, taken: Taken) -> str:
         source = topics.key_of(topics.DEFAULT_TENANT, source_of(message.topic))
         partition = topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
+        if route is not None and route.kind == "dialect":
+            route = None  # which device it was, only the dialect could have said
         if route is None and not self.plan.owns(partition):
             return "skipped"  # nobody's device: the worker that writes the partition of its rejection tells about it
         record = rejection(message.topic, message.payload, message.mid, why, message.received_at, route=route, size=message.extra.size)
@@ -215,6 +261,28 @@ class Intake:
 
 
 _NOTHING: Final = Extra()
+_FRAME_ROWS: Final = _FRAME_BYTES // _ROW_BYTES
+_LAST_RANK: Final = 2**62
+
+
+def _frames_of(made: list[Columns], rows: list[Placed]) -> Iterator[list[Columns]]:
+    """The columns of each frame: one, or several where few messages made so many rows that a frame would outgrow what the log takes."""
+    low = 0
+    while len(rows) > _FRAME_ROWS:
+        # The cut lies between two messages, so that none of them stands in two frames.
+        cut = _FRAME_ROWS
+        while cut and rows[cut].rank // ROWS_PER_MESSAGE == rows[cut - 1].rank // ROWS_PER_MESSAGE:
+            cut -= 1
+        if not cut:
+            break
+        high = rows[cut].rank // ROWS_PER_MESSAGE * ROWS_PER_MESSAGE
+        yield [some for columns in made if (some := between(columns, low, high)) is not None] + of_rows(rows[:cut])
+        low, rows = high, rows[cut:]
+    if low:
+        made = [some for columns in made if (some := between(columns, low, _LAST_RANK)) is not None]
+    made = made + of_rows(rows)
+    if made:
+        yield made
 
 
 def reply_tick(partition: int, now: Micros) -> Outgoing:

@@ -15,8 +15,9 @@ from typing import Final
 
 from ingest import counting
 from ingest.bridge import Append, Bridge, Effect
+from ingest.dialects import entries
 from ingest.downlink import Command, Downlink
-from ingest.intake import Intake, reply_tick
+from ingest.intake import Intake, Taken, reply_tick
 from ingest.link import Link
 from ingest.mqtt import READ_BYTES, Subscription, command_properties
 from ingest.packets import Arrivals, pubacks
@@ -45,14 +46,15 @@ class Loop:
     def __init__(self, log: EventLog, settings: Settings, clock: Clock, plan: Plan) -> None:
         """Raises ConfigError for a topic map or TLS files that cannot be."""
         self._log, self._settings, self._clock, self.plan = log, settings, clock, plan
-        topic_map = TopicMap(settings.ingest.topic_map, plan.partitions, plan.recorded_partitions)
+        known = (*settings.ingest.topic_map, *entries(settings.ingest.dialects))
+        topic_map = TopicMap(known, plan.partitions, plan.recorded_partitions)
         self._intake = Intake(plan, topic_map)
         self._bridge = Bridge(most_messages=settings.mqtt.receive_maximum)
         self._shadow = settings.mode is Mode.SHADOW
         self._downlink = Downlink(speed=clock.speed, shadow=self._shadow)
         self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         self._reply_ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
-        wanted = [Subscription(name, retained=kind == "status") for name, kind in topic_map.filters]
+        wanted = [Subscription(name, retained=kind in {"status", "dialect"}) for name, kind in topic_map.filters]
         self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen, clock)
         self._client = self._link.client
         self._results: deque[tuple[int, BaseException | None]] = deque()
@@ -162,6 +164,7 @@ class Loop:
                 self._tick(now)
         if now - self._counted_at >= SECOND * self._clock.speed:
             self._counted_at = now
+            self._pass_time(now)
             oldest = self._bridge.oldest
             counting.waiting(self._bridge.messages, 0.0 if oldest is None else (now - oldest) / SECOND / self._clock.speed)
 
@@ -174,8 +177,22 @@ class Loop:
             counting.taken(taken)
             for refused in taken.news:
                 LOG.warning("refused", topic=refused.source, device=refused.device, reason=str(refused.reason), detail=refused.detail)
-            for note in () if self._shadow else taken.notes:
-                self._client.publish(note.topic, note.payload, qos=0)
+            self._publish(taken)
+
+    def _publish(self, taken: Taken) -> None:
+        if self._shadow:
+            return
+        for note in taken.notes:
+            self._client.publish(note.topic, note.payload, qos=0)
+        for say in taken.says:
+            self._client.publish(say.topic, say.payload, qos=say.qos)
+
+    def _pass_time(self, now: Micros) -> None:
+        taken = self._intake.due(now)
+        for record in taken.records:
+            self._do(self._bridge.emit(record))
+        self._ticker.written(taken.framed, now)
+        self._publish(taken)
 
     def _tick(self, now: Micros) -> None:
         for partition in self._ticker.due(now):

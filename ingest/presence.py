@@ -11,6 +11,7 @@ from vorab import ids
 from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.records import Presence
+from vorab.topics import key_of
 
 _ONLINE: Final = {"online": True, "true": True, "1": True, "offline": False, "false": False, "0": False}
 _GOODBYES: Final = frozenset({"goodbye", "shutdown", "sleep"})
@@ -53,16 +54,21 @@ class PresenceBook:
         if retained and not payload:
             return None
         online, why = evidence(payload)
-        if retained and self._known.get(route.key) == online:
+        return self.said(route.tenant, route.device, received_at, online=online, evidence="retained" if retained else why)
+
+    def said(self, tenant: str, device: str, received_at: Micros, *, online: bool, evidence: str) -> Presence | None:
+        """The record of a word about a device; None where it is `retained` and says nothing new."""
+        key = key_of(tenant, device)
+        if evidence == "retained" and self._known.get(key) == online:
             return None
-        self._known[route.key] = online
+        self._known[key] = online
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return Presence(
-            id=ids.presence_id(route.key, received_at, online=online),
-            tenant=route.tenant,
-            device=route.device,
+            id=ids.presence_id(key, received_at, online=online),
+            tenant=tenant,
+            device=device,
             online=online,
-            evidence="retained" if retained else why,
+            evidence=evidence,
             at=received_at,
         )

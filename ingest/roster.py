@@ -38,7 +38,7 @@ class Roster:
     @property
     def full(self) -> bool:
         """Whether it is time to forget."""
-        return len(self._routes) > MOST
+        return len(self._routes) > MOST or len(self.keys) > MOST
 
     def route(self, topic: bytes) -> Route:
         """The route of a topic; raises Rejected where there is none."""
@@ -47,14 +47,25 @@ class Roster:
             return known
         route = self._map.resolve(topic)
         self._routes[topic] = route
-        if route.number == len(self.keys):
-            self.names.append((route.device, route.key))
-            self.keys.append(route.key)
-            if route.number == len(self.places):
-                self.places = np.concatenate([self.places, np.zeros_like(self.places)])
-            self.places[route.number] = route.partition
+        if route.kind == "dialect":
+            return route
+        self._enter(route.number, route.device, route.key, route.partition)
         if not self._plan.owns(route.partition):
             self.plain[topic] = FOREIGN
         elif route.plain:
             self.plain[topic] = route.number
         return route
+
+    def number(self, device: str, key: str, partition: int) -> int:
+        """The number of a device that a dialect speaks of."""
+        number = self._map.numbers.setdefault(key, len(self._map.numbers))
+        self._enter(number, device, key, partition)
+        return number
+
+    def _enter(self, number: int, device: str, key: str, partition: int) -> None:
+        if number == len(self.keys):
+            self.names.append((device, key))
+            self.keys.append(key)
+            if number == len(self.places):
+                self.places = np.concatenate([self.places, np.zeros_like(self.places)])
+            self.places[number] = partition

@@ -10,15 +10,15 @@ The map is configuration. What a firmware author may rely on without any is the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from vorab.errors import ConfigError, Reason, Rejected
 from vorab.settings import TopicMapEntry
 from vorab.topics import DEFAULT_TENANT, ID, RECORDED_TENANT, key_of, partition_of
 
-Kind = Literal["telemetry", "status", "reply", "ignore"]
+Kind = Literal["telemetry", "status", "reply", "dialect", "ignore"]
 
 PREFIX: Final = "vorab/v1"
 
@@ -49,6 +49,14 @@ class Route:
     """Counts the devices seen, from 0."""
     plain: bool
     """Whether it is telemetry in live time that may take the fast way through the framer."""
+    levels: tuple[str, ...] = ()
+    """Of the topic, where a dialect reads it."""
+    named: Mapping[str, str] = field(default_factory=dict)
+    """What the captures matched."""
+    tail: tuple[str, ...] = ()
+    """What `#` matched."""
+    zone: str = ""
+    """Of times that have none."""
 
 
 class TopicMap:
@@ -70,7 +78,9 @@ class TopicMap:
             seen.add(wanted)
             self._entries.append((levels, entry))
             if entry.kind != "ignore":
-                self.filters.append((wanted, entry.kind))
+                self.filters.append((wanted, "dialect" if entry.dialect else entry.kind))
+        self.dialects = sorted({entry.dialect for _, entry in self._entries if entry.dialect})
+        """The dialects that are heard."""
         self.numbers: dict[str, int] = {}
 
     def resolve(self, topic: bytes) -> Route:
@@ -86,10 +96,22 @@ class TopicMap:
         for pattern, entry in self._entries:
             found = _match(pattern, levels)
             if found is not None:
-                return self._route(entry, found)
+                return self._of_dialect(entry, levels, found) if entry.dialect else self._route(entry, found)
         raise Rejected(Reason.UNKNOWN_TOPIC, "the topic map has no entry for this topic")
 
+    def _of_dialect(self, entry: TopicMapEntry, levels: Sequence[str], found: dict[str, str]) -> Route:
+        """What the dialect makes of names and tenants is its own affair, but an id stays an id."""
+        tail = found.pop("#", "")
+        tenant = found.get("tenant") or entry.tenant or DEFAULT_TENANT
+        if not ID.fullmatch(tenant) or tenant == RECORDED_TENANT:
+            raise Rejected(Reason.BAD_NAME, "tenant in the topic is not a valid id")
+        return Route(
+            "dialect", tenant, "", "", 0, entry.dialect, recorded=False, number=-1, plain=False,
+            levels=tuple(levels), named=found, tail=tuple(tail.split("/")) if tail else (), zone=entry.zone,
+        )  # fmt: skip
+
     def _route(self, entry: TopicMapEntry, found: dict[str, str]) -> Route:
+        found.pop("#", None)
         for name, value in found.items():
             if not ID.fullmatch(value):
                 raise Rejected(Reason.BAD_NAME, f"{name} in the topic is not a valid id")
@@ -117,8 +139,9 @@ def _match(pattern: Sequence[str], levels: Sequence[str]) -> dict[str, str] | No
     found: dict[str, str] = {}
     if len(pattern) != len(levels) and not (pattern[-1] == "#" and len(levels) >= len(pattern) - 1):
         return None
-    for wanted, level in zip(pattern, levels, strict=False):
+    for i, (wanted, level) in enumerate(zip(pattern, levels, strict=False)):
         if wanted == "#":
+            found["#"] = "/".join(levels[i:])
             return found
         capture = _CAPTURE.fullmatch(wanted)
         if capture:
@@ -133,11 +156,11 @@ def _check(entry: TopicMapEntry, levels: Sequence[str]) -> None:
     wrong = ""
     if any("{" in level and not _CAPTURE.fullmatch(level) for level in levels):
         wrong = "a capture takes a whole level: a/{device}/b, not a-{device}"
-    elif unknown := [name for name in captures if name not in _CAPTURES]:
+    elif not entry.dialect and (unknown := [name for name in captures if name not in _CAPTURES]):
         wrong = f"{{{unknown[0]}}} is not one of {{tenant}}, {{device}}, {{name}}"
     elif len(set(captures)) != len(captures):
         wrong = "a capture stands twice"
-    elif "device" not in captures and entry.kind != "ignore":
+    elif "device" not in captures and entry.kind != "ignore" and not entry.dialect:
         wrong = "there is no {device}: the topic alone says who published"
     elif "#" in levels[:-1] or any(len(level) > 1 and ("#" in level or "+" in level) for level in levels):
         wrong = "not a valid MQTT topic filter"

@@ -20,6 +20,8 @@ from vorab import topics
 from vorab.errors import ConfigError
 
 FILE: Final = "vorab.toml"
+DIALECTS: Final[tuple[str, ...]] = ()
+"""The dialects that are heard unless told otherwise."""
 
 
 class Mode(StrEnum):
@@ -65,6 +67,10 @@ class TopicMapEntry(Section):
         "measured", description="recorded: the device's time is taken as it is, in partitions of its own."
     )
     tenant: str = Field("", description="Tenant, where the topic does not name one.")
+    dialect: str = Field(
+        "", description="Dialect that reads these topics, with the captures of its own filters: tele/{device}/{what} for tasmota."
+    )
+    zone: str = Field("", description="Zone of times that have none: Europe/Berlin. Empty: UTC is assumed, and the rows are marked.")
 
 
 class Ingest(Section):
@@ -76,6 +82,9 @@ class Ingest(Section):
     max_payload_bytes: int = Field(65536, ge=1, description="Larger payloads are refused.")
     share: str = Field("0/1", pattern=r"^\d+/\d+$", description="This worker's part of the partitions: 0/2 and 1/2 for two workers.")
     topic_map: list[TopicMapEntry] = Field(default_factory=list, description="Added before the built-in topic map.")
+    dialects: list[str] = Field(
+        default_factory=lambda: list(DIALECTS), description="Dialects whose usual topics are listened to beside the topic map."
+    )
 
 
 class Topics(Section):

@@ -1,0 +1,29 @@
+"""The dialects, by name. Each is loaded only where it is wanted."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+from ingest.dialects.words import Dialect
+from vorab.errors import ConfigError
+from vorab.settings import TopicMapEntry
+
+DIALECTS: Final[Mapping[str, str]] = {}
+"""Where each dialect lives, as `module:Class`."""
+
+
+def dialect(name: str) -> Dialect:
+    """A new instance of the dialect of this name; raises ConfigError where there is none."""
+    place = DIALECTS.get(name)
+    if place is None:
+        raise ConfigError(f"there is no dialect {name!r}", key="ingest.dialects", hint=f"one of {', '.join(DIALECTS)}")
+    module, _, attribute = place.partition(":")
+    found: Any = getattr(importlib.import_module(module), attribute)
+    return cast(Dialect, found())
+
+
+def entries(names: Iterable[str]) -> list[TopicMapEntry]:
+    """The usual topics of these dialects, for the topic map; raises ConfigError for a dialect that does not exist."""
+    return [TopicMapEntry(filter=wanted, dialect=name) for name in names for wanted in dialect(name).filters]
