@@ -12,7 +12,7 @@ from vorab.clock import Clock, Micros
 from vorab.cloudevents import attributes
 from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
-from vorab.records import Action, Record, Reply, from_wire
+from vorab.records import Action, Facts, Record, Reply, from_wire
 
 _WAIT_S: Final = 0.5
 _TICK: Final = b"io.vorab.tick.v1"
@@ -26,7 +26,7 @@ class HandOver(Protocol):
 
 
 class Courier:
-    """Reads `vorab.replies` of the last while once, then `vorab.actions` for ever."""
+    """Reads `vorab.facts` and the `vorab.replies` of the last while once, then `vorab.actions` for ever."""
 
     def __init__(self, log: EventLog, partitions: list[int], clock: Clock, look_back: Micros) -> None:
         self._log, self._partitions, self._clock, self._look_back = log, partitions, clock, look_back
@@ -56,15 +56,20 @@ class Courier:
         return {(topic, p): first_at(self._log, (topic, p), since, begins[p], ends[p]) for p in self._partitions}
 
     def _catch_up(self, hand_over: HandOver, since: Micros, stop: threading.Event) -> None:
-        ends = self._log.ends(topics.REPLIES)
-        positions = self._start(topics.REPLIES, since)
+        begins = self._log.begins(topics.FACTS)
+        self._read(topics.FACTS, Facts, {(topics.FACTS, p): begins[p] for p in self._partitions}, hand_over, stop)
+        self._read(topics.REPLIES, Reply, self._start(topics.REPLIES, since), hand_over, stop)
+
+    def _read(self, topic: str, wanted: type[Record], positions: dict[Position, int], hand_over: HandOver, stop: threading.Event) -> None:
+        """Everything that stands there now."""
+        ends = self._log.ends(topic)
         while not stop.is_set():
             behind = {place: offset for place, offset in positions.items() if offset < ends[place[1]]}
             if not behind:
                 return
             for entry in self._log.read(behind, wait_s=_WAIT_S):
                 positions[entry.topic, entry.partition] = entry.offset + 1
-                _deliver(entry, Reply, hand_over)
+                _deliver(entry, wanted, hand_over)
 
 
 def _deliver(entry: Entry, wanted: type[Record], hand_over: Callable[[Record], None]) -> None:

@@ -1,4 +1,7 @@
-"""Actions become commands on the devices' topics: which ones, in what words, and which are too late. Pure.
+"""Actions become commands on the devices' topics: which ones, in what words, when again, and which are too late. Pure.
+
+A device has one command under way at a time; the next waits until the first is answered for good or has expired. A command that nobody
+answers goes out again, with the same id, to devices that know an id again; *delivered* is what the device says, never what a broker says.
 
 Nothing is kept on disk: after a start the actions of the last hour are read again, and those that were answered finally or have expired
 are left alone. A command that was under way at a crash may go out a second time with the same id; devices answer such a one from memory.
@@ -8,18 +11,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from ingest.dialects.words import Answer, Order
 from ingest.topicmap import PREFIX
 from vorab import ids
 from vorab.clock import HOUR, SECOND, Micros, iso
+from vorab.errors import Rejected
 from vorab.records import Action, Reply, ReplyStatus
-from vorab.topics import ID
+from vorab.topics import ID, RECORDED_TENANT
 
 LOOK_BACK: Final[Micros] = HOUR
 """Actions live for minutes; one that was decided longer ago than this has been given up by its case."""
+AGAIN_S: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
+"""Seconds on the wall until an unanswered command goes out again; the last one repeats."""
 _REMEMBERED: Final = 100_000
+_WAITING: Final = 32
+"""Commands that may wait behind the one under way; a device that answers nothing must not fill the memory."""
 
 
 class Command(NamedTuple):
@@ -27,9 +38,38 @@ class Command(NamedTuple):
 
     topic: str
     response_topic: str
+    """Empty: the dialect has a way of its own to answer."""
     payload: bytes
     correlation: bytes
     expires_in_s: int
+    qos: int = 1
+    again: bool = False
+    """Whether it went out before."""
+
+
+Outcome = Command | Reply | str
+"""The command to publish, the reply to write in the device's place, or why nothing is to do: `answered`, `waiting`, `shadow` or `past`."""
+
+Translate = Callable[[Action, Micros], Order | None]
+"""The action in the words of the device's dialect; None for the neutral contract. Raises Rejected where the dialect has none."""
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    action: Action
+    order: Order | None
+    """Its words in a dialect; None in the neutral contract."""
+    sent_at: Micros
+    tries: int = 1
+    delivered: bool = False
+
+
+@dataclass(slots=True)
+class _Line:
+    """The commands of one device."""
+
+    now: _UnderWay | None = None
+    waiting: deque[tuple[Action, bool]] = field(default_factory=deque)
 
 
 class Downlink:
@@ -38,15 +78,46 @@ class Downlink:
     def __init__(self, *, speed: float, shadow: bool) -> None:
         """`speed` is the clock's; in shadow nothing leaves the house."""
         self._speed, self._shadow = speed, shadow
+        self.translate: Translate = lambda _action, _now: None
+        """Who knows how each device speaks; without, all keep to the neutral contract."""
         self._done: OrderedDict[str, None] = OrderedDict()
+        self._lines: dict[str, _Line] = {}
+
+    # ----------------------------------------------------------------------------------------------- answers
 
     def answered(self, answer: Reply) -> None:
         """A device, or vorab in its place, has spoken."""
+        line = self._lines.get(answer.key)
+        if line is not None and line.now is not None and line.now.action.id == answer.action:
+            line.now.delivered = True
         if answer.status.final:
-            self._settle(answer.action)
+            self._settle(answer.action, answer.key)
 
-    def decide(self, action: Action, now: Micros, *, earlier: bool = False) -> Command | Reply | str:
-        """The command to publish, the reply to write in the device's place, or why nothing is to do: `answered`, `shadow` or `past`.
+    def resolve(self, key: str, answer: Answer, now: Micros) -> Reply | None:
+        """The reply an answer in the words of a dialect amounts to; None where it belongs to nothing that is under way."""
+        line = self._lines.get(key)
+        asked = line.now if line is not None else None
+        if asked is None or asked.order is None or answer.correlation not in ("", asked.order.correlation):
+            return None
+        action = asked.action
+        reply = Reply(
+            id=ids.reply_id(action.id, answer.status),
+            tenant=action.tenant,
+            device=action.device,
+            action=action.id,
+            status=answer.status,
+            at=now,
+            code=answer.code,
+            detail=answer.detail,
+            result=dict(answer.result),
+        )
+        self.answered(reply)
+        return reply
+
+    # ----------------------------------------------------------------------------------------------- actions
+
+    def decide(self, action: Action, now: Micros, *, earlier: bool = False) -> Outcome:
+        """What becomes of an action.
 
         Of an `earlier` one, from before the start, nobody here knows whether it was handed over; where it is too late now, nothing
         is said: its case gives it up by itself, at the time at which it would have without a restart.
@@ -54,19 +125,78 @@ class Downlink:
         if action.id in self._done:
             return "answered"
         if earlier and now > action.not_after:
-            self._settle(action.id)
+            self._settle(action.id, action.key)
             return "past"
         if now > action.not_after:
             return self._in_its_place(action, ReplyStatus.EXPIRED, now, "it could not be handed over in time")
+        if self._shadow:
+            self._settle(action.id, action.key)
+            return "shadow"
+        return self._line_up(action, now, earlier=earlier)
+
+    def due(self, now_of: Callable[[Action], Micros]) -> list[Outcome]:
+        """What time brings: a command again, the end of one that has expired, and the next of each device that is free.
+
+        `now_of` tells the time of an action's partition (µs).
+        """
+        outcomes: list[Outcome] = []
+        for key in list(self._lines):
+            line = self._lines[key]
+            asked = line.now
+            if asked is not None:
+                now = now_of(asked.action)
+                if now > asked.action.not_after:
+                    self._settle(asked.action.id, key)
+                elif self._is_due_again(asked, now):
+                    asked.tries += 1
+                    asked.sent_at = now
+                    outcomes.append(self._put(asked, now, again=True))
+            while line.now is None and line.waiting:
+                action, earlier = line.waiting.popleft()
+                outcomes.append(self.decide(action, now_of(action), earlier=earlier))
+            if line.now is None and not line.waiting:
+                self._lines.pop(key, None)
+        return outcomes
+
+    # ----------------------------------------------------------------------------------------------- inside
+
+    def _line_up(self, action: Action, now: Micros, *, earlier: bool) -> Outcome:
+        line = self._lines.setdefault(action.key, _Line())
+        if line.now is not None:
+            if line.now.action.id == action.id or any(action.id == other.id for other, _ in line.waiting):
+                return "waiting"
+            if len(line.waiting) >= _WAITING:
+                return self._in_its_place(action, ReplyStatus.REJECTED, now, "too many commands wait for this device")
+            line.waiting.append((action, earlier))
+            return "waiting"
+        return self._begin(line, action, now)
+
+    def _begin(self, line: _Line, action: Action, now: Micros) -> Outcome:
         if not all(map(ID.fullmatch, (action.tenant, action.device, action.name))):
             return self._in_its_place(action, ReplyStatus.REJECTED, now, "its tenant, device or name cannot be a level of an MQTT topic")
-        if self._shadow:
-            self._settle(action.id)
-            return "shadow"
-        return self._command(action, now)
+        try:
+            order = self.translate(action, now)
+        except Rejected as why:
+            return self._in_its_place(action, ReplyStatus.REJECTED, now, why.detail)
+        line.now = _UnderWay(action, order, now)
+        return self._put(line.now, now)
+
+    def _put(self, asked: _UnderWay, now: Micros, *, again: bool = False) -> Command:
+        action, order = asked.action, asked.order
+        left_s = max(1, math.ceil((action.not_after - now) / SECOND / self._speed))
+        if order is not None:
+            return Command(order.topic, "", order.payload, action.id.encode(), left_s, order.qos, again)
+        topic = f"{PREFIX}/{action.tenant}/{action.device}/cmd/{action.name}"
+        return Command(topic, f"{topic}/res", _neutral(action), action.id.encode(), left_s, again=again)
+
+    def _is_due_again(self, asked: _UnderWay, now: Micros) -> bool:
+        if asked.delivered or asked.action.tenant == RECORDED_TENANT or (asked.order is not None and not asked.order.repeatable):
+            return False
+        wait_s = AGAIN_S[min(asked.tries, len(AGAIN_S)) - 1]
+        return now - asked.sent_at >= wait_s * SECOND * self._speed
 
     def _in_its_place(self, action: Action, status: ReplyStatus, now: Micros, detail: str) -> Reply:
-        self._settle(action.id)
+        self._settle(action.id, action.key)
         return Reply(
             id=ids.reply_id(action.id, status),
             tenant=action.tenant,
@@ -78,23 +208,25 @@ class Downlink:
             detail=detail,
         )
 
-    def _settle(self, action: str) -> None:
+    def _settle(self, action: str, key: str) -> None:
         self._done[action] = None
         if len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
+        line = self._lines.get(key)
+        if line is not None and line.now is not None and line.now.action.id == action:
+            line.now = None
 
-    def _command(self, action: Action, now: Micros) -> Command:
-        topic = f"{PREFIX}/{action.tenant}/{action.device}/cmd/{action.name}"
-        body = {
-            "id": action.id,
-            "name": action.name,
-            "params": action.params,
-            "not_before": iso(action.not_before),
-            "not_after": iso(action.not_after),
-            "attempt": action.attempt,
-            "counter": action.counter,
-            "key_id": action.key_id,
-            "signature": action.signature,
-        }
-        left_s = (action.not_after - now) / SECOND / self._speed
-        return Command(topic, f"{topic}/res", json.dumps(body).encode(), action.id.encode(), max(1, math.ceil(left_s)))
+
+def _neutral(action: Action) -> bytes:
+    body = {
+        "id": action.id,
+        "name": action.name,
+        "params": action.params,
+        "not_before": iso(action.not_before),
+        "not_after": iso(action.not_after),
+        "attempt": action.attempt,
+        "counter": action.counter,
+        "key_id": action.key_id,
+        "signature": action.signature,
+    }
+    return json.dumps(body).encode()

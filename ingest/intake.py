@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from ingest.acks import Mark
 from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, between, of_rows
 from ingest.decoders import Sender, decode, is_json
+from ingest.decoders.flat import promises
 from ingest.dialects.words import Answer, Heard, Order, Say
 from ingest.framer import Framer
 from ingest.hearing import Hearing, Told
@@ -53,9 +55,15 @@ class Taken:
     """Messages by what became of them."""
     reasons: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    answered: list[Reply] = field(default_factory=list)
+    """Replies of devices that keep to the neutral contract."""
     rows: int = 0
     framed: list[int] = field(default_factory=list)
     """Partitions that got a frame."""
+    marks: list[Mark] = field(default_factory=list)
+    """What devices want acknowledged end to end, once all records are in the log."""
+    refused: dict[int, Rejected] = field(default_factory=dict)
+    """Why, by place among the arrivals."""
 
 
 class _Message(NamedTuple):
@@ -96,6 +104,7 @@ class Intake:
         taken.counts["skipped"] += high - low - len(plain.payloads) - len(rest)
         made, left = quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes)
         taken.counts["telemetry"] += len(plain.payloads) - len(left)
+        taken.marks += _marks(made, self._roster.keys)
         rows: list[Placed] = []
         for i in sorted([*rest, *(plain.places[position] for position in left)]):
             extra = arrivals.extra.get(i, _NOTHING)
@@ -163,10 +172,11 @@ class Intake:
             answer = reply(route, payload, received_at)
             taken.records.append(_outgoing(answer, route.partition))
             taken.statuses[answer.status] += 1
+            taken.answered.append(answer)
         elif route.kind == "dialect":
             self._hear(route, message, taken, rows)
         else:
-            rows += self._decoded(route, message)
+            rows += self._decoded(route, message, taken)
         return route.kind
 
     def _hear(self, route: Route, message: _Message, taken: Taken, rows: list[Placed]) -> None:
@@ -187,6 +197,7 @@ class Intake:
             reading = Reading(key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
             placed.append(Placed(place * ROWS_PER_MESSAGE + i, self._roster.number(device, key, partition), reading))
         taken.records += [_outgoing(record, partition) for partition, record in told.records]
+        taken.statuses.update(record.status for _, record in told.records if isinstance(record, Reply))
         taken.says += told.says
         return placed
 
@@ -202,15 +213,16 @@ class Intake:
         """Facts about a device, as they stand on the log."""
         self._hearing.recall(facts)
 
-    def speaks(self, key: str) -> Facts | None:
-        """How a device speaks and where it hears; None for one that keeps to the neutral contract."""
-        return self._hearing.facts(key)
+    def order(self, action: records.Action, now: Micros) -> Order | None:
+        """An action in the words of its device's dialect; None for a device that keeps to the neutral contract.
 
-    def command(self, facts: Facts, action: records.Action, now: Micros) -> Order:
-        """An action in the words of the device's dialect; raises Rejected where the dialect has none for it."""
-        return self._hearing.command(facts, action, now)
+        Raises:
+            Rejected: the dialect has none for it, or is not heard here.
+        """
+        facts = self._hearing.facts(action.key)
+        return self._hearing.command(facts, action, now) if facts is not None and facts.dialect else None
 
-    def _decoded(self, route: Route, message: _Message) -> list[Placed]:
+    def _decoded(self, route: Route, message: _Message, taken: Taken) -> list[Placed]:
         found = decode(
             message.payload,
             Sender(route.device, route.key, message.received_at),
@@ -223,6 +235,8 @@ class Intake:
             measured_at, received_at, quality = settle(row, message.received_at, recorded=route.recorded)
             reading = Reading(route.key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
             placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, route.number, reading))
+            if row.acked is not None and row.boot is not None and row.seq is not None:
+                taken.marks.append(Mark(route.key, row.boot, row.seq, row.acked))
         return placed
 
     def _refuse(self, message: _Message, why: Rejected, route: Route | None, taken: Taken) -> str:
@@ -235,6 +249,10 @@ class Intake:
         record = rejection(message.topic, message.payload, message.mid, why, message.received_at, route=route, size=message.extra.size)
         taken.records.append(_outgoing(record, partition))
         taken.reasons[why.reason] += 1
+        taken.refused[message.place] = why
+        if route is not None and route.kind == "telemetry":
+            # Refused is stored too, as a rejection: to send it again would only be refused again.
+            taken.marks += [Mark(route.key, *numbers) for numbers in promises(message.payload)]
         if self._news.first(record.device or record.source, why.reason, message.received_at, self.plan.speed):
             taken.news.append(record)
         if route is not None and (note := self._notes.note(route, why, message.received_at, self.plan.speed)) is not None:
@@ -283,6 +301,14 @@ def _frames_of(made: list[Columns], rows: list[Placed]) -> Iterator[list[Columns
     made = made + of_rows(rows)
     if made:
         yield made
+
+
+def _marks(made: Sequence[Columns], keys: Sequence[str]) -> Iterator[Mark]:
+    """What the quick way's messages want acknowledged."""
+    for some in made:
+        if some.acked is not None and some.boot is not None and some.seq is not None:
+            numbers = zip(some.number.tolist(), some.boot.tolist(), some.seq.tolist(), some.acked.tolist(), strict=True)
+            yield from (Mark(keys[number], *rest) for number, *rest in numbers)
 
 
 def reply_tick(partition: int, now: Micros) -> Outgoing:

@@ -16,7 +16,7 @@ from typing import Final
 from ingest import counting
 from ingest.bridge import Append, Bridge, Effect
 from ingest.dialects import entries
-from ingest.downlink import Command, Downlink
+from ingest.downlink import Command, Downlink, Outcome
 from ingest.intake import Intake, Taken, reply_tick
 from ingest.link import Link
 from ingest.mqtt import READ_BYTES, Subscription, command_properties
@@ -28,7 +28,7 @@ from vorab.clock import SECOND, Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.frame import decode
 from vorab.log import EventLog
-from vorab.records import Action, Record, Reply
+from vorab.records import Action, Facts, Record, Reply
 from vorab.service import logger
 from vorab.settings import Mode, Settings
 from vorab.testing import crashpoint
@@ -48,10 +48,11 @@ class Loop:
         self._log, self._settings, self._clock, self.plan = log, settings, clock, plan
         known = (*settings.ingest.topic_map, *entries(settings.ingest.dialects))
         topic_map = TopicMap(known, plan.partitions, plan.recorded_partitions)
-        self._intake = Intake(plan, topic_map)
         self._bridge = Bridge(most_messages=settings.mqtt.receive_maximum)
         self._shadow = settings.mode is Mode.SHADOW
         self._downlink = Downlink(speed=clock.speed, shadow=self._shadow)
+        self._intake = Intake(plan, topic_map, self._downlink.resolve)
+        self._downlink.translate = self._intake.order
         self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         self._reply_ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         wanted = [Subscription(name, retained=kind in {"status", "dialect"}) for name, kind in topic_map.filters]
@@ -155,16 +156,20 @@ class Loop:
             record, earlier = self._brought.popleft()
             if isinstance(record, Reply):
                 self._downlink.answered(record)
+            elif isinstance(record, Facts):
+                self._intake.recall(record)
             elif isinstance(record, Action):
                 self._actions.append((record, earlier))
         if self._link.listening:
             while self._actions:
-                self._hand_over(*self._actions.popleft(), now)
+                action, earlier = self._actions.popleft()
+                self._carry_out(self._downlink.decide(action, self._now_of(action), earlier=earlier))
             if not self._bridge.full:
                 self._tick(now)
         if now - self._counted_at >= SECOND * self._clock.speed:
             self._counted_at = now
             self._pass_time(now)
+            self._go_on()
             oldest = self._bridge.oldest
             counting.waiting(self._bridge.messages, 0.0 if oldest is None else (now - oldest) / SECOND / self._clock.speed)
 
@@ -175,6 +180,10 @@ class Loop:
         for taken in passes:
             self._ticker.written(taken.framed, now)
             counting.taken(taken)
+            for answer in taken.answered:
+                self._downlink.answered(answer)
+            if taken.statuses:
+                self._go_on()
             for refused in taken.news:
                 LOG.warning("refused", topic=refused.source, device=refused.device, reason=str(refused.reason), detail=refused.detail)
             self._publish(taken)
@@ -233,17 +242,23 @@ class Loop:
         self._do(self._bridge.confirmed(token))
         counting.stale(self._bridge.stale - stale)
 
-    def _hand_over(self, action: Action, earlier: bool, now: Micros) -> None:  # noqa: FBT001 - as it was brought
+    def _go_on(self) -> None:
+        """Commands that are due again, and the next of each device that is free."""
+        if self._link.listening:
+            for outcome in self._downlink.due(self._now_of):
+                self._carry_out(outcome)
+
+    def _now_of(self, action: Action) -> Micros:
         partition = self.plan.partition_of(action.key)
-        if partition >= self.plan.first_recorded:
-            now = self._intake.framer.now.get(partition, 0)
-        decided = self._downlink.decide(action, now, earlier=earlier)
+        return self._now if partition < self.plan.first_recorded else self._intake.framer.now.get(partition, 0)
+
+    def _carry_out(self, decided: Outcome) -> None:
         if isinstance(decided, Command):
             properties = None
             if self._client.v5:
                 properties = command_properties(decided.response_topic, decided.correlation, decided.expires_in_s)
-            self._client.publish(decided.topic, decided.payload, qos=1, properties=properties)
-            counting.action("published")
+            self._client.publish(decided.topic, decided.payload, qos=decided.qos, properties=properties)
+            counting.action("repeated" if decided.again else "published")
         elif isinstance(decided, Reply):
             self._do(self._bridge.emit(self._intake.answered(decided)))
             counting.action(decided.status)

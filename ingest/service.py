@@ -18,7 +18,7 @@ from vorab.log import EventLog, open_log
 from vorab.service import Health, configure_logging, crash, rim, stop_on_signals
 from vorab.settings import Settings
 
-TOPICS: Final = (topics.PRESENCE, topics.ACTIONS, topics.REPLIES, topics.REJECTED)
+TOPICS: Final = (topics.PRESENCE, topics.FACTS, topics.ALARMS, topics.ACTIONS, topics.REPLIES, topics.REJECTED)
 """What ingest needs beside the readings."""
 
 

@@ -118,6 +118,8 @@ class Order(NamedTuple):
     correlation: str
     """Comes back in `Answer.correlation`; empty where the dialect has none, then one command at a time is under way per device."""
     qos: int = 1
+    repeatable: bool = False
+    """Whether the device knows a command again that comes twice, so that it may be sent again when nobody answered."""
 
 
 class Dialect(Protocol):

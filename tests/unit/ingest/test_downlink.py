@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ingest.courier import Courier, first_at
+from ingest.dialects.words import Answer, Order
 from ingest.downlink import LOOK_BACK, Command, Downlink
 from vorab import ids, topics
 from vorab.clock import MINUTE, SECOND, ManualClock, Micros, iso
+from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position
 from vorab.records import Action, Record, Reply, ReplyStatus, Tick, to_wire
 
@@ -174,3 +176,103 @@ def test_replies_come_before_actions_and_old_ones_not_at_all() -> None:
     Courier(log, [0], ManualClock(NOW), LOOK_BACK).run(hand_over, stop)
     assert [(type(record), getattr(record, "action", record.id)) for record in found] == [(Reply, "a1"), (Action, "a1"), (Action, "a2")]
     assert before == [False, True, False], "what stood there before the start is told from what came since"
+
+
+# ------------------------------------------------------------------------------------------------ one at a time, again, and in other words
+
+
+def now_is(now: Micros) -> Callable[[Action], Micros]:
+    """Every partition has reached this time."""
+    return lambda _action: now
+
+
+def test_a_device_has_one_command_under_way() -> None:
+    """The second waits until the first is answered for good; another device does not wait."""
+    downlink = Downlink(speed=1, shadow=False)
+    assert isinstance(downlink.decide(action("a1"), NOW), Command)
+    assert downlink.decide(action("a2"), NOW) == "waiting"
+    assert downlink.decide(action("a2"), NOW) == "waiting", "the same action twice waits once"
+    assert isinstance(downlink.decide(action("b1", device="pump-8"), NOW), Command)
+    downlink.answered(answer("a1", ReplyStatus.RUNNING))
+    assert downlink.due(now_is(NOW + SECOND)) == []
+    downlink.answered(answer("a1"))
+    (following,) = downlink.due(now_is(NOW + SECOND))
+    assert isinstance(following, Command)
+    assert following.correlation == b"a2"
+
+
+def test_what_waited_too_long_is_answered_in_the_devices_place() -> None:
+    """A command that expires while another is under way never goes out late; the one under way frees its place when it expires itself."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.decide(action("a1", at=NOW + MINUTE), NOW + MINUTE)
+    downlink.decide(action("a2", at=NOW), NOW + MINUTE)
+    outcomes = downlink.due(now_is(NOW + 7 * MINUTE))
+    assert [(o.action, o.status) for o in outcomes if isinstance(o, Reply)] == [("a2", ReplyStatus.EXPIRED)]
+    assert not [o for o in outcomes if isinstance(o, Command)]
+    assert isinstance(downlink.decide(action("a3", at=NOW + 7 * MINUTE), NOW + 7 * MINUTE), Command)
+
+
+def test_an_unanswered_command_goes_out_again_with_the_same_id() -> None:
+    """After five seconds, then more slowly, until the device says anything or it is too late."""
+    downlink = Downlink(speed=1, shadow=False)
+    first = downlink.decide(action(), NOW)
+    assert isinstance(first, Command)
+    sent = []
+    for second in range(1, 400):
+        sent += [(second, o) for o in downlink.due(now_is(NOW + second * SECOND)) if isinstance(o, Command)]
+    assert [second for second, _ in sent][:4] == [5, 15, 35, 75]
+    assert all((o.topic, o.payload, o.correlation, o.again) == (first.topic, first.payload, first.correlation, True) for _, o in sent)
+    assert max(second for second, _ in sent) <= 300
+
+
+def test_a_device_that_has_the_command_is_not_told_again() -> None:
+    """`accepted` is delivery; a broker's acknowledgement is not."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.decide(action(), NOW)
+    downlink.answered(answer("a1", ReplyStatus.ACCEPTED))
+    assert downlink.due(now_is(NOW + MINUTE)) == []
+
+
+def test_a_dialect_that_knows_no_ids_is_never_told_twice() -> None:
+    """A Tasmota plug would restart twice; what is sent is the dialect's own word for it."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.translate = lambda action, _now: Order(f"cmnd/{action.device}/Restart", b"1", "")
+    sent = downlink.decide(action(), NOW)
+    assert isinstance(sent, Command)
+    assert (sent.topic, sent.payload, sent.response_topic) == ("cmnd/pump-7/Restart", b"1", "")
+    assert downlink.due(now_is(NOW + MINUTE)) == []
+
+
+def test_an_answer_in_a_dialects_words_becomes_the_reply() -> None:
+    """By its correlation, or by being the only command under way; an answer to nothing is nobody's reply."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.translate = lambda _action, _now: Order("rpc", b"{}", "7")
+    said = Answer("pump-7", "7", ReplyStatus.SUCCEEDED, detail="done")
+    assert downlink.resolve("main/pump-7", said, NOW) is None
+    downlink.decide(action(), NOW)
+    assert downlink.resolve("main/pump-7", said._replace(correlation="8"), NOW) is None
+    reply = downlink.resolve("main/pump-7", said, NOW + SECOND)
+    assert reply is not None
+    assert (reply.id, reply.action, reply.status, reply.detail) == (ids.reply_id("a1", "succeeded"), "a1", ReplyStatus.SUCCEEDED, "done")
+    assert downlink.decide(action(), NOW) == "answered"
+
+
+def test_what_a_dialect_cannot_say_is_rejected_with_its_reason() -> None:
+    """The case hears at once that this device has no such command."""
+
+    def cannot(_action: Action, _now: Micros) -> Order:
+        raise Rejected(Reason.UNSUPPORTED, "no such command")
+
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.translate = cannot
+    refused = downlink.decide(action(), NOW)
+    assert isinstance(refused, Reply)
+    assert (refused.status, refused.detail) == (ReplyStatus.REJECTED, "no such command")
+
+
+def test_a_device_that_answers_nothing_cannot_fill_the_memory() -> None:
+    """Beyond a few dozen, commands are refused instead of kept."""
+    downlink = Downlink(speed=1, shadow=False)
+    outcomes = [downlink.decide(action(f"a{i}"), NOW) for i in range(100)]
+    assert sum(outcome == "waiting" for outcome in outcomes) == 32
+    assert sum(isinstance(outcome, Reply) and outcome.status is ReplyStatus.REJECTED for outcome in outcomes) == 67
