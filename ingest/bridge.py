@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vorab.clock import Micros
 from vorab.log import Outgoing, Position
@@ -32,7 +32,20 @@ class Ack(NamedTuple):
     """How many messages are done with, those of QoS 0 included."""
 
 
-Effect = Append | Ack
+class Done(NamedTuple):
+    """The log has everything of the batch that came with this ticket, whatever has become of the connection."""
+
+    ticket: Any
+
+
+Effect = Append | Ack | Done
+
+
+class Abandoned(NamedTuple):
+    """What is not waited for any more."""
+
+    tokens: list[int]
+    tickets: list[Any]
 
 
 @dataclass(slots=True)
@@ -41,6 +54,7 @@ class _Batch:
     mids: Sequence[bytes]
     count: int
     received_at: Micros
+    ticket: Any = None
     open: int = 0
     """Records the log has yet to confirm."""
 
@@ -104,9 +118,11 @@ class Bridge:
         """A new connection; acknowledgements that belong to an older one are void from here on."""
         self._epoch = epoch
 
-    def received(self, mids: Sequence[bytes], records: Iterable[Outgoing], count: int, received_at: Micros) -> list[Effect]:
-        """One read: its packet ids in order, what it became, and how many messages it was."""
-        batch = _Batch(self._epoch, mids, count, received_at)
+    def received(
+        self, mids: Sequence[bytes], records: Iterable[Outgoing], count: int, received_at: Micros, ticket: Any = None
+    ) -> list[Effect]:
+        """One read: its packet ids in order, what it became, and how many messages it was; a `ticket` comes back when it is done."""
+        batch = _Batch(self._epoch, mids, count, received_at, ticket)
         self._batches.append(batch)
         self.messages += count
         effects: list[Effect] = [append for record in records if (append := self._hand_over(record, batch)) is not None]
@@ -118,7 +134,9 @@ class Bridge:
         return [append] if append is not None else []
 
     def confirmed(self, token: int) -> list[Effect]:
-        """The log has the record."""
+        """The log has the record; a token that was abandoned means nothing."""
+        if token not in self._flying:
+            return []
         append, batch = self._flying.pop(token)
         lane = self._landed(append)
         effects: list[Effect] = []
@@ -131,6 +149,8 @@ class Bridge:
 
     def failed(self, token: int) -> None:
         """The log did not take the record; it is kept, and so is everything behind it in its partition."""
+        if token not in self._flying:
+            return
         append, _ = self._flying[token]
         self._landed(append).failed.append(append)
         self._troubled.add(_position(append))
@@ -147,6 +167,21 @@ class Bridge:
             self._troubled.discard(position)
             effects += again
         return effects
+
+    def abandon(self) -> Abandoned:
+        """Stop waiting for all that was received: the broker still holds it and sends it again on the next connection.
+
+        Only while nothing is troubled. What lands late is in the log twice and counts once.
+        """
+        tokens = [token for token, (_, batch) in self._flying.items() if batch is not None]
+        for token in tokens:
+            append, _ = self._flying.pop(token)
+            if not self._landed(append).flying:
+                del self._lanes[_position(append)]
+        tickets = [batch.ticket for batch in self._batches if batch.ticket is not None]
+        self._batches.clear()
+        self.messages = 0
+        return Abandoned(tokens, tickets)
 
     # ----------------------------------------------------------------------------------------------- inside
 
@@ -170,11 +205,13 @@ class Bridge:
         return lane
 
     def _release(self) -> list[Effect]:
-        """Acknowledgements of the batches at the head that are done."""
+        """Tickets and acknowledgements of the batches at the head that are done."""
         acks: list[Effect] = []
         while self._batches and self._batches[0].open == 0:
             batch = self._batches.popleft()
             self.messages -= batch.count
+            if batch.ticket is not None:
+                acks.append(Done(batch.ticket))
             if batch.epoch != self._epoch:
                 self.stale += sum(1 for mid in batch.mids if mid)
             else:

@@ -31,6 +31,8 @@ class Columns:
     signals: dict[str, NDArray[Any]] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     text: dict[str, list[str]] = field(default_factory=dict)
+    acked: NDArray[np.uint64] | None = None
+    """What devices know to be in the log. No part of a frame: the intake reads it off."""
 
 
 def between(columns: Columns, low: int, high: int) -> Columns | None:

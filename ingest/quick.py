@@ -34,6 +34,7 @@ class Layout(NamedTuple):
     ts: int | None
     boot: int | None
     seq: int | None
+    acked: int | None
     identity: tuple[int, ...]
     signals: tuple[tuple[str, int], ...]
     """By name, so that equal shapes are equal bytes."""
@@ -46,8 +47,10 @@ def layout_of(keys: tuple[str, ...]) -> Layout | None:
     signals = sorted((key, i) for key, i in at.items() if key not in RESERVED)
     if not 0 < len(signals) <= MAX_SIGNALS or not all(SIGNAL.fullmatch(name) for name, _ in signals):
         return None
+    if "acked" in at and not {"boot", "seq"} <= at.keys():
+        return None
     identity = tuple(at[name] for name in ("device", "device_id") if name in at)
-    return Layout(len(keys), at.get("ts"), at.get("boot"), at.get("seq"), identity, tuple(signals))
+    return Layout(len(keys), at.get("ts"), at.get("boot"), at.get("seq"), at.get("acked"), identity, tuple(signals))
 
 
 class Plain(NamedTuple):
@@ -161,7 +164,10 @@ class _Group(NamedTuple):
             quality=quality,
             boot=None if layout.boot is None else _counters(columns[layout.boot], kinds[layout.boot], U4),
             seq=None if layout.seq is None else _counters(columns[layout.seq], kinds[layout.seq], U8),
+            acked=None if layout.acked is None else _counters(columns[layout.acked], kinds[layout.acked], U8),
         )
+        if made.acked is not None and made.seq is not None and not made.seq.all():
+            raise _Odd
         for name, i in layout.signals:
             if kinds[i] is str:
                 made.text[name] = _texts(columns[i])

@@ -3,8 +3,9 @@
     {"temperature": 21.5}      {"ts": 1795467600000, "boot": 3, "seq": 17, "temperature": 21.5}
     {"ts": …, "values": {"temperature": 21.5}}                a list of any of these
 
-`ts` is in ms (a fraction keeps µs); `boot` and `seq` count restarts and messages; `device` or `device_id` may repeat what the topic
-says. A `null` is no value and is left out. An object or list inside is refused: the path says where.
+`ts` is in ms (a fraction keeps µs); `boot` and `seq` count restarts and messages, and `acked` beside them asks for end-to-end
+acknowledgements; `device` or `device_id` may repeat what the topic says. A `null` is no value and is left out. An object or list inside
+is refused: the path says where.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from ingest.decoders.rows import (
     micros,
     number,
 )
+from ingest.decoders.strict import parse
 from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 
 MS: Final = 1000
-RESERVED: Final = frozenset({"ts", "boot", "seq", "device", "device_id"})
+RESERVED: Final = frozenset({"ts", "boot", "seq", "acked", "device", "device_id"})
 
 
 def rows(parsed: object, sender: Sender) -> list[Row]:
@@ -61,13 +63,36 @@ def _row(found: dict[str, Any], sender: Sender) -> Row:
     for name, value in kept.items():
         check_name(name)
         check_value(name, value)
-    boot, seq = found.get("boot"), found.get("seq")
-    return Row(
-        at=_time(found.get("ts")),
-        values=kept,
-        boot=None if boot is None else counter("boot", boot, U32_MAX),
-        seq=None if seq is None else counter("seq", seq, U64_MAX),
-    )
+    boot, seq, acked = counters(found)
+    return Row(at=_time(found.get("ts")), values=kept, boot=boot, seq=seq, acked=acked)
+
+
+def counters(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """`boot`, `seq` and `acked` of an object; raises Rejected."""
+    boot, seq, acked = found.get("boot"), found.get("seq"), found.get("acked")
+    boot = None if boot is None else counter("boot", boot, U32_MAX)
+    seq = None if seq is None else counter("seq", seq, U64_MAX)
+    if acked is None:
+        return boot, seq, None
+    acked = counter("acked", acked, U64_MAX)
+    if boot is None or seq is None:
+        raise Rejected(Reason.BAD_SHAPE, "acked without boot and seq")
+    if not seq:
+        # `acked: 0` is "nothing yet", so a number 0 could never be told from it.
+        raise Rejected(Reason.BAD_VALUE, "seq counts from 1 where acked stands beside it")
+    return boot, seq, acked
+
+
+def promises(payload: bytes) -> list[tuple[int, int, int]]:
+    """`boot`, `seq` and `acked` of what wants an acknowledgement in a payload that was refused, as far as it can be read."""
+    if b'"acked"' not in payload:
+        return []
+    try:
+        parsed = parse(payload)
+        found = [counters(item) for item in (parsed if isinstance(parsed, list) else [parsed]) if isinstance(item, dict)]
+    except Rejected:
+        return []
+    return [(boot, seq, acked) for boot, seq, acked in found if boot is not None and seq is not None and acked is not None]
 
 
 def check_identity(found: dict[str, Any], sender: Sender) -> None:

@@ -55,6 +55,8 @@ class Row(NamedTuple):
     """A device behind the sender, by its id; empty: the sender itself."""
     quality: int = 0
     """Bits of `vorab.frame.Quality` that only the decoder can know."""
+    acked: int | None = None
+    """The last number of this boot that the device knows to be in the log; given, it wants to be told more (`ingest.acks`)."""
 
 
 def check_name(name: str) -> None:
