@@ -53,6 +53,11 @@ def waiting(messages: int, oldest_s: float) -> None:
     metrics.metric("vorab_ingest_oldest_unacked_seconds").set(oldest_s)
 
 
+def nap(seconds: float) -> None:
+    """The time between two reads, as the rate of arrival asks for it."""
+    metrics.metric("vorab_ingest_nap_seconds").set(seconds)
+
+
 def connected(*, up: bool) -> None:
     """The connection to the MQTT broker came or went."""
     metrics.metric("vorab_mqtt_connected").set(int(up))

@@ -20,6 +20,7 @@ from ingest.downlink import Command, Downlink, Outcome
 from ingest.intake import Intake, Taken, reply_tick
 from ingest.link import Link
 from ingest.mqtt import READ_BYTES, Subscription, command_properties
+from ingest.nap import Pace
 from ingest.packets import Arrivals, pubacks
 from ingest.plan import Plan, client_id
 from ingest.ticks import Ticker
@@ -66,6 +67,10 @@ class Loop:
         """Whether the thread may be in a `select`, so that it must be woken."""
         self._now: Micros = 0
         self._counted_at: Micros = 0
+        self._pace = Pace(int(settings.ingest.linger_ms * 1000))
+        self._read_at: Micros = 0
+        self._nap: Micros = 0
+        """From the beginning of the last read, on the wall."""
         self._appended_at: dict[int, Micros] = {}
         self._acks: list[bytes] = []
         """Of this connection, to be sent in one write."""
@@ -139,10 +144,11 @@ class Loop:
         if arrivals is None or not arrivals.topics:
             return
         began = self._tell_time()
+        self._nap = self._pace.read(len(arrivals), int((began - self._read_at) / self._clock.speed))
+        self._read_at = began
         self._take(arrivals, began)
         if self._client.read_bytes < READ_BYTES:
-            # The first message of a quiet hour has left already; under load this rest is what makes one frame of many messages.
-            rest_s = self._settings.ingest.linger_ms / 1000 - (self._tell_time() - began) / SECOND / self._clock.speed
+            rest_s = (self._nap - (self._tell_time() - began) / self._clock.speed) / SECOND
             if rest_s > 0:
                 time.sleep(rest_s)
 
@@ -172,6 +178,7 @@ class Loop:
             self._go_on()
             oldest = self._bridge.oldest
             counting.waiting(self._bridge.messages, 0.0 if oldest is None else (now - oldest) / SECOND / self._clock.speed)
+            counting.nap(0.0 if now - self._read_at > SECOND * self._clock.speed else self._nap / SECOND)
 
     def _take(self, arrivals: Arrivals, now: Micros) -> None:
         passes = self._intake.take(arrivals, now)

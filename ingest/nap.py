@@ -1,0 +1,44 @@
+"""How long to rest between two reads, from how fast messages arrive. Pure.
+
+A read costs the same whether it finds one message or a thousand, and so does a record on the log. Under load a short rest makes one
+read of many; at a trickle it would only make a message wait. So the rest grows with the rate: none while a rest would find
+nobody, a millisecond at a thousand messages a second, the longest from some ten thousand on.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Final
+
+from vorab.clock import SECOND, Micros
+
+_MEMORY_S: Final = 0.1
+"""How far back the rate looks: a burst is known as one after some reads, and forgotten as soon."""
+_HALF: Final = 4_000.0
+"""At so many messages a second the rest is half of the longest."""
+_COMPANY: Final = 1.0
+"""A rest that cannot expect so many messages is not taken."""
+
+
+def nap(rate: float, most: Micros) -> Micros:
+    """The time from one read to the next, µs, at `rate` messages a second; never above `most`, never shorter at a higher rate."""
+    if rate * most < _COMPANY * SECOND:
+        return 0
+    return int(most * rate / (rate + _HALF))
+
+
+class Pace:
+    """The rate of arrival, as a mean that fades, and the nap it asks for."""
+
+    def __init__(self, most: Micros) -> None:
+        """`most` is the longest nap, µs."""
+        self._most = most
+        self.rate = 0.0
+        """Messages a second."""
+
+    def read(self, messages: int, since: Micros) -> Micros:
+        """A read brought so many messages, `since` µs after the one before; the nap to take from its beginning, µs."""
+        seconds = max(since, 1) / SECOND
+        kept = exp(-seconds / _MEMORY_S)
+        self.rate = self.rate * kept + messages / seconds * (1.0 - kept)
+        return nap(self.rate, self._most)
