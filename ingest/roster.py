@@ -40,6 +40,10 @@ class Roster:
         """Whether it is time to forget."""
         return len(self._routes) > MOST or len(self.keys) > MOST
 
+    def known(self, topic: bytes) -> Route | None:
+        """The route of a topic that has been looked up; None where there is none."""
+        return self._routes.get(topic)
+
     def route(self, topic: bytes) -> Route:
         """The route of a topic; raises Rejected where there is none."""
         known = self._routes.get(topic)
@@ -50,7 +54,7 @@ class Roster:
         if route.kind == "dialect":
             return route
         self._enter(route.number, route.device, route.key, route.partition)
-        if not self._plan.owns(route.partition):
+        if not self._plan.owns(route.partition) and not route.children:
             self.plain[topic] = FOREIGN
         elif route.plain:
             self.plain[topic] = route.number

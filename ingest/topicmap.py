@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from ingest.decoders import Decoder
+from ingest.decoders.declared import Maker, maker, speaks_of_others
 from vorab.errors import ConfigError, Reason, Rejected
 from vorab.settings import TopicMapEntry
 from vorab.topics import DEFAULT_TENANT, ID, RECORDED_TENANT, key_of, partition_of
@@ -43,7 +45,8 @@ class Route:
     device: str
     key: str
     partition: int
-    decoder: str
+    decoder: str | Decoder
+    """By name, or as the entry declares it; the name of the dialect, where one reads the topic."""
     recorded: bool
     number: int
     """Counts the devices seen, from 0."""
@@ -57,6 +60,8 @@ class Route:
     """What `#` matched."""
     zone: str = ""
     """Of times that have none."""
+    children: bool = False
+    """Whether its messages may speak of devices behind the sender, which other workers may write."""
 
 
 class TopicMap:
@@ -66,7 +71,7 @@ class TopicMap:
         """`partitions` is what the device-keyed topics have, the recorded ones included."""
         self.partitions, self.recorded_partitions = partitions, recorded_partitions
         seen: set[str] = set()
-        self._entries: list[tuple[tuple[str, ...], TopicMapEntry]] = []
+        self._entries: list[tuple[tuple[str, ...], TopicMapEntry, Maker]] = []
         self.filters: list[tuple[str, Kind]] = []
         """What to subscribe to."""
         for entry in (*entries, *DEFAULTS):
@@ -76,10 +81,10 @@ class TopicMap:
             if wanted in seen or (entry.time == "recorded" and not recorded_partitions):
                 continue
             seen.add(wanted)
-            self._entries.append((levels, entry))
+            self._entries.append((levels, entry, maker(entry)))
             if entry.kind != "ignore":
                 self.filters.append((wanted, "dialect" if entry.dialect else entry.kind))
-        self.dialects = sorted({entry.dialect for _, entry in self._entries if entry.dialect})
+        self.dialects = sorted({entry.dialect for _, entry, _ in self._entries if entry.dialect})
         """The dialects that are heard."""
         self.numbers: dict[str, int] = {}
 
@@ -93,10 +98,10 @@ class TopicMap:
             levels = topic.decode().split("/")
         except UnicodeDecodeError:
             raise Rejected(Reason.BAD_UTF8, "the topic is not UTF-8") from None
-        for pattern, entry in self._entries:
+        for pattern, entry, make in self._entries:
             found = _match(pattern, levels)
             if found is not None:
-                return self._of_dialect(entry, levels, found) if entry.dialect else self._route(entry, found)
+                return self._of_dialect(entry, levels, found) if entry.dialect else self._route(entry, found, make)
         raise Rejected(Reason.UNKNOWN_TOPIC, "the topic map has no entry for this topic")
 
     def _of_dialect(self, entry: TopicMapEntry, levels: Sequence[str], found: dict[str, str]) -> Route:
@@ -110,7 +115,7 @@ class TopicMap:
             levels=tuple(levels), named=found, tail=tuple(tail.split("/")) if tail else (), zone=entry.zone,
         )  # fmt: skip
 
-    def _route(self, entry: TopicMapEntry, found: dict[str, str]) -> Route:
+    def _route(self, entry: TopicMapEntry, found: dict[str, str], make: Maker) -> Route:
         found.pop("#", None)
         for name, value in found.items():
             if not ID.fullmatch(value):
@@ -122,16 +127,18 @@ class TopicMap:
             raise Rejected(Reason.BAD_NAME, "the tenant `recorded` belongs to topics with time: recorded")
         device = found.get("device", "")
         key = key_of(tenant, device)
+        decoder = make(found)
         return Route(
             kind=entry.kind,
             tenant=tenant,
             device=device,
             key=key,
             partition=partition_of(key, self.partitions, self.recorded_partitions),
-            decoder=entry.decoder,
+            decoder=decoder,
             recorded=tenant == RECORDED_TENANT,
             number=self.numbers.setdefault(key, len(self.numbers)),
-            plain=entry.kind == "telemetry" and not recorded and entry.decoder != "senml+json",
+            plain=entry.kind == "telemetry" and not recorded and decoder in {"auto", "json"},
+            children=speaks_of_others(entry),
         )
 
 

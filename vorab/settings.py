@@ -11,17 +11,21 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, Literal, Self, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from vorab import topics
 from vorab.errors import ConfigError
+from vorab.layouts import Packed
+from vorab.payloads import JsonMap, PlainText
 
 FILE: Final = "vorab.toml"
 DIALECTS: Final[tuple[str, ...]] = ()
 """The dialects that are heard unless told otherwise."""
+DECODERS: Final = ("auto", "json", "senml+json", "mapped", "packed", "text")
+"""What `decoder` of a topic map entry may say, beside `module:function`."""
 
 
 class Mode(StrEnum):
@@ -56,13 +60,24 @@ class Mqtt(Section):
     )
     qos: Literal[0, 1] = Field(1, description="Quality of service of the subscriptions.")
 
+    @field_validator("cert_file", "key_file")
+    @classmethod
+    def _no_certificate_in_plain_text(cls, file: str, info: ValidationInfo) -> str:
+        if file and not info.data.get("ca_file"):
+            msg = "it needs mqtt.ca_file beside it; without, the connection would be plain text"
+            raise ValueError(msg)
+        return file
+
 
 class TopicMapEntry(Section):
     """How messages of one topic filter are read."""
 
     filter: str = Field(description="MQTT topic with {captures}: vorab/v1/{tenant}/{device}/telemetry.")
     kind: Literal["telemetry", "status", "reply", "ignore"] = Field("telemetry", description="What such a message is.")
-    decoder: Literal["auto", "json", "senml+json"] = Field("auto", description="How the payload is read; auto looks at the content type.")
+    decoder: str = Field(
+        "auto",
+        description=f"How the payload is read: {', '.join(DECODERS)}, or module:function. auto looks at content type and payload.",
+    )
     time: Literal["measured", "recorded"] = Field(
         "measured", description="recorded: the device's time is taken as it is, in partitions of its own."
     )
@@ -71,15 +86,57 @@ class TopicMapEntry(Section):
         "", description="Dialect that reads these topics, with the captures of its own filters: tele/{device}/{what} for tasmota."
     )
     zone: str = Field("", description="Zone of times that have none: Europe/Berlin. Empty: UTC is assumed, and the rows are marked.")
+    map: JsonMap | None = Field(None, description="JSON by paths, for decoder mapped.")
+    packed: list[Packed] = Field(default_factory=list, description="Binary by places, for decoder packed.")
+    text: PlainText | None = Field(None, description="One value as text, for decoder text.")
+
+    @field_validator("packed", mode="before")
+    @classmethod
+    def _one_or_several(cls, found: object) -> object:
+        return [found] if isinstance(found, dict) else found
+
+    @field_validator("decoder")
+    @classmethod
+    def _known_decoder(cls, name: str) -> str:
+        if name not in DECODERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+            raise ValueError(f"there is no decoder {name!r}: write one of {', '.join(DECODERS)}, or module:function for one of your own")
+        return name
+
+    @model_validator(mode="after")
+    def _one_decoder(self) -> Self:
+        given = [name for name, table in (("mapped", self.map), ("packed", self.packed), ("text", self.text)) if table]
+        if len(given) > 1:
+            raise ValueError(f"one entry is read one way, and this one says {' and '.join(given)}")
+        if given and self.decoder not in {"auto", *given}:
+            raise ValueError(f"the tables of the entry are for decoder {given[0]!r}, and decoder says {self.decoder!r}")
+        if not given and self.decoder in {"mapped", "packed"}:
+            raise ValueError(
+                f"decoder {self.decoder!r} needs the table `{'map' if self.decoder == 'mapped' else 'packed'}` in the same entry"
+            )
+        if given and (self.dialect or self.kind != "telemetry"):
+            raise ValueError(f"{given[0]} is for telemetry, and this entry is for {self.dialect or self.kind}")
+        return self
 
 
 class Ingest(Section):
     """MQTT in, MQTT out."""
 
-    linger_ms: float = Field(5.0, ge=0, description="Longest rest between two reads under load, so that messages share a frame; none when idle.")
+    linger_ms: float = Field(
+        5.0, ge=0, description="Longest rest between two reads under load, so that messages share a frame; none when idle."
+    )
     frame_rows: int = Field(1000, ge=1, description="Most rows in one frame.")
     tick_s: float = Field(1.0, gt=0, description="Seconds on the wall between ticks while nothing arrives.")
     max_payload_bytes: int = Field(65536, ge=1, description="Larger payloads are refused.")
+    ack_stall_s: float = Field(
+        60.0, gt=0, description="A message that waits so long while the log takes others: connect anew, so that the broker sends it again."
+    )
+    device_rate: float = Field(
+        50.0, ge=0, description="Most messages a second of one device for ever; what is above is dropped and counted. 0: no limit."
+    )
+    device_burst: int = Field(5000, ge=1, description="Most messages of one device at once: one that was offline hands in what it kept.")
+    quarantine_s: float = Field(
+        60.0, ge=0, description="How long nothing is taken of a device that has been above its limit for 10 s; 0: never."
+    )
     share: str = Field("0/1", pattern=r"^\d+/\d+$", description="This worker's part of the partitions: 0/2 and 1/2 for two workers.")
     topic_map: list[TopicMapEntry] = Field(default_factory=list, description="Added before the built-in topic map.")
     dialects: list[str] = Field(

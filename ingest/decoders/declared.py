@@ -1,0 +1,44 @@
+"""What an entry of the topic map declares becomes a decoder: maps, layouts, plain text, and functions of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ingest.decoders import Decoder, custom, strict, text
+from ingest.decoders.mapped import Mapped
+from ingest.decoders.packed import Reader
+from ingest.decoders.text import Text
+from vorab.payloads import PlainText
+from vorab.settings import TopicMapEntry
+
+Maker = Callable[[Mapping[str, str]], str | Decoder]
+"""From what the captures of a topic matched to the decoder of its messages."""
+
+
+def maker(entry: TopicMapEntry) -> Maker:
+    """How the payloads of an entry are read; raises ConfigError for a function that cannot be loaded."""
+    if entry.map is not None:
+        return _always(Decoder(strict.parse, Mapped(entry.map, entry.zone).rows))
+    if entry.packed:
+        reader = Reader(entry.packed)
+        return _always(Decoder(reader.parse, reader.rows))
+    if entry.text is not None or entry.decoder == "text":
+        spec = entry.text or PlainText()
+        return lambda named: Decoder(text.parse, Text(spec, named.get("name", "")).rows)
+    if ":" in entry.decoder:
+        rows = custom.load(entry.decoder)
+        return _always(Decoder(_bytes, rows))  # type: ignore[arg-type]  # what _bytes gave
+    return _always(entry.decoder)
+
+
+def speaks_of_others(entry: TopicMapEntry) -> bool:
+    """Whether a decoder of this entry may name devices behind the sender."""
+    return (entry.map is not None and entry.map.device is not None) or any(each.device for each in entry.packed) or ":" in entry.decoder
+
+
+def _always(decoder: str | Decoder) -> Maker:
+    return lambda _: decoder
+
+
+def _bytes(payload: bytes) -> object:
+    return payload
