@@ -63,6 +63,11 @@ def connected(*, up: bool) -> None:
     metrics.metric("vorab_mqtt_connected").set(int(up))
 
 
+def stalled() -> None:
+    """A connection was given up because its oldest message waited too long."""
+    metrics.metric("vorab_ingest_stall_reconnects_total").inc()
+
+
 def session_lost() -> None:
     """The broker had forgotten the session."""
     metrics.metric("vorab_ingest_session_lost_total").inc()

@@ -68,6 +68,12 @@ class Link:
             LOG.warning("cannot connect", why=self.trouble, **hint)
         return True
 
+    def renew(self, why: str) -> None:
+        """Let go of a connection on purpose; the next is made at once."""
+        self.trouble = f"the connection was closed on purpose: {why}"
+        self._attempt = 0
+        self.close()
+
     def close(self) -> None:
         """Say goodbye."""
         self.listening = False

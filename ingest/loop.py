@@ -13,8 +13,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from ingest import counting
-from ingest.bridge import Append, Bridge, Effect
+from ingest import counting, kept
+from ingest.acks import AckBook
+from ingest.bridge import Append, Bridge, Done, Effect
 from ingest.dialects import entries
 from ingest.downlink import Command, Downlink, Outcome
 from ingest.intake import Intake, Taken, reply_tick
@@ -23,6 +24,7 @@ from ingest.mqtt import READ_BYTES, Subscription, command_properties
 from ingest.nap import Pace
 from ingest.packets import Arrivals, pubacks
 from ingest.plan import Plan, client_id
+from ingest.refusals import Note
 from ingest.ticks import Ticker
 from ingest.topicmap import TopicMap
 from vorab.clock import SECOND, Clock, Micros
@@ -76,8 +78,11 @@ class Loop:
         """Of this connection, to be sent in one write."""
 
     # ----------------------------------------------------------------------------------------------- for other threads
+        self._landed_from: Micros = 0
+        """When the newest record that the log has confirmed was handed over."""
 
     @property
+        self._book = AckBook(clock.speed)
     def mqtt_trouble(self) -> str | None:
         """Why messages cannot arrive, or None."""
         return self._link.why_not
@@ -136,7 +141,7 @@ class Loop:
 
     def _turn(self) -> None:
         """Wait for messages and take them."""
-        wait_s = min(_LONGEST_WAIT_S, self._ticker.wait(self._now) / SECOND / self._clock.speed)
+        wait_s = min(_LONGEST_WAIT_S, min(self._ticker.wait(self._now), self._book.wait(self._now)) / SECOND / self._clock.speed)
         self._asleep = True
         self._client.loop(0.0 if self._results or self._brought else wait_s)
         self._asleep = False
@@ -173,6 +178,7 @@ class Loop:
             if not self._bridge.full:
                 self._tick(now)
         if now - self._counted_at >= SECOND * self._clock.speed:
+        self._tell(self._book.due(now))
             self._counted_at = now
             self._pass_time(now)
             self._go_on()
@@ -183,7 +189,8 @@ class Loop:
     def _take(self, arrivals: Arrivals, now: Micros) -> None:
         passes = self._intake.take(arrivals, now)
         crashpoint("ingest.before_append")
-        self._do(self._bridge.received(arrivals.mids, (record for taken in passes for record in taken.records), len(arrivals), now))
+        records = (record for taken in passes for record in taken.records)
+        self._do(self._bridge.received(arrivals.mids, records, len(arrivals), now, kept.ticket(passes)))
         for taken in passes:
             self._ticker.written(taken.framed, now)
             counting.taken(taken)
@@ -191,16 +198,14 @@ class Loop:
                 self._downlink.answered(answer)
             if taken.statuses:
                 self._go_on()
+            self._watch(now)
             for refused in taken.news:
                 LOG.warning("refused", topic=refused.source, device=refused.device, reason=str(refused.reason), detail=refused.detail)
             self._publish(taken)
 
     def _publish(self, taken: Taken) -> None:
-        if self._shadow:
-            return
-        for note in taken.notes:
-            self._client.publish(note.topic, note.payload, qos=0)
-        for say in taken.says:
+        self._tell(taken.notes)
+        for say in () if self._shadow else taken.says:
             self._client.publish(say.topic, say.payload, qos=say.qos)
 
     def _pass_time(self, now: Micros) -> None:
@@ -218,6 +223,10 @@ class Loop:
             self._do(self._bridge.emit(reply_tick(partition, now)))
 
     # ----------------------------------------------------------------------------------------------- effects
+    def _tell(self, notes: Iterable[Note]) -> None:
+        for note in () if self._shadow else notes:
+            self._client.publish(note.topic, note.payload, qos=0)
+
 
     def _do(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -239,9 +248,13 @@ class Loop:
             self._client.acknowledge(acks)
 
     def _landed(self, token: int, error: BaseException | None, now: Micros) -> None:
-        began = self._appended_at.pop(token)
+        began = self._appended_at.pop(token, None)
+        if began is None:  # nobody waits for it any more
+            return
         if error is not None:
             LOG.warning("the log did not take a record; it is kept and tried again", why=str(error))
+            elif isinstance(effect, Done):
+                self._tell(kept.redeem(effect.ticket, self._book, self._now))
             self._bridge.failed(token)
             return
         counting.appended((now - began) / SECOND / self._clock.speed)
@@ -259,6 +272,7 @@ class Loop:
         partition = self.plan.partition_of(action.key)
         return self._now if partition < self.plan.first_recorded else self._intake.framer.now.get(partition, 0)
 
+        self._landed_from = max(self._landed_from, began)
     def _carry_out(self, decided: Outcome) -> None:
         if isinstance(decided, Command):
             properties = None
@@ -299,6 +313,20 @@ class Loop:
             if self._bridge.records and not self._results:
                 self._client.stay_alive(_SLICE_S)
             self._asleep = False
+    def _watch(self, now: Micros) -> None:
+        """A message waits for ever in a log that takes others: only on a new connection does a broker send again, so make one."""
+        oldest = self._bridge.oldest
+        patience = self._settings.ingest.ack_stall_s * SECOND * self._clock.speed
+        if oldest is None or now - oldest < patience or self._bridge.troubled or self._landed_from <= oldest or not self._link.listening:
+            return
+        LOG.warning("a message has waited too long while the log takes others: connecting anew, so that the broker sends it again")
+        counting.stalled()
+        given_up = self._bridge.abandon()
+        for token in given_up.tokens:
+            self._appended_at.pop(token, None)
+        kept.write_off(given_up.tickets)
+        self._link.renew("its acknowledgements had stalled")
+
         self._work()
         self._link.close()
 

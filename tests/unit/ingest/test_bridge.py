@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from ingest.bridge import Ack, Append, Bridge, Effect
+from ingest.bridge import Ack, Append, Bridge, Done, Effect
 from vorab.log import Outgoing
 
 PARTITIONS = 3
@@ -113,15 +113,59 @@ def test_memory_is_bounded_by_not_reading() -> None:
     assert bridge.full
 
 
+def test_a_ticket_comes_back_when_the_log_has_it_whatever_became_of_the_connection() -> None:
+    """The broker's acknowledgement is void on a new connection; that the log has the reading stays true."""
+    bridge = Bridge()
+    bridge.connected(1)
+    [append] = bridge.received([mid(1)], [record(0)], 1, 0, "ticket")
+    assert isinstance(append, Append)
+    bridge.connected(2)
+    assert bridge.confirmed(append.token) == [Done("ticket")]
+    assert bridge.received([b""], [], 1, 0, "nothing to store") == [Done("nothing to store"), Ack(2, [b""], 1)]
+
+
+def test_what_is_abandoned_is_not_waited_for_and_blocks_nobody() -> None:
+    """After a stall: tickets come back as lost, late words about the old records mean nothing, and the same partition goes on."""
+    bridge = Bridge()
+    bridge.connected(1)
+    [stuck] = bridge.received([mid(1)], [record(0)], 1, 0, "ticket")
+    [tick] = bridge.emit(record(0, b"tick"))
+    assert isinstance(stuck, Append)
+    assert isinstance(tick, Append)
+    assert bridge.abandon() == ([stuck.token], ["ticket"])
+    assert (bridge.messages, bridge.records, bridge.oldest) == (0, 1, None)
+    bridge.connected(2)
+    [again] = bridge.received([mid(1)], [record(0)], 1, 0)
+    assert isinstance(again, Append)
+    assert bridge.confirmed(stuck.token) == []
+    bridge.failed(stuck.token)
+    assert not bridge.troubled
+    assert bridge.confirmed(tick.token) == []
+    assert bridge.confirmed(again.token) == [Ack(2, [mid(1)], 1)]
+
+
 # ------------------------------------------------------------------------------------------------ known-bad variants
 
 
 class AckEarly(Bridge):
     """Known bad: acknowledges on receipt."""
 
-    def received(self, mids: Sequence[bytes], records: Iterable[Outgoing], count: int, received_at: int) -> list[Effect]:
+    def received(
+        self, mids: Sequence[bytes], records: Iterable[Outgoing], count: int, received_at: int, ticket: object = None
+    ) -> list[Effect]:
         """Acks first."""
-        return [*super().received([], records, count, received_at), Ack(self._epoch, mids, count)]
+        early: list[Effect] = [Ack(self._epoch, mids, count), *([] if ticket is None else [Done(ticket)])]
+        return [*super().received([], records, count, received_at), *early]
+
+
+class TicketEarly(Bridge):
+    """Known bad: gives a ticket back on receipt."""
+
+    def received(
+        self, mids: Sequence[bytes], records: Iterable[Outgoing], count: int, received_at: int, ticket: object = None
+    ) -> list[Effect]:
+        """Done first."""
+        return [*super().received(mids, records, count, received_at), Done(ticket)]
 
 
 class NoEpochs(Bridge):
@@ -219,9 +263,17 @@ class Promise(RuleBasedStateMachine):
         for effect in effects:
             if isinstance(effect, Append):
                 self.flying.append(effect)
+            elif isinstance(effect, Done):
+                self.redeem(effect.ticket)
             elif effect.epoch == self.epoch:
                 for one in effect.mids:
                     self.ack(int.from_bytes(one, "big"))
+
+    def redeem(self, messages: Iterable[int]) -> None:
+        """The devices are told: from here on the log alone remembers."""
+        for message in messages:
+            for wanted in becomes(message):
+                assert wanted.value in self.log[wanted.partition], f"the device was told of message {message}, which is not in the log"
 
     def ack(self, number: int) -> None:
         """The broker forgets the message: from here on the log alone remembers it."""
@@ -247,7 +299,7 @@ class Promise(RuleBasedStateMachine):
         if sent:
             self.sent += [number for number, _ in sent]
             records = [made for _, message in sent for made in becomes(message)]
-            self.do(self.bridge.received([mid(number) for number, _ in sent], records, len(sent), 0))
+            self.do(self.bridge.received([mid(number) for number, _ in sent], records, len(sent), 0, [message for _, message in sent]))
 
     @precondition(lambda self: self.flying)
     @rule(pick=st.integers(0, 100))
@@ -276,6 +328,18 @@ class Promise(RuleBasedStateMachine):
     def retry(self) -> None:
         """A while later."""
         self.do(self.bridge.retry())
+
+    @precondition(lambda self: not self.bridge.troubled)
+    @rule(often=st.integers(0, 3))
+    def stall(self, often: int) -> None:
+        """Sometimes the worker waits no longer and connects anew; what was flying may land late, and be talked about."""
+        if not often:
+            given_up = set(self.bridge.abandon().tokens)
+            for append in [one for one in self.flying if one.token in given_up]:
+                self.flying.remove(append)
+                self.log[append.record.partition].append(append.record.value or b"")
+                self.do(self.bridge.confirmed(append.token))
+            self.reconnect(present=True)
 
     @rule(what=st.sampled_from(["calm", "calm", "calm", "blink", "forgotten", "crash"]), landed=st.integers(0, 3))
     def trouble(self, what: str, landed: int) -> None:
@@ -328,7 +392,7 @@ def test_no_order_of_events_breaks_the_promise() -> None:
     run_state_machine_as_test(Promise, settings=SEARCH)
 
 
-@pytest.mark.parametrize("bad", [AckEarly, NoEpochs, OutOfOrder, Forgets])
+@pytest.mark.parametrize("bad", [AckEarly, TicketEarly, NoEpochs, OutOfOrder, Forgets])
 def test_the_search_finds_each_known_bad_bridge(bad: type[Bridge]) -> None:
     """Known bad: acking early, without epochs, out of order, or after a failure is found by the same search."""
     machine = type("Broken", (Promise,), {"kind": bad})
