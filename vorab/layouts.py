@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from vorab.payloads import Measured, Number, Path, Table, signal_names
+from vorab.payloads import Mark, Measured, Number, Path, Table, signal_names, steps
 
 WIDTHS: Final = {
     "u8": 1, "i8": 1, "u16": 2, "i16": 2, "u24": 3, "i24": 3, "u32": 4, "i32": 4, "u64": 8, "i64": 8, "f32": 4, "f64": 8, "bool": 1,
@@ -135,6 +135,8 @@ class Packed(Table):
     def _together(self) -> Self:
         if self.path and self.encoding == "raw":
             raise ValueError('bytes inside JSON are text: say encoding = "hex" or "base64"')
+        if self.path and Mark.EACH in steps(self.path):
+            raise ValueError(f"{self.path} leads to several payloads; a layout reads one payload")
         if self.when is not None and self.when.of == "record" and self.header:
             raise ValueError('when is looked at before there are records: write of = "payload"')
         for name, place in self.fields().items():

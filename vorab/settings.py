@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args, get_origin
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 from vorab import topics
 from vorab.errors import ConfigError
 from vorab.layouts import Packed
+from vorab.mistakes import field_at, line_of
 from vorab.payloads import JsonMap, PlainText
 
 FILE: Final = "vorab.toml"
@@ -113,6 +114,8 @@ class TopicMapEntry(Section):
             raise ValueError(
                 f"decoder {self.decoder!r} needs the table `{'map' if self.decoder == 'mapped' else 'packed'}` in the same entry"
             )
+        if len({bool(layout.path) for layout in self.packed}) > 1:
+            raise ValueError("either all layouts of an entry lie inside JSON (path), or none")
         if given and (self.dialect or self.kind != "telemetry"):
             raise ValueError(f"{given[0]} is for telemetry, and this entry is for {self.dialect or self.kind}")
         return self
@@ -359,47 +362,25 @@ def _from_text(key: str, text: str) -> object:
 
 def _explain(error: ValidationError, file: Path, text: str, origin: Mapping[str, str]) -> ConfigError:
     first = error.errors(include_url=False, include_input=False)[0]
-    loc = [str(part) for part in first["loc"]]
-    key = ".".join(loc)
+    loc = first["loc"]
+    key = ".".join(map(str, loc))
+    beside, setting = field_at(Settings, loc)
+    what, hint = f"setting {key}: {first['msg'].removeprefix('Value error, ')}", (setting.description or "") if setting else ""
     if first["type"] == "extra_forbidden":
-        known = [row.key for row in table()]
-        what, hint = f"unknown setting {key}", _nearest(key, known)
-    else:
-        what, hint = (
-            f"setting {key}: {first['msg'].removeprefix('Value error, ')}",
-            next((row.about for row in table() if row.key == key), ""),
+        in_list = any(isinstance(part, int) for part in loc)
+        what = f"unknown setting {key}"
+        hint = (
+            _nearest(str(loc[-1]), beside.model_fields, f"it may be {', '.join(beside.model_fields)}")
+            if in_list
+            else _nearest(key, (row.key for row in table()))
         )
     if key in origin:
         return ConfigError(what, file=origin[key], key=key, hint=hint)
     return ConfigError(what, file=str(file), line=line_of(text, loc), key=key, hint=hint)
 
 
-def line_of(text: str, loc: list[str]) -> int:
-    """The line (from 1) on which a TOML key stands; 0 when it cannot be told."""
-    section: list[str] = []
-    index = -1
-    names = [part for part in loc if not part.isdigit()]
-    wanted_index = next((int(part) for part in loc if part.isdigit()), None)
-    best = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
-        if header:
-            fresh = [part.strip().strip("\"'") for part in header[1].split(".")]
-            index = index + 1 if fresh == section and line.lstrip().startswith("[[") else 0
-            section = fresh
-            if section == names:
-                best = number
-            continue
-        found = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-        if not found or (wanted_index is not None and section and index != wanted_index):
-            continue
-        if section + found[1].replace('"', "").split(".") == names[: len(section) + 1 + found[1].count(".")]:
-            return number
-    return best
-
-
-def _nearest(name: str, known: Any) -> str:
+def _nearest(name: str, known: Iterable[str], otherwise: str = "`vorab settings` lists every setting") -> str:
     import difflib  # noqa: PLC0415 - only where something is wrong
 
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else "`vorab settings` lists every setting"
+    return f"did you mean {close[0]}?" if close else otherwise
