@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.parts.base import REPOSITORY, Child, free_port, listening, missing, program
 
@@ -57,6 +59,69 @@ class Mosquitto:
         """Stop in order and start again on the same port."""
         self.stop()
         self.start()
+
+
+class Identity(NamedTuple):
+    """What a client shows at the door."""
+
+    cert: Path
+    key: Path
+
+
+class Authorities:
+    """Both authorities and what they issue, made by deploy/mosquitto/certificates.sh."""
+
+    def __init__(self, folder: Path) -> None:
+        if program("openssl") is None:
+            missing("openssl", "your system's package of that name")
+        self.folder = folder
+        self.do("new")
+
+    def do(self, task: str, *arguments: str) -> None:
+        """Run the script; raises RuntimeError with its words when it refuses."""
+        done = subprocess.run(
+            ["sh", str(PROFILES / "certificates.sh"), task, str(self.folder), *arguments], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+
+    @property
+    def trust(self) -> Path:
+        """What vouches for the broker."""
+        return self.folder / "services-ca" / "ca.crt"
+
+    def device(self, name: str) -> Identity:
+        """The identity of a device, made at the first call."""
+        return self._issued("device", name)
+
+    def service(self, name: str) -> Identity:
+        """The identity of a service, made at the first call."""
+        return self._issued("service", name)
+
+    def _issued(self, kind: str, name: str) -> Identity:
+        stem = self.folder / f"{kind}s" / name
+        if not stem.with_suffix(".crt").exists():
+            self.do(kind, name)
+        return Identity(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+
+
+class TlsMosquitto(Mosquitto):
+    """A broker with a door for devices (`port`) and one for services (`services_port`), both on loopback here."""
+
+    def __init__(self, folder: Path, authorities: Authorities, *, profile: str = "standard-tls") -> None:
+        self.services_port = free_port()
+        self._authorities = authorities
+        super().__init__(folder, profile=profile)
+
+    def _adapted(self, profile: str) -> str:
+        """The profile with these ports and files."""
+        text = profile.replace("listener 8884 127.0.0.1", f"listener {self.services_port} 127.0.0.1")
+        text = text.replace("listener 8883", f"listener {self.port} {self.host}")
+        text = text.replace("persistence_location /var/lib/mosquitto/", f"persistence_location {self.folder}/")
+        for name in ("devices.acl", "services.acl"):
+            text = text.replace(f"/etc/mosquitto/vorab/{name}", str(PROFILES / name))
+        text = text.replace("/etc/mosquitto/vorab", str(self._authorities.folder))
+        return "user root\n" + text if os.geteuid() == 0 else text
 
 
 class ForeignMqtt:

@@ -7,10 +7,12 @@ import os
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from vorab import provision
+from vorab.clock import SECOND
 from vorab.doctor import Finding, Verdict, desk, house, log, mqtt, rules
 from vorab.log import open_log
 from vorab.settings import Desk, Mqtt, Settings, Streams
@@ -94,6 +96,44 @@ def test_a_broker_that_would_lose_messages_is_found(facts: mqtt.Facts, verdict: 
     worst = [finding for finding in mqtt.judge(Mqtt(), facts) if finding.verdict is not Verdict.OK]
     assert [finding.verdict for finding in worst] == [verdict]
     assert worst[0].do
+
+
+NOW: Final = 1_795_467_600 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [("127.0.0.1", []), ("localhost", []), ("::1", []), ("10.0.0.7", [Verdict.NOTE]), ("broker.example.org", [Verdict.NOTE])],
+)
+def test_plain_text_is_fine_on_this_machine_only(host: str, found: list[Verdict]) -> None:
+    """A broker elsewhere without TLS is worth a word: whoever stands in between can read and forge."""
+    findings = mqtt.trust(Mqtt(host=host), mqtt.Facts(), NOW)
+    assert [finding.verdict for finding in findings] == found
+    assert all(finding.do for finding in findings)
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(31, Verdict.OK), (29, Verdict.NOTE), (-1, Verdict.NOTE)])
+def test_a_certificate_that_ends_soon_is_seen_in_time(tmp_path: Path, days: int, verdict: Verdict) -> None:
+    """The broker's certificate is looked at a month before it ends."""
+    chosen = Mqtt(host="broker.example.org", ca_file="ca.crt", key_file=str(tmp_path / "not-there.key"))
+    [finding] = mqtt.trust(chosen, mqtt.Facts(certificate_ends=NOW + days * 86_400 * SECOND + SECOND), NOW)
+    assert finding.verdict is verdict
+
+
+def test_a_key_that_others_can_read_is_a_problem(tmp_path: Path) -> None:
+    """The key of the client certificate is the identity of ingest; it belongs to one user."""
+    key = tmp_path / "ingest.key"
+    key.write_text("")
+    key.chmod(0o640)
+    [finding] = mqtt.trust(Mqtt(host="10.0.0.7", ca_file="ca.crt", key_file=str(key)), mqtt.Facts(), NOW)
+    assert finding.verdict is Verdict.PROBLEM
+    assert finding.do == f"chmod 600 {key}"
+
+
+def test_tls_files_that_are_not_there_are_a_finding_and_no_traceback(tmp_path: Path) -> None:
+    """A wrong path to the authority is said, not thrown."""
+    facts = mqtt.visit(Mqtt(ca_file=str(tmp_path / "nothing.crt")))
+    assert facts.refused.startswith("the TLS files cannot be used")
 
 
 def test_a_library_that_is_missing_or_too_new_is_named() -> None:

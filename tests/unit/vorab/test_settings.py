@@ -103,3 +103,9 @@ def test_a_share_counts_from_zero() -> None:
     assert settings.share_of("1/2") == (1, 2)
     with pytest.raises(ConfigError, match="0/2 and 1/2"):
         settings.share_of("2/2")
+
+
+def test_a_client_certificate_without_tls_is_refused() -> None:
+    """Whoever names a certificate means TLS; without the authority's file the connection would be plain text, and nobody would notice."""
+    with pytest.raises(ConfigError, match=r"mqtt\.ca_file"):
+        settings.load(env={}, overrides={"mqtt.cert_file": "ingest.crt"})
