@@ -89,7 +89,7 @@ docs: $(RUNTIME) ## write the pages that repeat tables of the code
 bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
 	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done
 
-parts: $(DEV) ## install the real parts the tests want: Mosquitto, Kafka, Chromium, promtool
+parts: $(DEV) ## install the real parts the tests want: Mosquitto, Kafka, Chromium, Node.js clients, promtool
 	@$(BIN)/python -m tests.parts.install
 
 # Pins stay unless the ranges in pyproject.toml move them; `make lock ARGS=--upgrade` takes the newest.

@@ -7,6 +7,7 @@ tested, and how to get it. Ends with 1 under CI=true when a part is missing, els
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import Final
 from tests.parts.base import REPOSITORY, on_ci, program
 from tests.parts.browser import PROGRAMS
 from tests.parts.kafka import JARS
+from tests.parts.node import FOLDER, HERE, node_clients
 
 POLICY: Final = Path("/usr/sbin/policy-rc.d")
 
@@ -69,6 +71,13 @@ PARTS: Final = (
         ("chromium",),
         "console and customer page in a browser",
         "Chromium or Chrome on PATH",
+    ),
+    Part(
+        "Node.js",
+        lambda: any_program("node")() and (node_clients() or any_program("npm")()),
+        ("nodejs", "npm"),
+        "Sparkplug and mqtt.js devices",
+        "Node.js 18 or newer and npm on PATH",
     ),
     Part(
         "promtool",
@@ -145,6 +154,20 @@ def fetch_kafka(log: list[str]) -> None:
         run(command, log)
 
 
+def fetch_node_clients(log: list[str]) -> None:
+    """Fetch the MQTT clients written in JavaScript with npm, to the byte what the lock file says."""
+    npm = program("npm")
+    if npm is None or node_clients():
+        return
+    print("fetching MQTT clients for Node.js", flush=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, FOLDER / name)
+    command = [npm, "ci", "--prefix", str(FOLDER), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if not run(command, []):
+        run(command, log)
+
+
 def main() -> int:
     """Install what is missing, say what still is."""
     log: list[str] = []
@@ -152,9 +175,12 @@ def main() -> int:
     if wanted and is_root_on_debian():
         install_packages([package for part in wanted for package in part.packages], log)
     fetch_kafka(log)
+    fetch_node_clients(log)
     absent = [(part.name, part.without, part.elsewhere) for part in PARTS if not part.here()]
     if not kafka_jars():
         absent.append(("Kafka 4", "everything on Kafka", "with Java 17 and Maven on PATH, say make parts again"))
+    if not node_clients():
+        absent.append(("MQTT clients for Node.js", "Sparkplug and mqtt.js devices", "with node and npm on PATH, say make parts again"))
     for name, without, elsewhere in absent:
         print(f"{name} is missing, so this is not tested: {without}.\n  How to get it: {elsewhere}")
     if absent and log:
