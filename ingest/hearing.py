@@ -5,14 +5,15 @@ Facts and alarms are told again and again by those who know them; here they are 
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from ingest.decoders.rows import Row
+from ingest.decoders.rows import MAX_SIGNALS, Row
 from ingest.dialects import dialect
-from ingest.dialects.words import About, Answer, Found, Heard, Order, Say, Seen, Word
+from ingest.dialects.words import About, Answer, Found, Heard, Order, Say, Seen, Word, ident
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
 from ingest.topicmap import Route
@@ -50,11 +51,15 @@ class Told:
 class Hearing:
     """One instance of each dialect, and what it has said before."""
 
-    def __init__(self, plan: Plan, names: Iterable[str], presence: PresenceBook, resolve: Resolve) -> None:
-        """Raises ConfigError for a dialect that does not exist."""
-        self._plan, self._presence, self._resolve = plan, presence, resolve
+    def __init__(
+        self, plan: Plan, names: Iterable[str], presence: PresenceBook, resolve: Resolve, route_of: Callable[[bytes], Route]
+    ) -> None:
+        """`route_of` is the topic map with its memory. Raises ConfigError for a dialect that does not exist."""
+        self._plan, self._presence, self._resolve, self._route_of = plan, presence, resolve, route_of
         self.dialects = {name: dialect(name) for name in names}
         self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._said: OrderedDict[str, About] = OrderedDict()
+        """The last word about each device, so that saying it again costs nothing."""
         self._routes: dict[str, Route] = {}
         """The last route of each dialect: what it says later belongs to the same tenant."""
 
@@ -70,8 +75,8 @@ class Hearing:
 
     def hear(self, route: Route, heard: Heard) -> Told:
         """What a message says; raises Rejected where it cannot be taken."""
-        words = list(self.dialects[route.decoder].hear(heard))
-        self._routes[route.decoder] = route
+        words = list(self.dialects[route.dialect].hear(heard))
+        self._routes[route.dialect] = route
         told = Told()
         for word in words:
             self._add(told, word, route, heard)
@@ -100,6 +105,11 @@ class Hearing:
             if not word.device or self._plan.owns(self._plan.partition_of(key_of(route.tenant, word.device))):
                 told.says.append(word)
             return
+        if isinstance(word, About) and word.via:
+            found = self._behind(word.via)
+            if found is None:
+                return
+            route, word = found[0], word._replace(device=found[1])
         device = word.device or route.device
         if not ID.fullmatch(device):
             raise Rejected(Reason.BAD_NAME, f"device {device[:60]!r}")
@@ -115,6 +125,16 @@ class Hearing:
         if record is not None:
             told.records.append((partition, record))
 
+    def _behind(self, topic: str) -> tuple[Route, str] | None:
+        """The route of a topic and the device that publishes on it; None where the topic map does not know."""
+        try:
+            route = self._route_of(topic.encode())
+        except Rejected:
+            return None
+        named = route.named.get("device", "")
+        device = ident(named) if route.kind == "dialect" and named else route.device
+        return (route, device) if device and not route.recorded else None
+
     def _record(self, word: Seen | Found | About | Answer, route: Route, device: str, key: str, heard: Heard) -> Record | None:
         if isinstance(word, Seen):
             why = "retained" if heard.retained else word.evidence
@@ -126,9 +146,17 @@ class Hearing:
         return self._about(word, route, device, key, heard.received_at)
 
     def _about(self, word: About, route: Route, device: str, key: str, received_at: Micros) -> Facts | None:
+        if self._said.get(key) == word:
+            return None
+        self._said[key] = word
+        if len(self._said) > _REMEMBERED:
+            self._said.popitem(last=False)
         known = self._facts.get(key) or Facts(id=key, tenant=route.tenant, device=device)
-        said = {name: value for name, value in word._asdict().items() if value and name != "device"}
-        facts = known.model_copy(update={**said, "dialect": route.decoder, "at": received_at})
+        said = {name: value for name, value in word._asdict().items() if value and name not in {"device", "via", "units"}}
+        if word.address:
+            said["dialect"] = route.dialect
+        units = dict(itertools.islice({**known.units, **word.units}.items(), MAX_SIGNALS))
+        facts = known.model_copy(update={**said, "units": units, "at": received_at})
         self.recall(facts)
         return None if facts.model_copy(update={"at": known.at}) == known else facts
 
@@ -136,11 +164,11 @@ class Hearing:
 def _alarm(word: Found, route: Route, device: str, key: str, received_at: Micros) -> Alarm:
     stamp = received_at if word.since is None else word.since
     return Alarm(
-        id=ids.alarm_id(key, route.decoder, word.name, stamp, active=word.active),
+        id=ids.alarm_id(key, route.dialect, word.name, stamp, active=word.active),
         tenant=route.tenant,
         device=device,
         name=word.name,
-        source=route.decoder,
+        source=route.dialect,
         active=word.active,
         severity=word.severity,
         text=word.text,

@@ -60,6 +60,8 @@ class Route:
     """What `#` matched."""
     zone: str = ""
     """Of times that have none."""
+    dialect: str = ""
+    """Who reads it, where that is no decoder."""
     children: bool = False
     """Whether its messages may speak of devices behind the sender, which other workers may write."""
 
@@ -111,8 +113,8 @@ class TopicMap:
         if not ID.fullmatch(tenant) or tenant == RECORDED_TENANT:
             raise Rejected(Reason.BAD_NAME, "tenant in the topic is not a valid id")
         return Route(
-            "dialect", tenant, "", "", 0, entry.dialect, recorded=False, number=-1, plain=False,
-            levels=tuple(levels), named=found, tail=tuple(tail.split("/")) if tail else (), zone=entry.zone,
+            "dialect", tenant, "", "", 0, "auto", recorded=False, number=-1, plain=False,
+            levels=tuple(levels), named=found, tail=tuple(tail.split("/")) if tail else (), zone=entry.zone, dialect=entry.dialect,
         )  # fmt: skip
 
     def _route(self, entry: TopicMapEntry, found: dict[str, str], make: Maker) -> Route:

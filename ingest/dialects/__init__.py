@@ -10,7 +10,10 @@ from ingest.dialects.words import Dialect
 from vorab.errors import ConfigError
 from vorab.settings import TopicMapEntry
 
-DIALECTS: Final[Mapping[str, str]] = {}
+DIALECTS: Final[Mapping[str, str]] = {
+    "homeassistant": "ingest.dialects.homeassistant:HomeAssistant",
+    "thingsboard": "ingest.dialects.thingsboard:ThingsBoard",
+}
 """Where each dialect lives, as `module:Class`."""
 
 

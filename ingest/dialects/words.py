@@ -82,6 +82,8 @@ class About(NamedTuple):
     """Where its commands go, as `Dialect.command` wants it back."""
     units: Mapping[str, str] = {}
     heartbeat_s: float | None = None
+    via: str = ""
+    """Without a device: a topic it publishes on, for the topic map to say which device that is."""
 
 
 class Answer(NamedTuple):
