@@ -18,6 +18,7 @@ from ingest.decoders import Sender, decode, is_json
 from ingest.decoders.flat import promises
 from ingest.dialects.words import Answer, Heard, Order, Say
 from ingest.framer import Framer
+from ingest.gate import Gate, Stopped
 from ingest.hearing import Hearing, Told
 from ingest.packets import Arrivals, Extra
 from ingest.plan import Plan
@@ -84,6 +85,7 @@ class Intake:
         self.plan = plan
         self.framer = Framer(plan.first_recorded)
         self._roster = Roster(topic_map, plan)
+        self._gate = Gate(plan.allowance, plan.speed, self._roster)
         self._presence = PresenceBook()
         self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None))
         self._notes = Notes()
@@ -94,6 +96,7 @@ class Intake:
     def take(self, arrivals: Arrivals, received_at: Micros) -> list[Taken]:
         """What these messages become, in passes of at most `frame_rows` messages."""
         if self._roster.full:
+            self._gate.forget()
             self._roster.forget()
         step, n = self.plan.frame_rows, len(arrivals)
         return [self._pass(arrivals, low, min(low + step, n), received_at) for low in range(0, n, step)]
@@ -102,6 +105,10 @@ class Intake:
         taken = Taken()
         plain, rest = self._sort(arrivals, low, high)
         taken.counts["skipped"] += high - low - len(plain.payloads) - len(rest)
+        stopped: list[Stopped] = []
+        plain = self._gate.plain(plain, arrivals, received_at, stopped)
+        if rest:
+            rest = self._gate.rest(rest, arrivals, received_at, stopped)
         made, left = quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes)
         taken.counts["telemetry"] += len(plain.payloads) - len(left)
         taken.marks += _marks(made, self._roster.keys)
@@ -111,6 +118,8 @@ class Intake:
             self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, received_at), taken, rows)
         for some in _frames_of(made, rows):
             self._frames(some, received_at, taken)
+        for flood in stopped:
+            self._stop(flood, arrivals, received_at, taken)
         return taken
 
     def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int]]:
@@ -207,7 +216,14 @@ class Intake:
         rows = self._told(self._hearing.due(now), taken, 0, now)
         if rows:
             self._frames(of_rows(rows), now, taken)
+        for topic, route, flood in self._gate.due(now, self._roster.route):
+            message = _Message(-1, topic, b"", b"", _NOTHING, now)
+            self._reject(message, Rejected(flood.reason, flood.detail), route, taken, flood.record)
         return taken
+
+    def away(self, absence: Micros, now: Micros) -> None:
+        """Nothing was read for so long: what was kept meanwhile comes at once."""
+        self._gate.away(absence, now)
 
     def recall(self, facts: Facts) -> None:
         """Facts about a device, as they stand on the log."""
@@ -240,11 +256,7 @@ class Intake:
         return placed
 
     def _refuse(self, message: _Message, why: Rejected, route: Route | None, taken: Taken) -> str:
-        source = topics.key_of(topics.DEFAULT_TENANT, source_of(message.topic))
-        partition = topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
-        if route is not None and route.kind == "dialect":
-            route = None  # which device it was, only the dialect could have said
-        if route is None and not self.plan.owns(partition):
+        if not self._reject(message, why, route, taken):
             return "skipped"  # nobody's device: the worker that writes the partition of its rejection tells about it
         record = rejection(message.topic, message.payload, message.mid, why, message.received_at, route=route, size=message.extra.size)
         taken.records.append(_outgoing(record, partition))
@@ -253,9 +265,44 @@ class Intake:
         if route is not None and route.kind == "telemetry":
             # Refused is stored too, as a rejection: to send it again would only be refused again.
             taken.marks += [Mark(route.key, *numbers) for numbers in promises(message.payload)]
-        if self._news.first(record.device or record.source, why.reason, message.received_at, self.plan.speed):
+        return "rejected"
+
+    def _reject(self, message: _Message, why: Rejected, route: Route | None, taken: Taken, messages: int = 1) -> bool:
+        """A record, a word to the device, a line in the log of this process; False where that is another worker's to do."""
+        if route is not None and route.kind == "dialect":
+            route = None  # which device it was, only the dialect could have said
+        partition = self._place_of_rejection(message.topic)
+        if not self.plan.owns(partition if route is None else route.partition):
+            return False
+        now, size = message.received_at, message.extra.size
+        record = rejection(message.topic, message.payload, message.mid, why, now, route=route, size=size, messages=messages)
+        taken.records.append(_outgoing(record, partition))
+        if self._news.first(record.device or record.source, why.reason, now, self.plan.speed):
             taken.news.append(record)
-        if route is not None and (note := self._notes.note(route, why, message.received_at, self.plan.speed)) is not None:
+        if route is not None and (note := self._notes.note(route, why, now, self.plan.speed)) is not None:
+            taken.notes.append(note)
+        return True
+
+    def _place_of_rejection(self, topic: bytes) -> int:
+        source = topics.key_of(topics.DEFAULT_TENANT, source_of(topic))
+        return topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
+
+    def _stop(self, flood: Stopped, arrivals: Arrivals, now: Micros, taken: Taken) -> None:
+        """Messages above the limit of their sender: dropped unread, all counted, few of them told about."""
+        place, why = flood.places[0], Rejected(flood.reason, flood.detail)
+        topic = arrivals.topics[place]
+        route = self._roster.route(topic)
+        if not self.plan.owns(self._place_of_rejection(topic) if route.kind == "dialect" else route.partition):
+            taken.counts["skipped"] += len(flood.places)
+            return
+        taken.counts["rejected"] += len(flood.places)
+        taken.reasons[flood.reason] += len(flood.places)
+        taken.refused.update(dict.fromkeys(flood.places, why))
+        if flood.record:
+            extra = arrivals.extra.get(place, _NOTHING)
+            message = _Message(place, topic, arrivals.payloads[place], arrivals.mids[place], extra, now)
+            self._reject(message, why, route, taken, flood.record)
+        elif route.kind != "dialect" and (note := self._notes.note(route, why, now, self.plan.speed)) is not None:
             taken.notes.append(note)
         return "rejected"
 

@@ -41,6 +41,8 @@ _RETRY_S: Final = 0.5
 _DRAIN_S: Final = 5.0
 _SLICE_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 1.0
+_ABSENT_S: Final = 2.0
+"""Without a read for so long (the log was away, the broker, or this process stood still) it was an absence."""
 
 
 class Loop:
@@ -69,6 +71,8 @@ class Loop:
         """Whether the thread may be in a `select`, so that it must be woken."""
         self._now: Micros = 0
         self._counted_at: Micros = 0
+        self._present_at: Micros = 0
+        """When a read was last possible; from the log, what an earlier run wrote last."""
         self._pace = Pace(int(settings.ingest.linger_ms * 1000))
         self._read_at: Micros = 0
         self._nap: Micros = 0
@@ -137,6 +141,9 @@ class Loop:
                 LOG.warning("waiting for the log", why=str(error))
                 stop.wait(_RETRY_S)
             else:
+                known = [self._intake.framer.now[p] for p in self.plan.live if p in self._intake.framer.now]
+                kept_for = int(self._settings.mqtt.session_expiry_s * SECOND * self._clock.speed)
+                self._present_at = max(min(known), self._tell_time() - kept_for) if known else 0
                 return
 
     def _turn(self) -> None:
@@ -145,6 +152,7 @@ class Loop:
         self._asleep = True
         self._client.loop(0.0 if self._results or self._brought else wait_s)
         self._asleep = False
+        self._note_presence()
         arrivals, self._client.arrived = self._client.arrived, None
         if arrivals is None or not arrivals.topics:
             return
@@ -156,6 +164,13 @@ class Loop:
             rest_s = (self._nap - (self._tell_time() - began) / self._clock.speed) / SECOND
             if rest_s > 0:
                 time.sleep(rest_s)
+
+    def _note_presence(self) -> None:
+        """After a time in which nothing was read, what the broker kept for us meanwhile comes at once: that is no flood."""
+        now = self._tell_time()
+        if self._present_at and now - self._present_at > _ABSENT_S * SECOND * self._clock.speed:
+            self._intake.away(now - self._present_at, now)
+        self._present_at = now
 
     def _work(self) -> None:
         """Everything but reading: what the log said, what the courier brought, and the time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ingest.decoders.rows import Limits
+from ingest.limits import Allowance
 from vorab import topics
 from vorab.clock import Clock
 from vorab.log import EventLog
@@ -22,6 +23,8 @@ class Plan:
     rejected_partitions: int = topics.DEFAULT_PARTITIONS
     share: tuple[int, int] = (0, 1)
     limits: Limits = field(default_factory=Limits)
+    allowance: Allowance = field(default_factory=Allowance)
+    """Of one device."""
     frame_rows: int = 1000
     speed: float = 1.0
     """Seconds of the clock per second on the wall."""
@@ -60,6 +63,7 @@ def plan_of(log: EventLog, settings: Settings, clock: Clock) -> Plan:
         rejected_partitions=log.partitions(topics.REJECTED),
         share=share_of(settings.ingest.share),
         limits=Limits(payload_bytes=settings.ingest.max_payload_bytes),
+        allowance=Allowance(settings.ingest.device_rate, settings.ingest.device_burst, settings.ingest.quarantine_s),
         frame_rows=settings.ingest.frame_rows,
         speed=clock.speed,
     )

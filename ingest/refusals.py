@@ -41,7 +41,15 @@ def source_of(topic: bytes) -> str:
 
 
 def rejection(
-    topic: bytes, payload: bytes, mid: bytes, why: Rejected, received_at: Micros, *, route: Route | None, size: int | None
+    topic: bytes,
+    payload: bytes,
+    mid: bytes,
+    why: Rejected,
+    received_at: Micros,
+    *,
+    route: Route | None,
+    size: int | None,
+    messages: int = 1,
 ) -> Rejection:
     """The record of one refused message; `size` is its full size where only the head of the payload is here.
 
@@ -58,6 +66,7 @@ def rejection(
         detail=why.detail.encode("utf-8", "backslashreplace").decode()[:_MAX_DETAIL],
         device=route.key if route else "",
         at=received_at,
+        messages=messages,
         size_bytes=len(payload) if size is None else size,
         payload_base64=base64.b64encode(payload[:HEAD_BYTES]).decode(),
         origin_topic=source,

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     TOO_DEEP = "too_deep"
     BAD_UTF8 = "bad_utf8"
     BAD_JSON = "bad_json"
+    BAD_CBOR = "bad_cbor"
     BAD_SHAPE = "bad_shape"
     BAD_VALUE = "bad_value"
     NOT_FINITE = "not_finite"
@@ -40,6 +41,8 @@ class Reason(StrEnum):
     BAD_RECORD = "bad_record"
     NEWER_VERSION = "newer_version"
     RETAINED = "retained"
+    RATE_LIMITED = "rate_limited"
+    QUARANTINED = "quarantined"
 
 
 class VorabError(Exception):

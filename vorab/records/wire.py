@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from vorab import topics
 from vorab.clock import Micros
@@ -31,6 +31,8 @@ class Rejection(Record):
     device: str = ""
     """Key of the device, where it is known."""
     at: At
+    messages: int = Field(1, ge=1)
+    """How many messages it stands for: a device that floods gets one record a minute."""
     size_bytes: int = 0
     payload_base64: str = ""
     """At most the first 1024 bytes."""
