@@ -228,6 +228,18 @@ def unit(text: str) -> str:
     return NAMES.get(found) or NAMES.get(found.translate(_WIDE)) or found
 
 
+_OVER_TIME: Final = {
+    "W": "J", "A": "C", "VA": "VAs", "var": "vars", "m/s": "m", "m/s2": "m/s", "m3/s": "m3", "l/s": "l", "bit/s": "bit", "B/s": "B",
+    "MB/s": "MB", "Mbit/s": "Mbit", "1/s": "count",
+}  # fmt: skip
+
+
+def over_time(text: str) -> str:
+    """The unit of an integral over seconds: joules for watts; where there is no name for it, the unit times seconds as UCUM writes it."""
+    found = unit(text)
+    return _OVER_TIME.get(found, f"{found}.s") if found else ""
+
+
 def named(units: Mapping[str, str]) -> Mapping[str, str]:
     """Units by signal, under their names."""
     return {signal: unit(text) for signal, text in units.items()} if units else units

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from ingest.decoders import flat, senml
+from ingest.decoders import cbor, cloudevents, flat, senml
 from ingest.decoders.rows import Limits, Row, Sender
 from ingest.decoders.strict import parse
 from vorab.errors import Reason, Rejected
@@ -24,6 +24,9 @@ class Decoder(NamedTuple):
 DECODERS: Final[Mapping[str, Decoder]] = {
     "json": Decoder(parse, flat.rows),
     "senml+json": Decoder(parse, senml.rows),
+    "cbor": Decoder(cbor.parse, cbor.rows),
+    "senml+cbor": Decoder(cbor.parse, cbor.pack_rows),
+    "cloudevents+json": Decoder(parse, cloudevents.rows),
 }
 
 # What devices write into the MQTT 5 content type; parameters (`; charset=…`) are cut off before.
@@ -33,6 +36,11 @@ CONTENT_TYPES: Final = {
     "text/json": "",
     "text/plain": "",
     "application/senml+json": "senml+json",
+    "application/sensml+json": "senml+json",
+    "application/cbor": "cbor",
+    "application/senml+cbor": "senml+cbor",
+    "application/cloudevents+json": "cloudevents+json",
+    "application/sensml+cbor": "senml+cbor",
 }
 
 
@@ -72,6 +80,8 @@ def _found(payload: bytes, sender: Sender, decoder: str | Decoder, content_type:
         named = _named(content_type)
         if named is None:
             raise Rejected(Reason.UNSUPPORTED, f"content type {content_type[:100]!r}")
+        if named == "cbor" or (not named and cbor.starts(payload)):
+            return cbor.any_rows(cbor.parse(payload), sender)
         if not named:
             parsed = parse(payload)
             return senml.rows(parsed, sender) if senml.looks_like(parsed) else flat.rows(parsed, sender)

@@ -57,6 +57,8 @@ class Row(NamedTuple):
     """Bits of `vorab.frame.Quality` that only the decoder can know."""
     acked: int | None = None
     """The last number of this boot that the device knows to be in the log; given, it wants to be told more (`ingest.acks`)."""
+    heartbeat_s: float | None = None
+    """The device's promise to be heard again within so many seconds."""
 
 
 def check_name(name: str) -> None:

@@ -1,7 +1,8 @@
-"""SenML JSON (RFC 8428, RFC 9100): a pack of records, base fields resolved, one row per instant.
+"""SenML (RFC 8428, RFC 9100): a pack of records, base fields resolved, one row per instant, oldest first.
 
 A signal is the resolved name without the part that names the device: `urn:dev:ow:10e2073a01080063:temp` is `temp`, a bare URN is `value`.
-A sum (`s`) becomes the signal `<name>.sum`; data (`vd`) stays the base64url text it is on the wire.
+A sum (`s`) becomes the signal `<name>.sum`, in the unit times seconds; data (`vd`) stays the base64url text it is in JSON.
+`ut`, the time until the next record at the latest, becomes the heartbeat of the rows: the shortest of the pack.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from typing import Any, Final
 
 from ingest.decoders.rows import MAX_SIGNALS, Row, Sender, check_name, check_value, micros, number
+from ingest.units import over_time
 from vorab.clock import SECOND, Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Value
@@ -63,6 +65,7 @@ class _Pack:
         self._base: dict[str, Any] = {}
         self._version: int | float | None = None
         self._first = True
+        self._heartbeat_s: float | None = None
         self._rows: dict[tuple[Micros, bool, int], Row] = {}
         """By time, whether relative, and how often a name stood at this time before."""
 
@@ -75,12 +78,20 @@ class _Pack:
         if len(given) > 1:
             raise Rejected(Reason.BAD_SHAPE, f"{given[0]} and {given[1]} in one record")
         if "ut" in record:
-            number("ut", record["ut"])
-        if not given and "s" not in record:
+            self._beat(number("ut", record["ut"]))
+        # What is missing of a base value or sum and of the record's own counts as zero (4.5.4); a record that only sets bases is none.
+        implied = "n" in record and ("bv" in self._base or "bs" in self._base)
+        if not given and "s" not in record and not implied:
             if not BASE & record.keys():
                 raise Rejected(Reason.BAD_SHAPE, "neither a value nor a base field")
             return
         self._resolve(record, given[0] if given else "")
+
+    def _beat(self, seconds: float) -> None:
+        if seconds < 0:
+            raise Rejected(Reason.BAD_VALUE, "ut is negative")
+        if seconds:
+            self._heartbeat_s = float(min(seconds, self._heartbeat_s or seconds))
 
     def _take_base(self, record: dict[str, Any]) -> None:
         for label in ("bn", "bu"):
@@ -94,6 +105,8 @@ class _Pack:
             raise Rejected(Reason.BAD_VALUE, "bver is not a number")
         if version is not None:
             version = number("bver", version)
+            if version <= 0 or version != int(version):
+                raise Rejected(Reason.BAD_VALUE, "bver is not a positive whole number")
             if version > 10 and version not in UNDERSTOOD:
                 raise Rejected(Reason.NEWER_VERSION, f"SenML version {version}")
             if not self._first and version != (10 if self._version is None else self._version):
@@ -109,14 +122,15 @@ class _Pack:
         signal = self._signal(name)
         unit = _text("u", record["u"]) if "u" in record else base.get("bu", "")
         at, relative = self._time(record)
-        if label:
-            self._put(signal, self._value(record, label), unit if label == "v" else "", at, relative=relative)
-        if "s" in record:
-            total = number("s", record["s"]) + base.get("bs", 0)
-            self._put(signal + ".sum", total, unit, at, relative=relative)
+        summed = "s" in record or "bs" in base
+        if label or not summed:
+            self._put(signal, self._value(record, label or "v"), unit if label in {"v", ""} else "", at, relative=relative)
+        if summed:
+            total = (number("s", record["s"]) if "s" in record else 0) + base.get("bs", 0)
+            self._put(signal + ".sum", total, over_time(unit), at, relative=relative)
 
     def _value(self, record: dict[str, Any], label: str) -> Value:
-        value = record[label]
+        value = record.get(label, 0)
         if label == "v":
             base: int | float = self._base.get("bv", 0)
             return number("v", value) + base
@@ -164,7 +178,7 @@ class _Pack:
             row.units[signal] = unit  # type: ignore[index]
 
     def rows(self) -> list[Row]:
-        return [self._rows[key] for key in sorted(self._rows)]
+        return [self._rows[key]._replace(heartbeat_s=self._heartbeat_s) for key in sorted(self._rows)]
 
 
 def _text(label: str, value: object) -> str:

@@ -192,10 +192,10 @@ def test_base_fields_hold_until_they_are_overridden() -> None:
     assert senml(pack) == [
         Row(
             1_795_000_000 * SECOND,
-            {"a.x": 21, "a.y": 22.5, "b.e.sum": 105},
-            {"a.x": "Cel", "a.y": "K", "b.e.sum": "Cel"},
+            {"a.x": 21, "a.x.sum": 100, "a.y": 22.5, "a.y.sum": 100, "b.e.sum": 105},
+            {"a.x": "Cel", "a.x.sum": "Cel.s", "a.y": "K", "a.y.sum": "K.s", "b.e.sum": "Cel.s"},
         ),
-        Row(1_795_000_001_500_000, {"b.x": 3}, {"b.x": "Cel"}),
+        Row(1_795_000_001_500_000, {"b.x": 3, "b.x.sum": 100}, {"b.x": "Cel", "b.x.sum": "Cel.s"}),
     ]
 
 
@@ -252,6 +252,32 @@ def test_versions() -> None:
 
 
 def test_update_time_and_data_are_checked() -> None:
-    """`ut` must be a number; `vd` stays the base64url text it is."""
+    """`ut` must be a number, and not negative; `vd` stays the base64url text it is."""
     assert senml([{"n": "a", "vd": "aGkgCg"}])[0].values == {"a": "aGkgCg"}
     assert reason([{"n": "a", "v": 1, "ut": "often"}], decoder="senml+json") == Reason.BAD_VALUE
+    assert reason([{"n": "a", "v": 1, "ut": -1}], decoder="senml+json") == Reason.BAD_VALUE
+
+
+def test_update_time_is_the_heartbeat() -> None:
+    """The shortest promise of the pack counts; none, or zero, promises nothing."""
+    assert [row.heartbeat_s for row in senml([{"n": "a", "v": 1, "ut": 600, "t": -1}, {"n": "b", "v": 1, "ut": 60.5}])] == [60.5, 60.5]
+    assert [row.heartbeat_s for row in senml([{"n": "a", "v": 1, "ut": 0}, {"n": "b", "v": 1}])] == [None]
+
+
+def test_what_is_missing_of_value_and_sum_is_zero() -> None:
+    """A base value or sum alone is the value or sum of a record with a name (RFC 8428, 4.5.4)."""
+    assert senml([{"bv": 20, "bu": "W"}, {"n": "a"}, {"n": "b", "v": 1}])[0].values == {"a": 20, "b": 21}
+    [row] = senml([{"bs": 5, "bu": "W", "n": "a"}, {"n": "b", "s": 1, "v": 2}])
+    assert (row.values, row.units) == ({"a.sum": 5, "b": 2, "b.sum": 6}, {"a.sum": "J", "b": "W", "b.sum": "J"})
+
+
+@pytest.mark.parametrize("version", [0, -1, 10.5, "10", None, True])
+def test_a_version_is_a_positive_whole_number(version: object) -> None:
+    """Anything else says nothing about how to read the pack."""
+    assert reason([{"bver": version, "n": "a", "v": 1}], decoder="senml+json") == Reason.BAD_VALUE
+
+
+@pytest.mark.parametrize("record", [{"n": ""}, {"n": "_a"}, {"bn": ".", "n": "a"}, {"n": "a b"}, {"n": "ä"}, {}])
+def test_a_resolved_name_begins_with_a_letter_or_digit(record: dict[str, str]) -> None:
+    """And it holds only what RFC 8428 allows, wherever the parts came from."""
+    assert reason([{"bv": 1, **record, "v": 1}], decoder="senml+json") == Reason.BAD_NAME
