@@ -87,7 +87,7 @@ class Intake:
         self._roster = Roster(topic_map, plan)
         self._gate = Gate(plan.allowance, plan.speed, self._roster)
         self._presence = PresenceBook()
-        self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None))
+        self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None), self._roster.route)
         self._notes = Notes()
         self._news = News()
 
@@ -210,6 +210,26 @@ class Intake:
         taken.says += told.says
         return placed
 
+    def route(self, topic: bytes) -> Route:
+        """What the topic map says of a topic; raises Rejected where it has none."""
+        return self._roster.route(topic)
+
+    def alarm(self, alarm: records.Alarm, taken: Taken) -> None:
+        """A finding that came by no topic."""
+        taken.records.append(_outgoing(alarm, self.plan.partition_of(alarm.key)))
+        taken.counts["alarm"] += 1
+
+    def refuse(self, source: bytes, payload: bytes, why: Rejected, now: Micros, taken: Taken, *, size: int | None = None) -> None:
+        """A refusal of what came by no topic, whoever writes the partition: nobody else has heard it."""
+        record = rejection(source, payload, b"", why, now, route=None, size=size)
+        taken.records.append(
+            _outgoing(record, topics.partition_of(record.key, self.plan.rejected_partitions, self.plan.recorded_partitions))
+        )
+        taken.counts["rejected"] += 1
+        taken.reasons[why.reason] += 1
+        if self._news.first(record.source, why.reason, now, self.plan.speed):
+            taken.news.append(record)
+
     def due(self, now: Micros) -> Taken:
         """What dialects have to say because time has passed."""
         taken = Taken()
@@ -249,17 +269,24 @@ class Intake:
         placed = []
         for i, row in enumerate(found):
             measured_at, received_at, quality = settle(row, message.received_at, recorded=route.recorded)
-            reading = Reading(route.key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
-            placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, route.number, reading))
+            key, number = (route.key, route.number) if not row.device else self._child(route, row.device)
+            if number is None or (route.children and not row.device and not self.plan.owns(route.partition)):
+                continue  # another worker reads this message too, and writes this device
+            reading = Reading(key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
+            placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, number, reading))
             if row.acked is not None and row.boot is not None and row.seq is not None:
                 taken.marks.append(Mark(route.key, row.boot, row.seq, row.acked))
         return placed
 
+    def _child(self, route: Route, device: str) -> tuple[str, int | None]:
+        """Key and number of a device behind the sender; no number where another worker writes it."""
+        key = topics.key_of(route.tenant, device)
+        partition = self.plan.partition_of(key)
+        return key, self._roster.number(device, key, partition) if self.plan.owns(partition) else None
+
     def _refuse(self, message: _Message, why: Rejected, route: Route | None, taken: Taken) -> str:
         if not self._reject(message, why, route, taken):
             return "skipped"  # nobody's device: the worker that writes the partition of its rejection tells about it
-        record = rejection(message.topic, message.payload, message.mid, why, message.received_at, route=route, size=message.extra.size)
-        taken.records.append(_outgoing(record, partition))
         taken.reasons[why.reason] += 1
         taken.refused[message.place] = why
         if route is not None and route.kind == "telemetry":
@@ -304,7 +331,6 @@ class Intake:
             self._reject(message, why, route, taken, flood.record)
         elif route.kind != "dialect" and (note := self._notes.note(route, why, now, self.plan.speed)) is not None:
             taken.notes.append(note)
-        return "rejected"
 
     # ----------------------------------------------------------------------------------------------- records
 
