@@ -14,6 +14,7 @@ from ingest.decoders import moments
 from ingest.decoders.rows import MAX_SIGNALS, U32_MAX, U64_MAX, Limits, Row, Sender, check_name, check_value, counter
 from ingest.decoders.values import Reader, said
 from ingest.dialects.words import ident
+from ingest.units import unit
 from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Value
@@ -107,7 +108,7 @@ class Mapped:
 
 
 def _signal(name: str, pick: Pick) -> _Signal:
-    return _Signal(name, None if pick.name is None else _spot(pick.name), _spot(pick.path), said(name, pick), pick.unit)
+    return _Signal(name, None if pick.name is None else _spot(pick.name), _spot(pick.path), said(name, pick), unit(pick.unit))
 
 
 class _Rows:
@@ -138,15 +139,15 @@ class _Rows:
     def _values(self, trail: list[tuple[Any, Step]]) -> tuple[dict[str, Value], dict[str, str]]:
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
-        for name, named, spot, read, unit in self._group.signals:
+        for name, named, spot, read, measured_in in self._group.signals:
             found = spot.find(trail)
             value = None if found is _MISSING else read(found)
             if value is None:
                 continue
             own = name if named is None else _name(named.find(trail))
             values[own] = value
-            if unit:
-                units[own] = unit
+            if measured_in:
+                units[own] = measured_in
         if self._group.spread is not None:
             found = _walk(trail[-1][0], self._group.spread)
             if isinstance(found, dict):

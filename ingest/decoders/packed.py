@@ -17,6 +17,7 @@ from ingest.decoders.mapped import Heap, child, look
 from ingest.decoders.moments import PER
 from ingest.decoders.rows import U32_MAX, U64_MAX, Limits, Row, Sender, check_value, counter, micros
 from ingest.decoders.values import measured, nothing
+from ingest.units import unit
 from vorab.clock import SECOND, Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Value
@@ -158,7 +159,7 @@ class Layout:
         self._names = [*shared, *own]
         self._shared = _Plan([_field(_short(name), place, spec.order, 0) for name, place in shared.items()])
         self._own = _Plan([_field(_short(name), place, spec.order, 0) for name, place in own.items()])
-        self._signals = [(f"signals.{name}", name, _value(name, signal), signal.unit) for name, signal in spec.signals.items()]
+        self._signals = [(f"signals.{name}", name, _value(name, signal), unit(signal.unit)) for name, signal in spec.signals.items()]
         self._at = None if spec.time is None else _time(spec.time)
 
     def fits(self, data: bytes) -> bool:
@@ -194,12 +195,12 @@ class Layout:
     def _row(self, raw: dict[str, Raw], i: int, sender: Sender) -> Row:
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
-        for key, name, read, unit in self._signals:
+        for key, name, read, measured_in in self._signals:
             value = read(raw[key])
             if value is not None:
                 values[name] = value
-                if unit:
-                    units[name] = unit
+                if measured_in:
+                    units[name] = measured_in
         at, relative = (None, False) if self._at is None else self._at(raw["time"], i, sender.received_at)
         boot = counter("boot", raw["boot"], U32_MAX) if "boot" in raw else None
         seq = counter("seq", raw["seq"], U64_MAX) if "seq" in raw else None

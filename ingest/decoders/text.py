@@ -6,6 +6,7 @@ from typing import Final
 
 from ingest.decoders.rows import MAX_TEXT, Row, Sender, check_name
 from ingest.decoders.values import number_in, said
+from ingest.units import unit
 from vorab.errors import Reason, Rejected
 from vorab.frame import Value
 from vorab.payloads import PlainText
@@ -33,7 +34,7 @@ class Text:
 
     def __init__(self, spec: PlainText, named: str = "") -> None:
         self._signal = spec.signal or named or SIGNAL
-        self._auto, self._unit = spec.type == "auto", spec.unit
+        self._auto, self._unit = spec.type == "auto", unit(spec.unit)
         self._read = said(self._signal, spec)
 
     def rows(self, parsed: object, sender: Sender) -> list[Row]:  # noqa: ARG002 - a decoder is told the sender

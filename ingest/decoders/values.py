@@ -88,7 +88,7 @@ def said(name: str, spec: Said) -> Reader:
             made: Value = _truth(name, value, truths)
         elif kind == "text":
             made = str(value).lower() if isinstance(value, bool) else str(value)
-        elif kind == "auto" and (isinstance(value, bool) or (isinstance(value, str) and not spec.counts)):
+        elif kind == "auto" and isinstance(value, bool | str) and not spec.counts:
             made = value
         elif isinstance(value, bool):
             raise Rejected(Reason.BAD_VALUE, f"{name}: {str(value).lower()} is not a number")
