@@ -161,7 +161,7 @@ class Intake:
         route: Route | None = None
         try:
             route = self._roster.route(message.topic)
-            kind = "skipped" if route.kind == "ignore" else self._take(route, message, taken, rows)
+            kind = "ignored" if route.kind == "ignore" else self._take(route, message, taken, rows)
         except Rejected as why:
             kind = self._refuse(message, why, route, taken)
         taken.counts[kind] += 1

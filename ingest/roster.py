@@ -54,7 +54,7 @@ class Roster:
         if route.kind == "dialect":
             return route
         self._enter(route.number, route.device, route.key, route.partition)
-        if not self._plan.owns(route.partition) and not route.children:
+        if not self._plan.owns(route.partition) and not route.children and route.kind != "ignore":
             self.plain[topic] = FOREIGN
         elif route.plain:
             self.plain[topic] = route.number

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
@@ -10,13 +12,14 @@ from hypothesis import strategies as st
 
 from ingest.intake import Intake, Taken
 from ingest.limits import Allowance, Quota
-from ingest.packets import Arrivals
+from ingest.packets import Arrivals, Extra
 from ingest.plan import Plan
 from ingest.topicmap import TopicMap
 from tests.unit.ingest.test_intake import NOW, arrivals, bodies, rows
 from vorab import topics
 from vorab.clock import HOUR, MINUTE, SECOND
 from vorab.errors import Reason
+from vorab.settings import TopicMapEntry
 
 TIGHT = Allowance(rate=10.0, burst=20, quarantine_s=30.0)
 
@@ -204,17 +207,56 @@ def test_a_new_number_is_no_new_bucket() -> None:
     assert reasons(passes) == Counter({Reason.RATE_LIMITED: 10})
 
 
-@given(st.lists(st.lists(st.sampled_from("abcde"), max_size=80), max_size=12), st.integers(1, 50))
-def test_nothing_vanishes(script: list[list[str]], frame_rows: int) -> None:
+# ------------------------------------------------------------------------------------------------ accounts
+
+PLAIN, STORED, HUGE = Extra(), Extra(retain=True), Extra(size=300_000)
+KINDS = (
+    ("telemetry/a", b'{"x":1}', PLAIN, "telemetry"),
+    ("telemetry/b", b'{"x":1}', PLAIN, "telemetry"),
+    ("telemetry/a", b'{"x":[1]}', PLAIN, "rejected"),
+    ("telemetry/b", b'{"x":1}', STORED, "retained"),
+    ("telemetry/b", b'{"x":1}', HUGE, "rejected"),
+    ("vorab/v1/main/a/status", b"online", PLAIN, "status"),
+    ("vorab/v1/main/a/cmd/go/res", b'{"id":"1","status":"done"}', PLAIN, "rejected"),
+    ("vorab/v1/main/b/cmd/go/res", b'{"id":"1","status":"succeeded"}', PLAIN, "reply"),
+    ("nobody/knows", b"1", PLAIN, "rejected"),
+    ("telemetry/sp ce", b'{"x":1}', PLAIN, "rejected"),
+    ("plant/quiet/x", b"1", PLAIN, "ignored"),
+)
+IGNORE = TopicMapEntry(filter="plant/quiet/x", kind="ignore")
+
+
+def reads_of(script: list[list[int]]) -> list[Arrivals]:
+    """Reads of these kinds of messages."""
+    made = []
+    for kinds in script:
+        made.append(arrivals(*[KINDS[kind][:2] for kind in kinds]))
+        made[-1].extra.update({i: KINDS[kind][2] for i, kind in enumerate(kinds) if KINDS[kind][2] is not PLAIN})
+    return made
+
+
+@given(st.lists(st.lists(st.integers(0, len(KINDS) - 1), max_size=80), max_size=12), st.integers(1, 50), st.integers(1, 3))
+def test_nothing_vanishes(script: list[list[int]], frame_rows: int, workers: int) -> None:
     """Fuzzed: received is the sum of what became of it; the rejected are the sum of their reasons, and records speak for all of them."""
-    plan = Plan(partitions=4, rejected_partitions=4, allowance=TIGHT, frame_rows=frame_rows)
-    some = Intake(plan, TopicMap([], 4, 0))
-    passes: list[Taken] = []
-    for i, devices in enumerate(script):
-        sent = [(f"telemetry/{device}" if device != "e" else "nobody/knows", b'{"x":1}' if device != "d" else b"bad") for device in devices]
-        passes += some.take(arrivals(*sent), NOW + i * SECOND)
-    passes.append(some.due(NOW + HOUR))
-    counts = total(passes)
-    assert sum(counts.values()) == sum(map(len, script))
-    assert counts["rejected"] == sum(reasons(passes).values()) == sum(one["messages"] for one in bodies(passes, topics.REJECTED))
-    assert counts["telemetry"] == len(rows(passes))
+    shared: Counter[str] = Counter()
+    for i in range(workers):
+        plan = Plan(partitions=4, rejected_partitions=4, allowance=TIGHT, frame_rows=frame_rows, share=(i, workers))
+        some = Intake(plan, TopicMap([IGNORE], 4, 0))
+        passes = [taken for second, read in enumerate(reads_of(script)) for taken in some.take(read, NOW + second * SECOND)]
+        passes.append(some.due(NOW + HOUR))
+        counts = total(passes)
+        assert sum(counts.values()) == sum(map(len, script))
+        assert counts["rejected"] == sum(reasons(passes).values()) == sum(one["messages"] for one in bodies(passes, topics.REJECTED))
+        assert counts["telemetry"] == len(rows(passes))
+        shared += counts
+    everybody = shared["ignored"] // workers  # what nobody reads, every worker ignores; all else is one worker's and the others' to skip
+    assert shared["skipped"] == (workers - 1) * (sum(map(len, script)) - everybody)
+
+
+def test_everything_is_counted_as_what_it_became() -> None:
+    """One of each kind, as the page of operations names them."""
+    some = Intake(Plan(partitions=4, rejected_partitions=4), TopicMap([IGNORE], 4, 0))
+    passes = [taken for read in reads_of([list(range(len(KINDS)))]) for taken in some.take(read, NOW)]
+    assert +total(passes) == Counter(kind for *_, kind in KINDS)
+    page = Path("docs/operations.md").read_text(encoding="utf-8")
+    assert {kind for *_, kind in KINDS} <= set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE))
