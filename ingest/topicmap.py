@@ -96,6 +96,14 @@ class TopicMap:
         Raises:
             Rejected: not UTF-8, fits no entry, or names a device or tenant by an id that is not allowed.
         """
+        entry, make, levels, found = self._find(topic)
+        return self._of_dialect(entry, levels, found) if entry.dialect else self._route(entry, found, make)
+
+    def entry_of(self, topic: bytes) -> TopicMapEntry:
+        """The entry that decides about a topic; raises Rejected where none does."""
+        return self._find(topic)[0]
+
+    def _find(self, topic: bytes) -> tuple[TopicMapEntry, Maker, list[str], dict[str, str]]:
         try:
             levels = topic.decode().split("/")
         except UnicodeDecodeError:
@@ -103,7 +111,7 @@ class TopicMap:
         for pattern, entry, make in self._entries:
             found = _match(pattern, levels)
             if found is not None:
-                return self._of_dialect(entry, levels, found) if entry.dialect else self._route(entry, found, make)
+                return entry, make, levels, found
         raise Rejected(Reason.UNKNOWN_TOPIC, "the topic map has no entry for this topic")
 
     def _of_dialect(self, entry: TopicMapEntry, levels: Sequence[str], found: dict[str, str]) -> Route:

@@ -40,7 +40,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "doctor": Entry("vorab.cli.doctor", "doctor", "Check brokers, versions and settings, and say what to fix.", FIRST),
     "why": Entry("vorab.cli.why", "why", "The whole causal chain of a symptom, case, action or message.", FIRST),
     "settings": Entry("vorab.cli.settings", "settings", "Every setting with its default and what it does.", FIRST),
-    "ingest": Entry("vorab.cli.ingest", "ingest", "MQTT in, MQTT out.", STAGES),
+    "ingest": Entry("vorab.cli.ingest", "app", "MQTT in, MQTT out; try shows how a payload is read.", STAGES),
     "streams": Entry("vorab.cli.streams", "streams", "Detect, cases, permits and customers.", STAGES),
     "notifier": Entry("vorab.cli.notifier", "notifier", "Messages to people.", STAGES),
     "desk": Entry("vorab.cli.desk", "desk", "Console, API and customer page.", STAGES),

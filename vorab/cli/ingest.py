@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from vorab.cli.ingest_try import try_
 from vorab.errors import ConfigError
 
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
+app.command("try")(try_)
 
+
+@app.callback()
 def ingest(
+    ctx: typer.Context,
     *,
     mqtt: Annotated[str, typer.Option(help="MQTT broker, HOST:PORT.", show_default="[mqtt] host and port")] = "",
     log: Annotated[str, typer.Option(help="kafka://HOST:PORT or sqlite:///PATH.", show_default="[log]")] = "",
@@ -28,6 +34,8 @@ def ingest(
 
     Example: `vorab ingest --mqtt 127.0.0.1:1883 --log kafka://127.0.0.1:9092`
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from ingest.service import run
     from vorab.settings import load
 
