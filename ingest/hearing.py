@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from ingest.decoders.rows import MAX_SIGNALS, Row
 from ingest.dialects import dialect
-from ingest.dialects.words import About, Answer, Found, Heard, Order, Say, Seen, Word, ident
+from ingest.dialects.words import About, Answer, Found, Heard, Order, Refused, Say, Seen, Word, ident
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
 from ingest.topicmap import Route
@@ -46,6 +46,7 @@ class Told:
     records: list[tuple[int, Record]] = field(default_factory=list)
     """Partition and record."""
     says: list[Say] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
 
 class Hearing:
@@ -104,6 +105,9 @@ class Hearing:
         if isinstance(word, Say):
             if not word.device or self._plan.owns(self._plan.partition_of(key_of(route.tenant, word.device))):
                 told.says.append(word)
+            return
+        if isinstance(word, Refused):
+            told.refused.append(word)
             return
         if isinstance(word, About) and word.via:
             found = self._behind(word.via)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from ingest.acks import Mark
 from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, between, of_rows
-from ingest.decoders import Sender, decode, is_json
+from ingest.decoders import Sender, decode, is_json, is_pack
 from ingest.decoders.flat import promises
 from ingest.dialects.words import Answer, Heard, Order, Say
 from ingest.framer import Framer
@@ -23,7 +23,8 @@ from ingest.hearing import Hearing, Told
 from ingest.packets import Arrivals, Extra
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
-from ingest.quick import Plain, quick
+from ingest.quick import Plain
+from ingest.quick_senml import Packs
 from ingest.refusals import SOURCE, News, Note, Notes, rejection, source_of
 from ingest.replies import reply
 from ingest.roster import FOREIGN, Roster
@@ -86,6 +87,7 @@ class Intake:
         self.framer = Framer(plan.first_recorded)
         self._roster = Roster(topic_map, plan)
         self._gate = Gate(plan.allowance, plan.speed, self._roster)
+        self._packs = Packs()
         self._presence = PresenceBook()
         self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None), self._roster.route)
         self._notes = Notes()
@@ -97,6 +99,7 @@ class Intake:
         """What these messages become, in passes of at most `frame_rows` messages."""
         if self._roster.full:
             self._gate.forget()
+            self._packs.forget()
             self._roster.forget()
         step, n = self.plan.frame_rows, len(arrivals)
         return [self._pass(arrivals, low, min(low + step, n), received_at) for low in range(0, n, step)]
@@ -109,7 +112,7 @@ class Intake:
         plain = self._gate.plain(plain, arrivals, received_at, stopped)
         if rest:
             rest = self._gate.rest(rest, arrivals, received_at, stopped)
-        made, left = quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes)
+        made, left = self._packs.quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes, self._roster.only)
         taken.counts["telemetry"] += len(plain.payloads) - len(left)
         taken.marks += _marks(made, self._roster.keys)
         rows: list[Placed] = []
@@ -141,7 +144,7 @@ class Intake:
             if number == FOREIGN:
                 continue
             extra = arrivals.extra.get(i)
-            if number < 0 or (extra is not None and not _usual(extra)):
+            if number < 0 or (extra is not None and not _usual(extra, arrivals.payloads[i])):
                 rest.append(i)
             else:
                 found.places.append(i)
@@ -208,6 +211,9 @@ class Intake:
         taken.records += [_outgoing(record, partition) for partition, record in told.records]
         taken.statuses.update(record.status for _, record in told.records if isinstance(record, Reply))
         taken.says += told.says
+        for topic, payload, why in told.refused:
+            if self._reject(_Message(place, topic.encode(), payload, b"", _NOTHING, now), why, None, taken):
+                taken.reasons[why.reason] += 1
         return placed
 
     def route(self, topic: bytes) -> Route:
@@ -396,6 +402,7 @@ def _outgoing(record: records.Record, partition: int) -> Outgoing:
     return Outgoing(record.TOPIC, partition, key, value, headers)
 
 
-def _usual(extra: Extra) -> bool:
-    """Whether properties change nothing about how a message is read."""
-    return not extra.retain and extra.size is None and is_json(extra.properties.content_type)
+def _usual(extra: Extra, payload: bytes) -> bool:
+    """Whether properties change nothing about how a message is read, or say what its look says as well."""
+    said = extra.properties.content_type
+    return not extra.retain and extra.size is None and (is_json(said) or (is_pack(said) and payload[:1] == b"["))

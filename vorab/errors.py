@@ -43,6 +43,7 @@ class Reason(StrEnum):
     RETAINED = "retained"
     RATE_LIMITED = "rate_limited"
     QUARANTINED = "quarantined"
+    OUT_OF_SESSION = "out_of_session"
 
 
 class VorabError(Exception):

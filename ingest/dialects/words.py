@@ -13,6 +13,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 
 from ingest.decoders.rows import Row
 from vorab.clock import Micros
+from vorab.errors import Rejected
 from vorab.records import Action, ReplyStatus, Severity
 
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -108,7 +109,15 @@ class Say(NamedTuple):
     qos: int = 0
 
 
-Word = Row | Seen | Found | About | Answer | Say
+class Refused(NamedTuple):
+    """A message that was heard earlier, waited for another one, and cannot be taken after all."""
+
+    topic: str
+    payload: bytes
+    why: Rejected
+
+
+Word = Row | Seen | Found | About | Answer | Say | Refused
 """`Row.device` names the device where the topic map's entry does not."""
 
 
