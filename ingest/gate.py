@@ -7,7 +7,7 @@ by people on purpose and have no limit. What is another worker's is neither coun
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ingest.limits import Allowance, Drops, Flood, Quota
@@ -100,7 +100,7 @@ class Gate:
             self._names.append(topic.decode())
         return number
 
-    def _stop(self, quota: Quota, drops: Drops, places: list[int], arrivals: Arrivals, now: Micros, stopped: list[Stopped]) -> None:
+    def _stop(self, quota: Quota, drops: Drops, places: Sequence[int], arrivals: Arrivals, now: Micros, stopped: list[Stopped]) -> None:
         for dropped in drops.found:
             gone = [places[i] for i in dropped.places]
             flood, record = quota.blame(dropped, arrivals.topics[gone[0]], now)

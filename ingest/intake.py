@@ -129,15 +129,16 @@ class Intake:
         """The messages that may take the quick way, and the index of each that may not; what is another worker's is neither."""
         known = self._roster.plain.get
         whole = high - low == len(arrivals)
-        numbers = [known(topic, -1) for topic in (arrivals.topics if whole else arrivals.topics[low:high])]
+        numbers = list(map(known, arrivals.topics if whole else arrivals.topics[low:high], itertools.repeat(-1)))
         if -1 not in numbers and not arrivals.extra:
             payloads = arrivals.payloads if whole else arrivals.payloads[low:high]
             if FOREIGN not in numbers:
-                return Plain(list(range(low, high)), numbers, payloads), []
+                return Plain(range(low, high), numbers, payloads), []
             own = [number >= 0 for number in numbers]
             pick = itertools.compress
             return Plain(list(pick(range(low, high), own)), list(pick(numbers, own)), list(pick(payloads, own))), []
-        found, rest = Plain([], [], []), []
+        places: list[int] = []
+        found, rest = Plain(places, [], []), []
         for i, number in enumerate(numbers, low):
             if number == -1:
                 number = self._first(arrivals.topics[i])  # noqa: PLW2901
@@ -147,7 +148,7 @@ class Intake:
             if number < 0 or (extra is not None and not _usual(extra, arrivals.payloads[i])):
                 rest.append(i)
             else:
-                found.places.append(i)
+                places.append(i)
                 found.numbers.append(number)
                 found.payloads.append(arrivals.payloads[i])
         return found, rest

@@ -7,9 +7,11 @@ same rows either way, and a test holds that.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 import orjson
 from numpy.typing import NDArray
@@ -56,14 +58,14 @@ def layout_of(keys: tuple[str, ...]) -> Layout | None:
 class Plain(NamedTuple):
     """Messages of live devices that say what they are by their topic alone, as parallel lists."""
 
-    places: list[int]
-    """Index of each message among the arrivals."""
+    places: Sequence[int]
+    """Index of each message among the arrivals; a range where they stand side by side."""
     numbers: list[int]
     """The device's number."""
     payloads: list[bytes]
 
 
-class _Odd(Exception):
+class Odd(Exception):
     """Not columns."""
 
 
@@ -76,6 +78,8 @@ def quick(plain: Plain, received_at: Micros, devices: Sequence[tuple[str, str]],
     left: list[int] = []
     if not plain.payloads:
         return made, left
+    if max(map(len, plain.payloads)) <= most_bytes and (columns := _alike(plain, received_at, devices)) is not None:
+        return [columns], left
     objects = _parse(plain.payloads, most_bytes)
     keys = [tuple(parsed) if type(parsed) is dict else () for parsed in objects]
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -98,13 +102,65 @@ def quick(plain: Plain, received_at: Micros, devices: Sequence[tuple[str, str]],
     return made, left
 
 
+class _Shape(NamedTuple):
+    """How objects with the same keys are read all at once."""
+
+    layout: Layout
+    lines: Callable[[bytes], list[Any]]
+    columns: tuple[Callable[[Any], Any], ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _shape_of(keys: tuple[str, ...]) -> _Shape | None:
+    layout = layout_of(keys)
+    if layout is None:
+        return None
+    names = [f"f{i}" for i in range(len(keys))]
+    made = msgspec.defstruct(
+        "Row", [(name, Any) for name in names], rename=dict(zip(names, keys, strict=True)), forbid_unknown_fields=True, gc=False
+    )
+    return _Shape(layout, msgspec.json.Decoder(made).decode_lines, tuple(attrgetter(name) for name in names))
+
+
+def _alike(plain: Plain, received_at: Micros, devices: Sequence[tuple[str, str]]) -> Columns | None:
+    """The columns of messages that all have the keys and types of the first, read in one go; None where one is in any way different."""
+    first = _parsed(plain.payloads[0])
+    shape = _shape_of(tuple(first)) if type(first) is dict else None
+    text = b"\n".join(plain.payloads)
+    if shape is None or not _lines_are_whole(text, len(plain.payloads), shape.layout.size):
+        return None
+    try:
+        rows = shape.lines(text)
+        columns = [tuple(map(column, rows)) for column in shape.columns]
+        kinds = [set(map(type, column)) for column in columns]
+        if len(rows) == len(plain.payloads) and all(len(kind) == 1 for kind in kinds):
+            group = _Group(plain, [], received_at, devices, shape.layout)
+            return group.build(range(len(rows)), columns, [kind.pop() for kind in kinds])
+    except (Odd, ValueError, OverflowError, RecursionError):
+        pass
+    return None
+
+
+def _lines_are_whole(text: bytes, lines: int, keys: int) -> bool:
+    """Whether each line can be but one object of so many keys, if the parser finds as many objects as lines.
+
+    Joined payloads must not flow into each other: a hostile one could leave open what its neighbour closes. Every line begins with a
+    brace, ends with one, and holds no line feed. Where a line ends, the last token was thus a closing brace (in a text the line feed
+    would be an error) and the next is an opening one, which JSON has nowhere but between two values: so every line holds whole
+    values, and as many values as lines are one each. As many colons as keys: none stands twice in one object.
+    """
+    inner = lines - 1
+    braces = text.startswith(b"{") and text.endswith(b"}") and text.count(b"}\n{") == inner
+    return braces and text.count(b"\n") == inner and text.count(b":") == lines * keys
+
+
 def _parse(payloads: list[bytes], most_bytes: int) -> list[Any]:
     if max(map(len, payloads)) <= most_bytes:
         try:
             return list(map(orjson.loads, payloads))
         except orjson.JSONDecodeError:
             pass
-    # Each payload is parsed alone, always: joined ones could shift what a hostile payload leaves open into its neighbour.
+    # Messages that differ are parsed one by one: nothing that one leaves open can reach its neighbour.
     return [_parsed(payload) if len(payload) <= most_bytes else None for payload in payloads]
 
 
@@ -139,8 +195,8 @@ class _Group(NamedTuple):
                 self.add(same, made, left)
             return
         try:
-            made.append(self._build(group, columns, [kind.pop() for kind in kinds]))
-        except (_Odd, OverflowError):
+            made.append(self.build(group, columns, [kind.pop() for kind in kinds]))
+        except (Odd, OverflowError):
             if len(group) <= _ISOLATE:
                 left += group
                 return
@@ -149,7 +205,8 @@ class _Group(NamedTuple):
             self.add(group[:half], made, left)
             self.add(group[half:], made, left)
 
-    def _build(self, group: list[int], columns: list[tuple[Any, ...]], kinds: list[type]) -> Columns:
+    def build(self, group: Sequence[int], columns: list[tuple[Any, ...]], kinds: list[type]) -> Columns:
+        """The columns of messages of one shape whose values have the same types; raises Odd or OverflowError for a value that is none."""
         layout, plain = self.layout, self.plain
         whole = len(group) == len(plain.places)
         numbers = plain.numbers if whole else [plain.numbers[i] for i in group]
@@ -157,7 +214,7 @@ class _Group(NamedTuple):
             self._check_identity(numbers, columns)
         measured_at, quality = self._times(columns, kinds)
         made = Columns(
-            rank=np.array(plain.places if whole else [plain.places[i] for i in group], I8) * ROWS_PER_MESSAGE,
+            rank=(_indices(plain.places) if whole else np.array([plain.places[i] for i in group], I8)) * ROWS_PER_MESSAGE,
             number=np.array(numbers, I8),
             measured_at=measured_at,
             received_at=np.full(len(group), self.received_at, I8),
@@ -167,18 +224,18 @@ class _Group(NamedTuple):
             acked=None if layout.acked is None else _counters(columns[layout.acked], kinds[layout.acked], U8),
         )
         if made.acked is not None and made.seq is not None and not made.seq.all():
-            raise _Odd
+            raise Odd
         for name, i in layout.signals:
             if kinds[i] is str:
                 made.text[name] = _texts(columns[i])
             else:
-                made.signals[name] = _numbers(columns[i], kinds[i])
+                made.signals[name] = numbers_of(columns[i], kinds[i])
         return made
 
     def _check_identity(self, numbers: list[int], columns: list[tuple[Any, ...]]) -> None:
         names = [self.devices[number] for number in numbers]
         if not all(said in name for i in self.layout.identity for said, name in zip(columns[i], names, strict=True)):
-            raise _Odd
+            raise Odd
 
     def _times(self, columns: list[tuple[Any, ...]], kinds: list[type]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         received_at, ts, n = self.received_at, self.layout.ts, len(columns[0])
@@ -189,7 +246,7 @@ class _Group(NamedTuple):
         elif kinds[ts] is int and max(columns[ts]) < _MOST_MS and min(columns[ts]) > -_MOST_MS:
             at = np.array(columns[ts], I8) * MS
         else:
-            raise _Odd
+            raise Odd
         low, high = received_at - OLDEST, received_at + NEWEST
         if at.min() >= low and at.max() <= high:
             return at, np.full(n, MEASURED, U1)
@@ -197,28 +254,33 @@ class _Group(NamedTuple):
         return np.where(good, at, received_at), np.where(good, MEASURED, CLAMPED).astype(U1)
 
 
+def _indices(places: Sequence[int]) -> NDArray[np.int64]:
+    return np.arange(places.start, places.stop, dtype=I8) if isinstance(places, range) else np.array(places, I8)
+
+
 _CODES: Final[dict[type, str]] = {int: "i8", bool: "b1"}
 
 
-def _numbers(column: tuple[Any, ...], kind: type) -> NDArray[Any]:
+def numbers_of(column: tuple[Any, ...], kind: type) -> NDArray[Any]:
+    """A column of values of one type; raises Odd or OverflowError where it holds what the decoder has to look at."""
     if kind is float:
         values = np.array(column, F8)
         # Beyond ±2^63 stands a large number, or a whole one that does not fit and that the parser made a float; the decoder knows which.
         if not (values.max() < _I64 and values.min() > -_I64):
-            raise _Odd
+            raise Odd
         return values
     if kind not in _CODES:
-        raise _Odd
+        raise Odd
     return np.array(column, SIGNAL_TYPES[_CODES[kind]])
 
 
 def _texts(column: tuple[Any, ...]) -> list[str]:
     if max(map(len, column)) > MAX_TEXT:
-        raise _Odd
+        raise Odd
     return list(column)
 
 
 def _counters(column: tuple[Any, ...], kind: type, dtype: np.dtype[Any]) -> NDArray[Any]:
     if kind is not int:
-        raise _Odd
+        raise Odd
     return np.array(column, dtype)

@@ -15,7 +15,7 @@ from vorab import topics
 from vorab.clock import Clock, clock_from
 from vorab.errors import EXIT_OK
 from vorab.log import EventLog, open_log
-from vorab.service import Health, configure_logging, crash, rim, stop_on_signals
+from vorab.service import Health, configure_logging, crash, rest_collector, rim, stop_on_signals
 from vorab.settings import Settings
 
 TOPICS: Final = (topics.PRESENCE, topics.FACTS, topics.ALARMS, topics.ACTIONS, topics.REPLIES, topics.REJECTED)
@@ -86,6 +86,7 @@ def run(settings: Settings) -> int:
         health = Health()
         worker = Ingest(log, settings, clock, health)
         worker.start()
+        rest_collector()
         with rim(settings.service, health) as port:
             LOG.info("started", metrics_port=port, share=settings.ingest.share)
             stop.wait()

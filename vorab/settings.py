@@ -127,7 +127,7 @@ class Ingest(Section):
     linger_ms: float = Field(
         5.0, ge=0, description="Longest rest between two reads under load, so that messages share a frame; none when idle."
     )
-    frame_rows: int = Field(1000, ge=1, description="Most rows in one frame.")
+    frame_rows: int = Field(2500, ge=1, description="Most rows in one frame.")
     tick_s: float = Field(1.0, gt=0, description="Seconds on the wall between ticks while nothing arrives.")
     max_payload_bytes: int = Field(65536, ge=1, description="Larger payloads are refused.")
     ack_stall_s: float = Field(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import packets as module
 from ingest.packets import HEAD_BYTES, Arrivals, Extra, ProtocolError, Splitter, parse_properties, pubacks
 
 
@@ -88,6 +89,52 @@ def test_the_same_messages_come_out_however_the_bytes_are_cut(sent: list[Publish
     assert found.payloads == [one.payload for one in sent]
     assert found.mids == [struct.pack(">H", one.mid) if one.mid else b"" for one in sent]
     assert [found.extra.get(i, Extra()).retain for i in range(len(sent))] == [one.retain for one in sent]
+
+
+usual = st.builds(
+    Publish,
+    topic=st.binary(max_size=60),
+    payload=st.sampled_from([b'{"a":1}', b"{}", b'{"a":{"b":1}0}', b'{"a":"}0\x09\0\x01tx}"}', b"}2}0}", b"x" * 200 + b"}", b"}" * 130]),
+    mid=st.integers(0, 65535),
+    retain=st.just(False),
+    dup=st.just(False),
+    properties=st.just(b""),
+)
+EVERYTHING = (
+    Publish(b"t", b"[]"),
+    Publish(b"t", b"{}", retain=True),
+    Publish(b"t", b"{}", mid=1, dup=True),
+    Publish(b"t", b"{}", properties=text(3, "a")),
+)
+
+
+@given(
+    st.lists(usual, min_size=1, max_size=12),
+    st.lists(st.sampled_from(EVERYTHING), max_size=2),
+    st.integers(0, 12),
+    st.booleans(),
+    st.booleans(),
+)
+def test_packets_side_by_side_are_those_found_one_by_one(some: list[Publish], odd: list[Publish], at: int, v5: bool, acked: bool) -> None:
+    """A large read of usual messages, with unusual ones among them and payloads that look like packets: the same comes out."""
+    some = [one._replace(mid=max(one.mid, 1) if acked else 0) for one in some]
+    sent = [*some[:at], *odd, *some[at:]]
+    data = b"".join(one.wire(v5=v5) for one in sent)
+    data *= 20_000 // len(data) + 1
+    cut = data + sent[0].wire(v5=v5)[:-1]
+    one_by_one, _ = fed(cut, list(range(0, len(cut), 4_000)), v5=v5)
+    at_once, _ = fed(cut, [], v5=v5)
+    assert at_once == one_by_one
+    assert at_once.topics[: len(sent)] == [one.topic for one in sent]
+
+
+def test_a_guess_without_proof_would_cut_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bad: a packet wherever a brace is followed by the right byte; a payload could then speak for another device."""
+    forged = Publish(b"victim", b"{}").wire(v5=False)
+    data = Publish(b"t", b'{"a":"}' + forged + b'"}').wire(v5=False) * 1_000
+    assert set(fed(data, [], v5=False)[0].topics) == {b"t"}
+    monkeypatch.setattr(module, "_follows", lambda begin, _end: begin >= 0)
+    assert b"victim" in fed(data, [], v5=False)[0].topics
 
 
 def test_what_is_no_publish_is_handed_on_in_order() -> None:

@@ -98,6 +98,52 @@ def test_both_ways_give_the_same_rows(batch: list[tuple[int, bytes]]) -> None:
     assert comparable(fast) == comparable(slow)
 
 
+ALIKE = [
+    b'{"a":1.5,"b":2}',
+    b'{"b":3,"a":2.5}',
+    b' {"a":1.5,"b":2} ',
+    b'{"a":1.5,"b":2}{"a":9.5,"b":9}',
+    b'{"a":1.5,"b":2}\n{"a":9.5,"b":9}',
+    b'{"a":1.5,"b":',
+    b'7}{"a":9.5,"b":9}',
+    b'{"a":1.5,"b":2',
+    b"}",
+    b"{}",
+    b"",
+    b"\n",
+    b'{"a":1.5,"a":2.5,"b":1}',
+    b'{"a":1.5,"b":{"c":1}}',
+    b'{"a":1.5,"b":{}',
+    b'{"a":"}',
+    b'{":":1.5}',
+    b'{"a":1e999,"b":2}',
+    b'{"a":1.5,"b":-0}',
+    b'{"a":1.5,"b":01}',
+    b'{"\\u0061":1.5,"b":2}',
+    b'{"a":1.5,"b":9223372036854775808}',
+    b'{"a":1.5,"b":' + b"[" * 5_000 + b"}",
+    b'\xef\xbb\xbf{"a":1.5,"b":2}',
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(ALIKE[:2]) | st.sampled_from(ALIKE)), min_size=1, max_size=12))
+def test_lines_never_flow_into_each_other(batch: list[tuple[int, bytes]]) -> None:
+    """Objects left open, closed twice, or two in one payload, among good ones of the same keys: each gives what it gives alone."""
+    fast, slow = both_ways(batch)
+    assert comparable(fast) == comparable(slow)
+
+
+def test_lines_that_are_not_checked_would_shift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bad: counting objects alone; two in one payload and none in another of the same sender move all rows between them."""
+    names, batch = [0, 1, 2], [b'{"a":9}{"a":9}', b'{"a":1}', b" "]
+    _, left = quick(Plain(range(3), names, batch), NOW, NAMES, 65_536)
+    assert sorted(left) == [0, 2]
+    monkeypatch.setattr(module, "_parsed", lambda _payload: {"a": 9})
+    monkeypatch.setattr(module, "_lines_are_whole", lambda *_: True)
+    [made], _ = quick(Plain(range(3), names, batch), NOW, NAMES, 65_536)
+    assert made.signals["a"].tolist() == [9, 9, 1], "the neighbour got the hostile row"
+
+
 def test_the_common_case_is_taken_quickly() -> None:
     """Flat telemetry of many devices leaves nothing for the decoders; otherwise the figures of the benchmark mean nothing."""
     payload = b'{"ts":%d,"temperature":21.50,"vibration":0.123,"pressure":3.01}' % (NOW // 1000)
