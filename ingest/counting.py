@@ -68,6 +68,16 @@ def stalled() -> None:
     metrics.metric("vorab_ingest_stall_reconnects_total").inc()
 
 
+def request(route: str, status: int) -> None:
+    """An HTTP request was answered."""
+    _of_route(route, f"{status // 100}xx" if status < 400 else str(status)).inc()
+
+
+@functools.cache
+def _of_route(route: str, status: str) -> Any:
+    return metrics.metric("vorab_ingest_http_requests_total").labels(route, status)
+
+
 def session_lost() -> None:
     """The broker had forgotten the session."""
     metrics.metric("vorab_ingest_session_lost_total").inc()

@@ -17,6 +17,7 @@ from ingest import counting, kept
 from ingest.acks import AckBook
 from ingest.bridge import Append, Bridge, Done, Effect
 from ingest.dialects import entries
+from ingest.door import Door
 from ingest.downlink import Command, Downlink, Outcome
 from ingest.intake import Intake, Taken, reply_tick
 from ingest.link import Link
@@ -27,6 +28,8 @@ from ingest.plan import Plan, client_id
 from ingest.refusals import Note
 from ingest.ticks import Ticker
 from ingest.topicmap import TopicMap
+from ingest.visits import Visits
+from ingest.webhooks import Labels
 from vorab.clock import SECOND, Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.frame import decode
@@ -78,15 +81,19 @@ class Loop:
         self._nap: Micros = 0
         """From the beginning of the last read, on the wall."""
         self._appended_at: dict[int, Micros] = {}
-        self._acks: list[bytes] = []
-        """Of this connection, to be sent in one write."""
-
-    # ----------------------------------------------------------------------------------------------- for other threads
         self._landed_from: Micros = 0
         """When the newest record that the log has confirmed was handed over."""
+        self._acks: list[bytes] = []
+        """Of this connection, to be sent in one write."""
+        self._book = AckBook(clock.speed)
+        self.door = Door(self._wake)
+        """Where HTTP requests come in, if there is a server."""
+        labels = Labels(settings.ingest.alert_device_labels or Labels().device, settings.ingest.alert_name_labels or Labels().name)
+        self._visits = Visits(self._intake, labels)
+
+    # ----------------------------------------------------------------------------------------------- for other threads
 
     @property
-        self._book = AckBook(clock.speed)
     def mqtt_trouble(self) -> str | None:
         """Why messages cannot arrive, or None."""
         return self._link.why_not
@@ -150,7 +157,7 @@ class Loop:
         """Wait for messages and take them."""
         wait_s = min(_LONGEST_WAIT_S, min(self._ticker.wait(self._now), self._book.wait(self._now)) / SECOND / self._clock.speed)
         self._asleep = True
-        self._client.loop(0.0 if self._results or self._brought else wait_s)
+        self._client.loop(0.0 if self._results or self._brought or self.door.waiting else wait_s)
         self._asleep = False
         self._note_presence()
         arrivals, self._client.arrived = self._client.arrived, None
@@ -178,6 +185,8 @@ class Loop:
         while self._results:
             self._landed(*self._results.popleft(), now)
         self._acknowledge()
+        self._tell(self._book.due(now))
+        self._see_visitors(now)
         while self._brought:
             record, earlier = self._brought.popleft()
             if isinstance(record, Reply):
@@ -193,10 +202,10 @@ class Loop:
             if not self._bridge.full:
                 self._tick(now)
         if now - self._counted_at >= SECOND * self._clock.speed:
-        self._tell(self._book.due(now))
             self._counted_at = now
             self._pass_time(now)
             self._go_on()
+            self._watch(now)
             oldest = self._bridge.oldest
             counting.waiting(self._bridge.messages, 0.0 if oldest is None else (now - oldest) / SECOND / self._clock.speed)
             counting.nap(0.0 if now - self._read_at > SECOND * self._clock.speed else self._nap / SECOND)
@@ -206,6 +215,9 @@ class Loop:
         crashpoint("ingest.before_append")
         records = (record for taken in passes for record in taken.records)
         self._do(self._bridge.received(arrivals.mids, records, len(arrivals), now, kept.ticket(passes)))
+        self._account(passes, now)
+
+    def _account(self, passes: Iterable[Taken], now: Micros) -> None:
         for taken in passes:
             self._ticker.written(taken.framed, now)
             counting.taken(taken)
@@ -213,15 +225,32 @@ class Loop:
                 self._downlink.answered(answer)
             if taken.statuses:
                 self._go_on()
-            self._watch(now)
             for refused in taken.news:
                 LOG.warning("refused", topic=refused.source, device=refused.device, reason=str(refused.reason), detail=refused.detail)
             self._publish(taken)
+
+    def _see_visitors(self, now: Micros) -> None:
+        """HTTP requests are taken exactly when messages are: while the broker is away time stands still for everybody."""
+        why = self.log_trouble or ("" if self._link.listening else self._link.trouble)
+        if why:
+            self.door.close(why)
+            return
+        self.door.open()
+        if self.door.waiting and not self._bridge.full:
+            visit = self._visits.take(self.door.take(), now)
+            records = (record for taken in visit.passes for record in taken.records)
+            owed = kept.ticket(visit.passes, visit.answers)
+            self._do(self._bridge.received([], records, visit.messages, now, owed))
+            self._account(visit.passes, now)
 
     def _publish(self, taken: Taken) -> None:
         self._tell(taken.notes)
         for say in () if self._shadow else taken.says:
             self._client.publish(say.topic, say.payload, qos=say.qos)
+
+    def _tell(self, notes: Iterable[Note]) -> None:
+        for note in () if self._shadow else notes:
+            self._client.publish(note.topic, note.payload, qos=0)
 
     def _pass_time(self, now: Micros) -> None:
         taken = self._intake.due(now)
@@ -238,10 +267,6 @@ class Loop:
             self._do(self._bridge.emit(reply_tick(partition, now)))
 
     # ----------------------------------------------------------------------------------------------- effects
-    def _tell(self, notes: Iterable[Note]) -> None:
-        for note in () if self._shadow else notes:
-            self._client.publish(note.topic, note.payload, qos=0)
-
 
     def _do(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -251,6 +276,8 @@ class Loop:
                     self._log.append(effect.record, partial(self._said, effect.token))
                 except Unavailable as error:
                     self._said(effect.token, error)
+            elif isinstance(effect, Done):
+                self._tell(kept.redeem(effect.ticket, self._book, self._now))
             elif effect.epoch == self._client.epoch:
                 self._acks.append(pubacks(effect.mids))
 
@@ -261,6 +288,7 @@ class Loop:
         if acks and self._client.connection_is_open:
             crashpoint("ingest.before_ack")
             self._client.acknowledge(acks)
+            crashpoint("ingest.after_ack")
 
     def _landed(self, token: int, error: BaseException | None, now: Micros) -> None:
         began = self._appended_at.pop(token, None)
@@ -268,10 +296,9 @@ class Loop:
             return
         if error is not None:
             LOG.warning("the log did not take a record; it is kept and tried again", why=str(error))
-            elif isinstance(effect, Done):
-                self._tell(kept.redeem(effect.ticket, self._book, self._now))
             self._bridge.failed(token)
             return
+        self._landed_from = max(self._landed_from, began)
         counting.appended((now - began) / SECOND / self._clock.speed)
         stale = self._bridge.stale
         self._do(self._bridge.confirmed(token))
@@ -287,7 +314,6 @@ class Loop:
         partition = self.plan.partition_of(action.key)
         return self._now if partition < self.plan.first_recorded else self._intake.framer.now.get(partition, 0)
 
-        self._landed_from = max(self._landed_from, began)
     def _carry_out(self, decided: Outcome) -> None:
         if isinstance(decided, Command):
             properties = None
@@ -313,6 +339,20 @@ class Loop:
         if troubled and not self._results:
             self._do(self._bridge.retry())
 
+    def _watch(self, now: Micros) -> None:
+        """A message waits for ever in a log that takes others: only on a new connection does a broker send again, so make one."""
+        oldest = self._bridge.oldest
+        patience = self._settings.ingest.ack_stall_s * SECOND * self._clock.speed
+        if oldest is None or now - oldest < patience or self._bridge.troubled or self._landed_from <= oldest or not self._link.listening:
+            return
+        LOG.warning("a message has waited too long while the log takes others: connecting anew, so that the broker sends it again")
+        counting.stalled()
+        given_up = self._bridge.abandon()
+        for token in given_up.tokens:
+            self._appended_at.pop(token, None)
+        kept.write_off(given_up.tickets)
+        self._link.renew("its acknowledgements had stalled")
+
     def _connect(self, stop: threading.Event) -> None:
         self._acks.clear()
         if self._link.connect(stop, meanwhile=self._work):
@@ -328,20 +368,6 @@ class Loop:
             if self._bridge.records and not self._results:
                 self._client.stay_alive(_SLICE_S)
             self._asleep = False
-    def _watch(self, now: Micros) -> None:
-        """A message waits for ever in a log that takes others: only on a new connection does a broker send again, so make one."""
-        oldest = self._bridge.oldest
-        patience = self._settings.ingest.ack_stall_s * SECOND * self._clock.speed
-        if oldest is None or now - oldest < patience or self._bridge.troubled or self._landed_from <= oldest or not self._link.listening:
-            return
-        LOG.warning("a message has waited too long while the log takes others: connecting anew, so that the broker sends it again")
-        counting.stalled()
-        given_up = self._bridge.abandon()
-        for token in given_up.tokens:
-            self._appended_at.pop(token, None)
-        kept.write_off(given_up.tickets)
-        self._link.renew("its acknowledgements had stalled")
-
         self._work()
         self._link.close()
 

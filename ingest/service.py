@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ingest.courier import Courier
 from ingest.downlink import LOOK_BACK
@@ -17,6 +17,9 @@ from vorab.errors import EXIT_OK
 from vorab.log import EventLog, open_log
 from vorab.service import Health, configure_logging, crash, rest_collector, rim, stop_on_signals
 from vorab.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.http import HttpServer
 
 TOPICS: Final = (topics.PRESENCE, topics.FACTS, topics.ALARMS, topics.ACTIONS, topics.REPLIES, topics.REJECTED)
 """What ingest needs beside the readings."""
@@ -36,26 +39,44 @@ class Ingest:
         self._loop = Loop(log, settings, clock, plan_of(log, settings, clock))
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._http: HttpServer | None = None
+        if settings.ingest.http_port >= 0:
+            from ingest.http import HttpServer  # noqa: PLC0415 - a web server is loaded where one is wanted
+
+            self._http = HttpServer(self._loop.door, settings)
         if health is not None:
             health.ready["mqtt"] = lambda: self._loop.mqtt_trouble
             health.ready["log"] = lambda: self._loop.log_trouble
+            if self._http is not None:
+                server = self._http
+                health.ready["http"] = lambda: server.trouble
             health.live["ingest"] = lambda: None if all(thread.is_alive() for thread in self._threads) else "a thread has ended"
 
     @property
     def ready(self) -> bool:
         """Whether messages can arrive and the log takes them."""
-        return self._loop.mqtt_trouble is None and self._loop.log_trouble is None
+        well = self._loop.mqtt_trouble is None and self._loop.log_trouble is None
+        return well and (self._http is None or self._http.trouble is None)
+
+    @property
+    def http_port(self) -> int | None:
+        """Where HTTP requests are taken; None: nowhere."""
+        return None if self._http is None else self._http.port
 
     def start(self) -> None:
         """Begin, on threads of its own; an unexpected error in one of them ends the process with exit code 70."""
         courier = Courier(self._log, self._loop.plan.owned, self._clock, LOOK_BACK)
         self._run("talking MQTT", partial(self._loop.run, self._stop))
         self._run("reading actions", partial(courier.run, self._loop.bring, self._stop))
+        if self._http is not None:
+            self._run("serving HTTP", self._http.run)
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """End: acknowledge what the log confirms within a few seconds, say goodbye; the broker keeps the rest."""
         self._stop.set()
         for thread in self._threads:
+            if thread is self._threads[-1] and self._http is not None:
+                self._http.stop()  # last, so that whoever waits for the log still gets an answer
             thread.join(timeout_s)
 
     def _run(self, doing: str, work: Callable[[], None]) -> None:

@@ -73,7 +73,7 @@ def example() -> str:
 def _toml(value: str) -> str:
     if value in {"True", "False"}:
         return value.lower()
-    plain = value == "[]" or (value.replace(".", "", 1).isdigit() and value != settings.Mqtt().protocol)
+    plain = value == "[]" or (value.removeprefix("-").replace(".", "", 1).isdigit() and value != settings.Mqtt().protocol)
     return value if plain else f'"{value}"'
 
 

@@ -38,6 +38,7 @@ TABLE: Final[tuple[Metric, ...]] = (
     Metric("vorab_ingest_session_lost_total", "counter", "Reconnects at which the broker had forgotten the session."),
     Metric("vorab_ingest_stall_reconnects_total", "counter", "Connections given up because the oldest message waited too long."),
     Metric("vorab_ingest_stale_acks_total", "counter", "Acknowledgements dropped because their connection was gone."),
+    Metric("vorab_ingest_http_requests_total", "counter", "HTTP requests by route and status.", ("route", "status")),
     Metric("vorab_ingest_actions_total", "counter", "Actions handed to devices, by what became of them.", ("result",)),
     Metric("vorab_ingest_replies_total", "counter", "Replies of devices, by status.", ("status",)),
     Metric("vorab_mqtt_connected", "gauge", "1 while connected to the MQTT broker."),

@@ -23,9 +23,9 @@ from vorab.mistakes import field_at, line_of
 from vorab.payloads import JsonMap, PlainText
 
 FILE: Final = "vorab.toml"
-DIALECTS: Final[tuple[str, ...]] = ()
+DIALECTS: Final[tuple[str, ...]] = ("sparkplug",)
 """The dialects that are heard unless told otherwise."""
-DECODERS: Final = ("auto", "json", "senml+json", "mapped", "packed", "text")
+DECODERS: Final = ("auto", "json", "senml+json", "cbor", "senml+cbor", "cloudevents+json", "mapped", "packed", "text")
 """What `decoder` of a topic map entry may say, beside `module:function`."""
 
 
@@ -130,6 +130,18 @@ class Ingest(Section):
     frame_rows: int = Field(2500, ge=1, description="Most rows in one frame.")
     tick_s: float = Field(1.0, gt=0, description="Seconds on the wall between ticks while nothing arrives.")
     max_payload_bytes: int = Field(65536, ge=1, description="Larger payloads are refused.")
+    http_host: str = Field("127.0.0.1", description="Address HTTP ingest listens on; any other than loopback wants http_tokens.")
+    http_port: int = Field(-1, ge=-1, le=65535, description="Port of HTTP ingest and webhooks; -1: off, 0 takes a free one.")
+    http_tokens: str = Field("", description="File of bearer tokens: tenant/device or tenant/*, and the SHA-256 of the token.")
+    http_cert_file: str = Field("", description="Certificate; set, HTTP ingest is HTTPS.")
+    http_key_file: str = Field("", description="Key of the certificate.")
+    http_timeout_s: float = Field(10.0, gt=0, description="Longest wait of a request for the log; then 503, and the sender sends again.")
+    alert_device_labels: list[str] = Field(
+        default_factory=list, description="Labels of an alert that name the device, the first that is there; none: device, instance."
+    )
+    alert_name_labels: list[str] = Field(
+        default_factory=list, description="Labels of an alert that name the alarm together; none: alertname."
+    )
     ack_stall_s: float = Field(
         60.0, gt=0, description="A message that waits so long while the log takes others: connect anew, so that the broker sends it again."
     )
