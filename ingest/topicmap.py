@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from ingest.decoders import Decoder
 from ingest.decoders.declared import Maker, maker, speaks_of_others
@@ -36,8 +36,7 @@ _CAPTURE: Final = re.compile(r"\{([a-z]+)\}")
 _CAPTURES: Final = frozenset({"tenant", "device", "name"})
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """What a topic says about every message on it."""
 
     kind: Kind
@@ -54,7 +53,7 @@ class Route:
     """Whether it is telemetry in live time that may take the fast way through the framer."""
     levels: tuple[str, ...] = ()
     """Of the topic, where a dialect reads it."""
-    named: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, str] = MappingProxyType({})
     """What the captures matched."""
     tail: tuple[str, ...] = ()
     """What `#` matched."""
@@ -66,6 +65,41 @@ class Route:
     """Whether its messages may speak of devices behind the sender, which other workers may write."""
 
 
+def _name(level: str) -> str:
+    """The name of a capture; empty for any other level."""
+    found = _CAPTURE.fullmatch(level)
+    return found[1] if found else ""
+
+
+class _Known(NamedTuple):
+    """An entry, taken apart."""
+
+    levels: tuple[str, ...]
+    names: tuple[str, ...]
+    """Of the captures, by level."""
+    entry: TopicMapEntry
+    make: Maker
+
+    def begins(self, level: str) -> bool:
+        """Whether topics with this first level may fit; empty: one that no entry names."""
+        return self.levels[0] in {level, "+", "#"} or bool(self.names[0])
+
+    def match(self, levels: Sequence[str]) -> dict[str, str] | None:
+        """What the captures matched; None where the topic does not fit."""
+        pattern = self.levels
+        if len(pattern) != len(levels) and not (pattern[-1] == "#" and len(levels) >= len(pattern) - 1):
+            return None
+        found: dict[str, str] = {}
+        for i, (wanted, name, level) in enumerate(zip(pattern, self.names, levels, strict=False)):
+            if name:
+                found[name] = level
+            elif wanted == "#":
+                found["#"] = "/".join(levels[i:])
+            elif wanted not in {level, "+"}:
+                return None
+        return found
+
+
 class TopicMap:
     """The entries in order of preference; the first that fits decides."""
 
@@ -73,7 +107,7 @@ class TopicMap:
         """`partitions` is what the device-keyed topics have, the recorded ones included."""
         self.partitions, self.recorded_partitions = partitions, recorded_partitions
         seen: set[str] = set()
-        self._entries: list[tuple[tuple[str, ...], TopicMapEntry, Maker]] = []
+        known: list[_Known] = []
         self.filters: list[tuple[str, Kind]] = []
         """What to subscribe to."""
         for entry in (*entries, *DEFAULTS):
@@ -83,10 +117,13 @@ class TopicMap:
             if wanted in seen or (entry.time == "recorded" and not recorded_partitions):
                 continue
             seen.add(wanted)
-            self._entries.append((levels, entry, maker(entry)))
+            known.append(_Known(levels, tuple(_name(level) for level in levels), entry, maker(entry)))
             if entry.kind != "ignore":
                 self.filters.append((wanted, "dialect" if entry.dialect else entry.kind))
-        self.dialects = sorted({entry.dialect for _, entry, _ in self._entries if entry.dialect})
+        self._by_first = {some.levels[0]: [one for one in known if one.begins(some.levels[0])] for some in known}
+        """By the first level of a topic, so that a long map costs no more than a short one."""
+        self._any_first = [one for one in known if one.begins("")]
+        self.dialects = sorted({some.entry.dialect for some in known if some.entry.dialect})
         """The dialects that are heard."""
         self.numbers: dict[str, int] = {}
 
@@ -108,10 +145,10 @@ class TopicMap:
             levels = topic.decode().split("/")
         except UnicodeDecodeError:
             raise Rejected(Reason.BAD_UTF8, "the topic is not UTF-8") from None
-        for pattern, entry, make in self._entries:
-            found = _match(pattern, levels)
+        for known in self._by_first.get(levels[0], self._any_first):
+            found = known.match(levels)
             if found is not None:
-                return entry, make, levels, found
+                return known.entry, known.make, levels, found
         raise Rejected(Reason.UNKNOWN_TOPIC, "the topic map has no entry for this topic")
 
     def _of_dialect(self, entry: TopicMapEntry, levels: Sequence[str], found: dict[str, str]) -> Route:
@@ -150,22 +187,6 @@ class TopicMap:
             plain=entry.kind == "telemetry" and not recorded and decoder in {"auto", "json"},
             children=speaks_of_others(entry),
         )
-
-
-def _match(pattern: Sequence[str], levels: Sequence[str]) -> dict[str, str] | None:
-    found: dict[str, str] = {}
-    if len(pattern) != len(levels) and not (pattern[-1] == "#" and len(levels) >= len(pattern) - 1):
-        return None
-    for i, (wanted, level) in enumerate(zip(pattern, levels, strict=False)):
-        if wanted == "#":
-            found["#"] = "/".join(levels[i:])
-            return found
-        capture = _CAPTURE.fullmatch(wanted)
-        if capture:
-            found[capture[1]] = level
-        elif wanted not in {level, "+"}:
-            return None
-    return found
 
 
 def _check(entry: TopicMapEntry, levels: Sequence[str]) -> None:

@@ -34,6 +34,17 @@ def test_the_built_in_map(topic: str, kind: str, key: str, recorded: bool) -> No
     assert (route.partition >= 12) == recorded
 
 
+def test_order_decides_also_between_named_and_open_first_levels() -> None:
+    """An entry that begins with a capture stands where it was put, before or behind those that begin with a word."""
+    plant = entries("{tenant}/{device}/now", "acme/{device}/now", "+/{device}/later")
+    assert plant.resolve(b"acme/pump-7/now").tenant == "acme"
+    assert plant.resolve(b"other/pump-7/now").key == "other/pump-7"
+    assert plant.resolve(b"acme/pump-7/later").key == "main/pump-7"
+    assert plant.resolve(b"telemetry/now").key == "main/now"
+    turned = entries("acme/{device}/now", "{tenant}/{device}/now", tenant="")
+    assert turned.resolve(b"acme/pump-7/now").key == "main/pump-7"
+
+
 def test_an_entry_of_ones_own_comes_first() -> None:
     """A plant with its own topics names the device by a capture; other levels may be anything."""
     plant = entries("plant/+/{device}/up/#", tenant="acme")
