@@ -178,6 +178,8 @@ class Intake:
             presence = self._presence.heard(route, payload, received_at, retained=message.extra.retain)
             if presence is not None:
                 taken.records.append(_outgoing(presence, route.partition))
+        elif route.kind == "dialect":
+            self._hear(route, message, taken, rows)
         elif message.extra.retain:
             # Stored telemetry and answers would come again with every new subscriber: they are no news.
             return "retained"
@@ -186,8 +188,6 @@ class Intake:
             taken.records.append(_outgoing(answer, route.partition))
             taken.statuses[answer.status] += 1
             taken.answered.append(answer)
-        elif route.kind == "dialect":
-            self._hear(route, message, taken, rows)
         else:
             rows += self._decoded(route, message, taken)
         return route.kind

@@ -35,6 +35,13 @@ class Subscription(NamedTuple):
     filter: str
     retained: bool
     """Whether stored messages are wanted (status), or only counted when they come (telemetry)."""
+    always: bool = False
+    """Stored messages with each connection, not only with a new session: what a dialect learns from them lives in memory."""
+
+    @property
+    def handling(self) -> int:
+        """MQTT 5's retain handling: with each subscription, with a new one, or never."""
+        return 0 if self.always else 1 if self.retained else 2
 
 
 class Events(NamedTuple):
@@ -116,7 +123,7 @@ class BulkClient(paho.Client):
         # Telemetry: retain as published, so that a stored value is known as one; nothing stored is asked for.
         # Status: stored messages once per new subscription; live ones without the flag, so that the two differ.
         options = [
-            (wanted.filter, SubscribeOptions(qos, retainAsPublished=not wanted.retained, retainHandling=1 if wanted.retained else 2))
+            (wanted.filter, SubscribeOptions(qos, retainAsPublished=not wanted.retained, retainHandling=wanted.handling))
             for wanted in self.subscriptions
         ]
         self.subscribe(options)
