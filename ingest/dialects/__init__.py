@@ -12,6 +12,8 @@ from vorab.settings import TopicMapEntry
 
 DIALECTS: Final[Mapping[str, str]] = {
     "homeassistant": "ingest.dialects.homeassistant:HomeAssistant",
+    "sparkplug": "ingest.dialects.sparkplug.dialect:Sparkplug",
+    "tasmota": "ingest.dialects.tasmota:Tasmota",
     "thingsboard": "ingest.dialects.thingsboard:ThingsBoard",
 }
 """Where each dialect lives, as `module:Class`."""

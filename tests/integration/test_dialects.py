@@ -1,0 +1,102 @@
+"""Dialects on a real Mosquitto, spoken by mosquitto_pub and other clients that are not vorab's own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.house import PARTITIONS, Device, bodies, readings, settings, soon, working
+from tests.parts.fixtures import NewMosquitto
+from tests.parts.mosquitto import Mosquitto
+from tests.recorded import recorded
+from vorab import topics
+from vorab.clock import MINUTE, SystemClock
+from vorab.log import Outgoing, append_all
+from vorab.log.sqlite import SqliteLog
+from vorab.records import Action, to_wire
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SqliteLog]:
+    """An empty log."""
+    with SqliteLog(tmp_path / "log.db", fsync=False) as made:
+        yield made
+
+
+def pub(broker: Mosquitto, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+    """Publish by mosquitto_pub."""
+    data = payload.encode() if isinstance(payload, str) else payload
+    how = ["-s"] if data else ["-n"]
+    where = ["-h", broker.host, "-p", str(broker.port), "-i", "mosquitto-pub", "-q", "1", "-t", topic]
+    subprocess.run(["mosquitto_pub", *where, *how, *(["-r"] if retain else [])], input=data, check=True, timeout=20)
+
+
+def play(broker: Mosquitto, name: str, *, retain: bool = False) -> None:
+    """Publish a recorded message."""
+    pub(broker, *recorded(name), retain=retain)
+
+
+@contextmanager
+def listening(broker: Mosquitto, log: SqliteLog, folder: Path, *dialects: str) -> Iterator[None]:
+    """A worker that hears these dialects."""
+    with working(log, settings(broker, folder, ingest={"dialects": list(dialects)})):
+        yield
+
+
+def ask(log: SqliteLog, device: str, name: str, params: Mapping[str, Any] | None = None, number: str = "a1") -> None:
+    """An action for a device."""
+    now = SystemClock().now()
+    action = Action(
+        id=number, device=device, case="c", remedy="r", name=name, params=dict(params or {}), at=now, not_before=now, not_after=now + MINUTE
+    )
+    key, value, headers = to_wire(action, "urn:vorab:test")
+    append_all(log, [Outgoing(action.TOPIC, topics.partition_of(action.key, PARTITIONS + 1, 1), key, value, headers)])
+
+
+def replies(log: SqliteLog) -> list[tuple[str, str]]:
+    """Action and status of what was answered."""
+    return [(one["action"], one["status"]) for one in bodies(log, topics.REPLIES)]
+
+
+def presence(log: SqliteLog) -> list[tuple[str, bool, str]]:
+    """Who was there or gone, and by what evidence."""
+    return [(one["device"], one["online"], one["evidence"]) for one in bodies(log, topics.PRESENCE)]
+
+
+def facts(log: SqliteLog) -> dict[str, dict[str, Any]]:
+    """The last facts of each device."""
+    return {one["device"]: one for one in bodies(log, topics.FACTS)}
+
+
+# ------------------------------------------------------------------------------------------------ Tasmota
+
+
+def test_tasmota(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """Presence from the stored will, nested sensors as signals, what it is, and a restart that the device confirms."""
+    broker = new_mosquitto()
+    play(broker, "tasmota/lwt-online", retain=True)
+    with listening(broker, log, tmp_path, "tasmota"):
+        soon(lambda: presence(log), "the stored will")
+        for name in ("info1", "state", "sensor-bme280", "power-low", "lwt-offline"):
+            play(broker, f"tasmota/{name}")
+        soon(lambda: len(presence(log)) == 2, "the will")
+        device = Device(broker, "tasmota", listen="cmnd/tasmota_4F2A1C/+")
+        ask(log, "tasmota_4F2A1C", "restart")
+        assert (command := device.heard.get(timeout=20)).topic == "cmnd/tasmota_4F2A1C/Restart"
+        assert command.payload == b"1"
+        play(broker, "tasmota/result-power")
+        play(broker, "tasmota/result-restart")
+        soon(lambda: replies(log) == [("a1", "succeeded")], "the answer")
+        soon(lambda: len(readings(log)) == 2, "rows")
+    assert presence(log) == [("tasmota_4F2A1C", True, "retained"), ("tasmota_4F2A1C", False, "will")]
+    assert {row.device for row in readings(log)} == {"main/tasmota_4F2A1C"}
+    assert readings(log)[1].values["BME280.Temperature"] == 20.6
+    assert facts(log)["tasmota_4F2A1C"].items() >= {"model": "Generic", "dialect": "tasmota", "address": "cmnd/tasmota_4F2A1C"}.items()
+    assert [(one["name"], one["active"]) for one in bodies(log, topics.ALARMS)] == [("power_low", True)]
+    assert json.dumps(bodies(log, topics.REJECTED)) == "[]"
