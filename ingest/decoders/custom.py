@@ -82,11 +82,13 @@ def _check(row: Any) -> None:  # Any: the annotations of Row bind nobody in a st
         _text(unit, f"the unit of {name[:60]} is no text")
         if len(unit) > MAX_UNIT:
             raise Rejected(Reason.BAD_VALUE, f"the unit of {name[:60]} is longer than {MAX_UNIT} characters")
-    if row.at is not None and (isinstance(row.at, bool) or not isinstance(row.at, int) or abs(row.at) > FAR):
+    if row.at is not None and (isinstance(row.at, bool) or not isinstance(row.at, int) or abs(row.at) > 2 * FAR):
         raise Rejected(Reason.BAD_TIME, "a time that is no whole number of µs")
     for name, count, largest in (("boot", row.boot, U32_MAX), ("seq", row.seq, U64_MAX)):
         if count is not None:
             counter(name, count, largest)
+    if row.heartbeat_s is not None and (isinstance(row.heartbeat_s, bool) or not isinstance(row.heartbeat_s, int | float)):
+        raise Rejected(Reason.BAD_VALUE, "a heartbeat that is no number")
     _text(row.device, "a device behind the sender that is no text")
     if row.device and not ID.fullmatch(row.device):
         raise Rejected(Reason.BAD_NAME, "a device behind the sender that is no id")

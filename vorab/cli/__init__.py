@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "devices": Entry("vorab.cli.devices", "app", "Import, export, show and remove devices.", WORK),
     "customers": Entry("vorab.cli.customers", "app", "Import, export, show and erase customers.", WORK),
     "rejected": Entry("vorab.cli.rejected", "rejected", "What was refused, why, and what the bytes began with.", WORK),
+    "new": Entry("vorab.cli.new", "app", "Make files to begin with: a decoder, its sample and its test.", WORK),
     "simulate": Entry("vorab.cli.simulate", "simulate", "Publish simulated devices over MQTT.", WORK),
     "replay": Entry("vorab.cli.simulate", "replay", "Publish a recorded CSV file over MQTT.", WORK),
     "bench": Entry("vorab.cli.bench", "bench", "vorab's own benchmarks, one JSON line each.", WORK),
