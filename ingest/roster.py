@@ -28,6 +28,8 @@ class Roster:
         self._routes: dict[bytes, Route] = {}
         self.plain: dict[bytes, int] = {}
         """Device number by topic, for telemetry that may take the quick way; `FOREIGN` for devices of another worker."""
+        self.only: dict[int, str] = {}
+        """The decoder of devices (by number) that have a topic which names one, and `none` where they have two."""
         self.names: list[tuple[str, str]] = []
         """Id and key by number."""
         self.keys: list[str] = []
@@ -58,6 +60,8 @@ class Roster:
             self.plain[topic] = FOREIGN
         elif route.plain:
             self.plain[topic] = route.number
+            if isinstance(route.decoder, str) and route.decoder != "auto":
+                self.only[route.number] = route.decoder if self.only.get(route.number, route.decoder) == route.decoder else "none"
         return route
 
     def number(self, device: str, key: str, partition: int) -> int:

@@ -184,7 +184,7 @@ class TopicMap:
             decoder=decoder,
             recorded=tenant == RECORDED_TENANT,
             number=self.numbers.setdefault(key, len(self.numbers)),
-            plain=entry.kind == "telemetry" and not recorded and decoder in {"auto", "json"},
+            plain=entry.kind == "telemetry" and not recorded and decoder in {"auto", "json", "senml+json"},
             children=speaks_of_others(entry),
         )
 

@@ -10,7 +10,7 @@ from ingest.decoders.rows import Limits, Row, Sender
 from ingest.decoders.strict import parse
 from vorab.errors import Reason, Rejected
 
-__all__ = ["Decoder", "Limits", "Row", "Sender", "decode", "is_json"]
+__all__ = ["Decoder", "Limits", "Row", "Sender", "decode", "is_json", "is_pack"]
 
 
 class Decoder(NamedTuple):
@@ -51,6 +51,11 @@ def _named(content_type: str) -> str | None:
 def is_json(content_type: str) -> bool:
     """Whether a message of this content type is read as if it had named none."""
     return not content_type or _named(content_type) == ""
+
+
+def is_pack(content_type: str) -> bool:
+    """Whether a message of this content type is a SenML pack in JSON."""
+    return _named(content_type) == "senml+json"
 
 
 def decode(

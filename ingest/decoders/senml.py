@@ -8,6 +8,7 @@ A sum (`s`) becomes the signal `<name>.sum`, in the unit times seconds; data (`v
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any, Final
 
 from ingest.decoders.rows import MAX_SIGNALS, Row, Sender, check_name, check_value, micros, number
@@ -21,8 +22,9 @@ RELATIVE_BELOW_S: Final = 2**28
 UNDERSTOOD: Final = frozenset({10, 26})
 """10 is RFC 8428; 26 adds the secondary units of RFC 8798, which are kept as they are written."""
 
+MOST_TEXT: Final = 255
 BASE: Final = frozenset({"bn", "bt", "bu", "bv", "bs", "bver"})
-VALUES: Final = ("v", "vs", "vb", "vd")
+VALUES: Final = frozenset({"v", "vs", "vb", "vd"})
 LABELS: Final = BASE | {"n", "u", "s", "t", "ut", *VALUES}
 
 _DEVICE_URN: Final = re.compile(r"urn:dev:[a-z0-9]+:[A-Za-z0-9.-]+(?:[:/_]|$)")
@@ -38,6 +40,18 @@ def looks_like(parsed: object) -> bool:
         and all(isinstance(item, dict) and item.keys() <= LABELS for item in parsed)
         and any(isinstance(item.get(name), str) for item in parsed for name in ("n", "bn"))
     )
+
+
+def signal_of(name: str, device: str) -> str:
+    """The signal a resolved name stands for; raises Rejected (BAD_NAME)."""
+    if not _NAME.fullmatch(name):
+        raise Rejected(Reason.BAD_NAME, f"resolved name {name[:60]!r}")
+    rest = _DEVICE_URN.sub("", name, count=1) if name.startswith("urn:dev:") else name
+    if rest.startswith(device) and rest[len(device) : len(device) + 1] in {"", ":", "/", "_", ".", "-"}:
+        rest = rest[len(device) + 1 :]
+    signal = rest or "value"
+    check_name(signal)
+    return signal
 
 
 def rows(parsed: object, sender: Sender) -> list[Row]:
@@ -68,13 +82,14 @@ class _Pack:
         self._heartbeat_s: float | None = None
         self._rows: dict[tuple[Micros, bool, int], Row] = {}
         """By time, whether relative, and how often a name stood at this time before."""
+        self._turns: Counter[tuple[Micros, bool, str]] = Counter()
 
     def add(self, record: dict[str, Any]) -> None:
         for label in record:
             if label not in LABELS and label.endswith("_"):
                 raise Rejected(Reason.UNSUPPORTED, f"{label[:60]!r} must be understood and is not")
         self._take_base(record)
-        given = [label for label in VALUES if label in record]
+        given = sorted(VALUES & record.keys())
         if len(given) > 1:
             raise Rejected(Reason.BAD_SHAPE, f"{given[0]} and {given[1]} in one record")
         if "ut" in record:
@@ -117,9 +132,7 @@ class _Pack:
     def _resolve(self, record: dict[str, Any], label: str) -> None:
         base = self._base
         name = base.get("bn", "") + (_text("n", record["n"]) if "n" in record else "")
-        if not _NAME.fullmatch(name):
-            raise Rejected(Reason.BAD_NAME, f"resolved name {name[:60]!r}")
-        signal = self._signal(name)
+        signal = signal_of(name, self._sender.device)
         unit = _text("u", record["u"]) if "u" in record else base.get("bu", "")
         at, relative = self._time(record)
         summed = "s" in record or "bs" in base
@@ -132,8 +145,7 @@ class _Pack:
     def _value(self, record: dict[str, Any], label: str) -> Value:
         value = record.get(label, 0)
         if label == "v":
-            base: int | float = self._base.get("bv", 0)
-            return number("v", value) + base
+            return number("v", value) + self._base["bv"] if "bv" in self._base else number("v", value)
         if label == "vb":
             if not isinstance(value, bool):
                 raise Rejected(Reason.BAD_VALUE, "vb is neither true nor false")
@@ -142,13 +154,6 @@ class _Pack:
         if label == "vd" and not _BASE64URL.fullmatch(text):
             raise Rejected(Reason.BAD_VALUE, "vd is not base64url")
         return text
-
-    def _signal(self, name: str) -> str:
-        rest = _DEVICE_URN.sub("", name, count=1) if name.startswith("urn:dev:") else name
-        device = self._sender.device
-        if rest.startswith(device) and rest[len(device) : len(device) + 1] in {"", ":", "/", "_", ".", "-"}:
-            rest = rest[len(device) + 1 :]
-        return rest or "value"
 
     def _time(self, record: dict[str, Any]) -> tuple[Micros | None, bool]:
         try:
@@ -167,9 +172,10 @@ class _Pack:
         check_name(signal)
         check_value(signal, value)
         stamp = self._sender.received_at if at is None else at
-        turn = 0
-        while (key := (stamp, relative or at is None, turn)) in self._rows and signal in self._rows[key].values:
-            turn += 1
+        stands = (stamp, relative or at is None, signal)
+        turn = self._turns[stands]
+        self._turns[stands] += 1
+        key = (stamp, relative or at is None, turn)
         row = self._rows.setdefault(key, Row(at, {}, {}, relative=relative))
         if len(row.values) >= MAX_SIGNALS:
             raise Rejected(Reason.TOO_MANY_SIGNALS, f"more than {MAX_SIGNALS} signals")
@@ -184,6 +190,6 @@ class _Pack:
 def _text(label: str, value: object) -> str:
     if not isinstance(value, str):
         raise Rejected(Reason.BAD_VALUE, f"{label} is not a string")
-    if len(value) > 255:
-        raise Rejected(Reason.BAD_VALUE, f"{label}: {len(value)} characters, at most 255")
+    if len(value) > MOST_TEXT:
+        raise Rejected(Reason.BAD_VALUE, f"{label}: {len(value)} characters, at most {MOST_TEXT}")
     return value

@@ -1,0 +1,152 @@
+"""What is alike in all packs one kind of device sends: everything but the base name, the times and the values.
+
+A pack is cut at those; the pieces between them are the outline. Packs with the same pieces are read together: they are compared byte by
+byte with the outline, all at once, and only what lies between is turned into columns. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+_TEXT: Final = "bn"
+_BLANK: Final = np.uint8(ord(" "))
+_WIDEST: Final = 32
+"""No float needs more letters than 24, and no whole number of 64 bits."""
+_SPOT: Final = re.compile(rb'"(?:bn"\s*:\s*"([^"]*)"|(v|vb|t|bt)"\s*:\s*([^\s",:\[\]{}]+))')
+
+
+class Differs(Exception):
+    """The packs do not have the outline they were thought to have."""
+
+
+class Cut(NamedTuple):
+    """A pack in pieces."""
+
+    pieces: tuple[bytes, ...]
+    """What stands before, between and after the spots."""
+    labels: tuple[str, ...]
+    """Of the spots: `bn`, `bt`, `t`, `v` or `vb`."""
+
+
+class Found(NamedTuple):
+    """What stood in the spots of some packs."""
+
+    names: list[bytes] | None
+    """The base names; None where they are as expected, or the outline has none."""
+    numbers: list[Any]
+    """A list or array per spot that is no base name, in order."""
+
+
+def cut(payload: bytes) -> Cut | None:
+    """The pieces of a SenML pack in JSON; None where it cannot be cut safely."""
+    if payload[:1] != b"[" or b"\\" in payload:
+        return None  # a quote that is escaped ends no text
+    pieces, labels, at = [], [], 0
+    for spot in _SPOT.finditer(payload):
+        group = 1 if spot[2] is None else 3
+        labels.append(_TEXT if group == 1 else spot[2].decode())
+        pieces.append(payload[at : spot.start(group)])
+        at = spot.end(group)
+    return Cut((*pieces, payload[at:]), tuple(labels)) if labels.count(_TEXT) <= 1 and len(labels) > labels.count(_TEXT) else None
+
+
+class JsonOutline:
+    """Reads many JSON packs that differ in their spots only."""
+
+    def __init__(self, made: Cut) -> None:
+        self._pieces = made.pieces
+        self._labels = made.labels
+        self._width = 16
+        """How many bytes of a number are looked at; wider when a wider one was seen."""
+
+    def read(self, payloads: Sequence[bytes], expected: Sequence[bytes | None]) -> Found:
+        """What stands in the spots; `expected` are the base names the devices used before.
+
+        Raises:
+            Differs: at least one pack has another outline, or something that is no plain number in a spot.
+        """
+        try:
+            return self._read(payloads, expected)
+        except Differs:
+            if self._width == _WIDEST:
+                raise
+            found = self._read(payloads, expected, _WIDEST)
+            self._width = _WIDEST
+            return found
+
+    def _read(self, payloads: Sequence[bytes], expected: Sequence[bytes | None], width: int = 0) -> Found:
+        width = width or self._width
+        together = b"".join([*payloads, bytes(width)])
+        ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)))
+        at = np.zeros_like(ends)
+        at[1:] = ends[:-1]
+        names: list[bytes] | None = None
+        texts, sizes = [], []
+        for i, piece in enumerate(self._pieces):
+            if _at(together, at, len(piece)).tobytes() != piece * len(ends):
+                raise Differs
+            at = at + len(piece)
+            if i == len(self._labels):
+                break
+            if self._labels[i] == _TEXT:
+                at, names = _name(together, at, expected)
+                continue
+            text = _at(together, at, width).view(np.uint8).reshape(len(ends), width)
+            size = (text == self._pieces[i + 1][0]).argmax(axis=1)
+            if not size.all():
+                raise Differs
+            texts.append(text)
+            sizes.append(size)
+            at = at + size
+        if (at != ends).any():
+            raise Differs
+        return Found(names, _parsed(np.concatenate(texts), np.concatenate(sizes), len(texts)))
+
+
+def _at(together: bytes, at: NDArray[np.int64], length: int) -> NDArray[Any]:
+    """So many bytes from each of these places."""
+    if int(at.max()) + length > len(together):
+        raise Differs
+    return np.ndarray((len(together) - length + 1,), f"V{length}", together, strides=(1,))[at]
+
+
+def _name(together: bytes, at: NDArray[np.int64], expected: Sequence[bytes | None]) -> tuple[NDArray[np.int64], list[bytes] | None]:
+    """Where the base names end, and which they are if they are not those expected."""
+    if None not in expected:
+        wanted = b"".join(expected)  # type: ignore[arg-type]  # there is no None
+        length = len(wanted) // len(expected)
+        if length and set(map(len, expected)) == {length} and _at(together, at, length + 1).tobytes() == _closed(wanted, length):  # type: ignore[arg-type]  # as above
+            return at + length, None
+    names = [together[start : together.find(b'"', start)] for start in at.tolist()]
+    return at + np.fromiter(map(len, names), np.int64, len(names)), names
+
+
+def _closed(wanted: bytes, length: int) -> bytes:
+    """Names of one length, each with the quote that ends it."""
+    names = np.full((len(wanted) // length, length + 1), ord('"'), np.uint8)
+    names[:, :-1] = np.frombuffer(wanted, np.uint8).reshape(-1, length)
+    return names.tobytes()
+
+
+def _parsed(texts: NDArray[np.uint8], sizes: NDArray[np.int64], spots: int) -> list[Any]:
+    """The spots, parsed as one list: each is one element, because no comma is in it but the one put behind it."""
+    texts = np.where(np.arange(texts.shape[1]) < sizes[:, None], texts, _BLANK)
+    texts[np.arange(len(sizes)), sizes] = ord(",")
+    texts[-1, sizes[-1]] = _BLANK
+    joined = texts.tobytes()
+    if joined.count(b",") != len(sizes) - 1:
+        raise Differs
+    try:
+        found = orjson.loads(b"[" + joined + b"]")
+    except orjson.JSONDecodeError:
+        raise Differs from None
+    n = len(sizes) // spots
+    if len(found) != len(sizes):
+        raise Differs
+    return [found[i * n : (i + 1) * n] for i in range(spots)]

@@ -1,0 +1,334 @@
+"""SenML packs in bulk: the packs of one kind of device become columns together, without an object per record.
+
+Like `quick`, this takes the common case (one instant per pack, values and times as plain numbers) and leaves everything else to the
+decoders; a message gives the same rows either way, and a test holds that. What an outline means is read off one pack by the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ingest.columns import ROWS_PER_MESSAGE, Columns
+from ingest.decoders import senml
+from ingest.decoders.rows import Sender
+from ingest.decoders.strict import parse
+from ingest.outline import Cut, Differs, Found, JsonOutline, cut
+from ingest.quick import Odd, Plain, numbers_of, quick
+from ingest.timing import ARRIVAL, CLAMPED, MEASURED, NEWEST, OLDEST
+from ingest.units import unit
+from vorab.clock import SECOND, Micros
+from vorab.errors import Rejected
+from vorab.frame import I8, U1, Value
+
+_Some = TypeVar("_Some")
+
+_FEW: Final = 8
+"""So few packs of an outline are cheaper one by one."""
+_MOST: Final = 1024
+"""Outlines remembered; a flood of made-up ones must not fill the memory, so beyond it all are forgotten and learned again."""
+_FAR_S: Final = 2.0**33
+"""Times beyond this, in seconds, are left to the decoder, which knows what lies beyond all calendars."""
+_SPOTS: Final = frozenset({"bn", "bt", "t", "v", "vb"})
+_TAKEN: Final = frozenset({"bn", "bt", "bu", "bver", "n", "u", "v", "vb", "vs", "vd", "t"})
+
+
+class Item(NamedTuple):
+    """One value of the pack."""
+
+    name: str
+    """As the record has it, without the base name."""
+    spot: int | None
+    """Which of the numbers is its value; None: it is always the same."""
+    always: Value | None
+    unit: str
+
+
+class Meaning(NamedTuple):
+    """What the spots of an outline stand for."""
+
+    base: bool
+    """Whether there is a base name among them."""
+    base_time: int | None
+    times: tuple[int, ...]
+    items: tuple[Item, ...]
+
+
+class Kind:
+    """An outline, its meaning, and the devices that send it."""
+
+    def __init__(self, outline: JsonOutline, meaning: Meaning) -> None:
+        self.outline, self.meaning = outline, meaning
+        self.bases: dict[int, bytes] = {}
+        """The base name by device number."""
+        self.signals: dict[int, tuple[str, ...]] = {}
+        """What the items are called, by device number."""
+        self.called: list[tuple[str, ...]] = []
+        """All the ways in which they are called; mostly one."""
+
+    def learn(self, number: int, base: bytes, device: str) -> None:
+        """What the items are called under this base name; raises Odd where the decoder has to say why that will not do."""
+        try:
+            signals = tuple(senml.signal_of(base.decode() + item.name, device) for item in self.meaning.items)
+        except (Rejected, UnicodeDecodeError):
+            raise Odd from None
+        if len(set(signals)) != len(signals) or len(base) > senml.MOST_TEXT:
+            raise Odd
+        self.bases[number], self.signals[number] = base, signals
+        if signals not in self.called:
+            self.called.append(signals)
+
+
+class Packs:
+    """Remembers which device sends which outline."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[Cut, Kind] = {}
+        self._of: dict[int, Kind] = {}
+
+    def forget(self) -> None:
+        """Device numbers are given out anew."""
+        self._kinds.clear()
+        self._of.clear()
+
+    def quick(
+        self, plain: Plain, received_at: Micros, devices: Sequence[tuple[str, str]], most_bytes: int, only: Mapping[int, str]
+    ) -> tuple[list[Columns], list[int]]:
+        """Columns of flat objects and of packs, and the positions (in `plain`) of the messages that need the decoders.
+
+        `only` names the decoder of devices (by number) whose topic allows no other.
+        """
+        flats, packs, unread = list(range(len(plain.payloads))), list[int](), list[int]()
+        if self._of:
+            known = list(map(self._of.get, plain.numbers))
+            packs = flats if None not in known else [i for i in flats if known[i] is not None]
+            flats = [i for i in flats if known[i] is None] if packs is not flats else []
+        if only:
+            flats, unread = _apart(flats, [only.get(plain.numbers[i], "json") == "json" for i in flats])
+        made, left = quick(_picked(plain, flats), received_at, devices, most_bytes)
+        more, odd = _apart([flats[i] for i in left], [plain.payloads[flats[i]][:1] == b"[" for i in left])
+        packs, unread = packs + more, unread + odd
+        if only:
+            packs, odd = _apart(packs, [only.get(plain.numbers[i], "senml+json") == "senml+json" for i in packs])
+            unread += odd
+        if packs:
+            columns, left = self.take(_picked(plain, packs), received_at, devices, most_bytes)
+            made += columns
+            unread += [packs[i] for i in left]
+        return made, unread
+
+    def take(
+        self, plain: Plain, received_at: Micros, devices: Sequence[tuple[str, str]], most_bytes: int
+    ) -> tuple[list[Columns], list[int]]:
+        """Columns of the packs that need no second look, and the positions (in `plain`) of those that do."""
+        made: list[Columns] = []
+        large: list[int] = []
+        if max(map(len, plain.payloads)) > most_bytes:
+            large = [i for i, payload in enumerate(plain.payloads) if len(payload) > most_bytes]
+        left, groups = large.copy(), self._groups(plain, devices, set(large))
+        left += groups.pop(None, [])
+        for kind, group in groups.items():
+            if kind is None or _Run(plain, received_at, devices, kind).add(group, made, left):
+                continue
+            for other, same in self._again(plain, group, devices).items():
+                if other is None or not _Run(plain, received_at, devices, other).add(same, made, left):
+                    left += same
+        return made, left
+
+    def _groups(self, plain: Plain, devices: Sequence[tuple[str, str]], large: set[int]) -> dict[Kind | None, list[int]]:
+        """By the outline their device sent last; a device that has sent none yet is looked at."""
+        known = list(map(self._of.get, plain.numbers))
+        if not large and known[0] is not None and known.count(known[0]) == len(known):
+            return {known[0]: list(range(len(known)))}
+        groups: dict[Kind | None, list[int]] = {}
+        for i, kind in enumerate(known):
+            if i not in large:
+                groups.setdefault(kind or self._kind(plain, i, devices), []).append(i)
+        return groups
+
+    def _again(self, plain: Plain, group: list[int], devices: Sequence[tuple[str, str]]) -> dict[Kind | None, list[int]]:
+        """Look at each pack by itself: some device sends another outline than it did."""
+        found: dict[Kind | None, list[int]] = {}
+        for i in group:
+            found.setdefault(self._kind(plain, i, devices), []).append(i)
+        return found
+
+    def _kind(self, plain: Plain, i: int, devices: Sequence[tuple[str, str]]) -> Kind | None:
+        number, made = plain.numbers[i], cut(plain.payloads[i])
+        kind = None if made is None else self._kinds.get(made)
+        if kind is None and made is not None and (meaning := _meaning(plain.payloads[i], made, devices[number])) is not None:
+            # Only what could be read is remembered: one bad pack must not spoil the outline for all others.
+            if len(self._kinds) >= _MOST:
+                self.forget()
+            kind = self._kinds[made] = Kind(JsonOutline(made), meaning)
+        if kind is not None:
+            self._of[number] = kind
+        else:
+            self._of.pop(number, None)
+        return kind
+
+
+def _some(column: Sequence[_Some], group: list[int]) -> list[_Some]:
+    return list(column) if len(group) == len(column) else [column[i] for i in group]
+
+
+def _apart(positions: list[int], good: list[bool]) -> tuple[list[int], list[int]]:
+    """Those that are good, and the others."""
+    if all(good):
+        return positions, []
+    return [i for i, one in zip(positions, good, strict=True) if one], [i for i, one in zip(positions, good, strict=True) if not one]
+
+
+def _picked(plain: Plain, positions: list[int]) -> Plain:
+    return Plain(_some(plain.places, positions), _some(plain.numbers, positions), _some(plain.payloads, positions))
+
+
+def _meaning(payload: bytes, made: Cut, device: tuple[str, str]) -> Meaning | None:
+    """What the decoder makes of one such pack; None where packs like this one are not for here."""
+    try:
+        pack: Any = orjson.loads(payload)
+        if not _common(pack):
+            return None
+        found = senml.rows(parse(payload), Sender(*device, 0))
+    except (Rejected, orjson.JSONDecodeError):
+        return None
+    spots = [(i, label) for i, record in enumerate(pack) for label in record if label in _SPOTS]
+    if len(found) != 1 or tuple(label for _, label in spots) != made.labels:
+        return None
+    place = {spot: i for i, spot in enumerate(spot for spot in spots if spot[1] != "bn")}
+    items, times, base_unit = [], [], ""
+    for i, record in enumerate(pack):
+        base_unit = record.get("bu", base_unit)
+        for label in senml.VALUES & record.keys():
+            said = unit(record.get("u", base_unit)) if label == "v" else ""
+            items.append(Item(record.get("n", ""), place.get((i, label)), record[label], said))
+            times.append(place.get((i, "t")))
+    if len(items) != len(found[0].values):
+        return None
+    return Meaning((0, "bn") in spots, place.get((0, "bt")), tuple(at for at in times if at is not None), tuple(items))
+
+
+def _common(pack: Any) -> bool:
+    """One instant, one set of base fields at the head, and values as they are."""
+    if not senml.looks_like(pack) or not all(record.keys() <= _TAKEN for record in pack):
+        return False
+    valued = [record for record in pack if senml.VALUES & record.keys()]
+    at_once = len({"t" in record for record in valued}) == 1 and all(record.get("t") == valued[0].get("t") for record in valued)
+    return at_once and not any({"bn", "bt"} & record.keys() for record in pack[1:])
+
+
+class _Run(NamedTuple):
+    """Packs of one outline in one pass."""
+
+    plain: Plain
+    received_at: Micros
+    devices: Sequence[tuple[str, str]]
+    kind: Kind
+
+    def add(self, group: list[int], made: list[Columns], left: list[int]) -> bool:
+        """Turn these packs into columns, or leave them to the decoders; False, and nothing done, if they have another outline."""
+        if len(group) < _FEW:
+            left += group
+            return True
+        try:
+            numbers = _some(self.plain.numbers, group)
+            found = self.kind.outline.read(_some(self.plain.payloads, group), list(map(self.kind.bases.get, numbers)))
+        except Differs:
+            return False
+        self._halve(group, found, made, left)
+        return True
+
+    def _halve(self, group: list[int], found: Found, made: list[Columns], left: list[int]) -> None:
+        """Something in here may need a closer look: find it by halves, so that one odd pack does not slow its neighbours."""
+        try:
+            made += self._split(group, found)
+        except (Odd, OverflowError):
+            if len(group) <= _FEW:
+                left += group
+                return
+            half = len(group) // 2
+            for low, high in ((0, half), (half, len(group))):
+                names = found.names and found.names[low:high]
+                self._halve(group[low:high], Found(names, [column[low:high] for column in found.numbers]), made, left)
+
+    def _split(self, group: list[int], found: Found) -> list[Columns]:
+        """Packs whose rows have the same names and types go together: a row decides its type, never its neighbours in the same read."""
+        numbers = _some(self.plain.numbers, group)
+        signals = self._signals(numbers, found.names)
+        kinds = [set(map(type, found.numbers[item.spot])) for item in self.kind.meaning.items if item.spot is not None]
+        if all(len(kind) == 1 for kind in kinds) and signals.count(signals[0]) == len(signals):
+            return [self._build(group, numbers, signals[0], found)]
+        shapes = zip(
+            signals, *(map(type, found.numbers[item.spot]) for item in self.kind.meaning.items if item.spot is not None), strict=True
+        )
+        same: dict[Any, list[int]] = {}
+        for i, shape in enumerate(shapes):
+            same.setdefault(shape, []).append(i)
+        return [
+            self._build(
+                [group[i] for i in some],
+                [numbers[i] for i in some],
+                signals[some[0]],
+                Found(None, [[column[i] for i in some] for column in found.numbers]),
+            )
+            for some in same.values()
+        ]
+
+    def _signals(self, numbers: list[int], names: list[bytes] | None) -> list[tuple[str, ...]]:
+        """What the items of each pack are called; devices keep their base names, so mostly there is nothing to find out."""
+        kind = self.kind
+        if names is None and (kind.meaning.base or None not in map(kind.bases.get, numbers)):
+            names = []
+        for number, base in zip(numbers, names if names is not None else [b""] * len(numbers), strict=False):
+            if kind.bases.get(number) != base:
+                kind.learn(number, base, self.devices[number][0])
+        if names and list(map(kind.bases.get, numbers)) != names:
+            raise Odd  # one device under two names in one read
+        return kind.called[:1] * len(numbers) if len(kind.called) == 1 else [kind.signals[number] for number in numbers]
+
+    def _build(self, group: list[int], numbers: list[int], signals: tuple[str, ...], found: Found) -> Columns:
+        plain, n = self.plain, len(group)
+        measured_at, quality = self._times(found.numbers, n)
+        made = Columns(
+            rank=np.array(_some(plain.places, group), I8) * ROWS_PER_MESSAGE,
+            number=np.array(numbers, I8),
+            measured_at=measured_at,
+            received_at=np.full(n, self.received_at, I8),
+            quality=quality,
+        )
+        for name, item in sorted(zip(signals, self.kind.meaning.items, strict=True)):
+            if item.spot is not None:
+                column = found.numbers[item.spot]
+                made.signals[name] = numbers_of(tuple(column), type(column[0]))
+            else:
+                made.text[name] = [str(item.always)] * n
+            if item.unit:
+                made.units[name] = item.unit
+        return made
+
+    def _times(self, columns: list[Any], n: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """As the decoder and `settle` do it: base time and time are added as µs, and small sums are relative to the arrival."""
+        meaning, received_at = self.kind.meaning, self.received_at
+        spots = [spot for spot in (meaning.base_time, *meaning.times[:1]) if spot is not None]
+        if any(columns[spot] != columns[meaning.times[0]] for spot in meaning.times[1:]):
+            raise Odd
+        if not spots:
+            return np.full(n, received_at, I8), np.full(n, ARRIVAL, U1)
+        seconds, at = np.zeros(n), np.zeros(n, I8)
+        for spot in spots:
+            if not set(map(type, columns[spot])) <= {int, float}:
+                raise Odd
+            said = np.array(columns[spot], float)
+            if not (np.abs(said) < _FAR_S).all():
+                raise Odd
+            seconds += said
+            at += np.rint(said * SECOND).astype(I8)
+        relative = seconds < senml.RELATIVE_BELOW_S
+        at = np.where(relative, received_at + at, at)
+        good = (at >= received_at - OLDEST) & (at <= received_at + NEWEST)
+        quality = np.where(good, np.where(relative, ARRIVAL, MEASURED), CLAMPED)
+        return np.where(good, at, received_at), quality.astype(U1)
