@@ -8,7 +8,7 @@ from vorab.errors import ConfigError
 from vorab.processor import Kind
 from vorab.settings import Settings
 
-NAMES = ("detect", "cases", "permits", "customers")
+NAMES = ("detect", "gaps", "alarms", "cases", "permits", "customers")
 
 
 def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
@@ -30,6 +30,14 @@ def _kind(name: str, settings: Settings) -> Kind:
         from streams.rulefiles import load_rules  # noqa: PLC0415
 
         return detect_kind(load_rules(settings.streams.rules))
+    if name == "gaps":
+        from streams import gaps  # noqa: PLC0415
+
+        return gaps.kind()
+    if name == "alarms":
+        from streams import alarms  # noqa: PLC0415
+
+        return alarms.kind()
     from streams.case_remedies import load_policy  # noqa: PLC0415
 
     policy = load_policy(settings.streams.remedies)
