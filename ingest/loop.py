@@ -63,7 +63,10 @@ class Loop:
         self._downlink.translate = self._intake.order
         self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
         self._reply_ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))
-        wanted = [Subscription(name, kind in {"status", "dialect"}, always=kind == "dialect") for name, kind in topic_map.filters]
+        wanted = [
+            Subscription(name, kind in {"status", "dialect"}, name in topic_map.live, always=kind == "dialect")
+            for name, kind in topic_map.filters
+        ]
         self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen, clock)
         self._client = self._link.client
         self._results: deque[tuple[int, BaseException | None]] = deque()

@@ -35,6 +35,8 @@ class Subscription(NamedTuple):
     filter: str
     retained: bool
     """Whether stored messages are wanted (status), or only counted when they come (telemetry)."""
+    live: bool = False
+    """Telemetry that its firmware publishes with the retain flag: live messages come without it."""
     always: bool = False
     """Stored messages with each connection, not only with a new session: what a dialect learns from them lives in memory."""
 
@@ -123,7 +125,7 @@ class BulkClient(paho.Client):
         # Telemetry: retain as published, so that a stored value is known as one; nothing stored is asked for.
         # Status: stored messages once per new subscription; live ones without the flag, so that the two differ.
         options = [
-            (wanted.filter, SubscribeOptions(qos, retainAsPublished=not wanted.retained, retainHandling=wanted.handling))
+            (wanted.filter, SubscribeOptions(qos, retainAsPublished=not (wanted.retained or wanted.live), retainHandling=wanted.handling))
             for wanted in self.subscriptions
         ]
         self.subscribe(options)

@@ -110,6 +110,8 @@ class TopicMap:
         known: list[_Known] = []
         self.filters: list[tuple[str, Kind]] = []
         """What to subscribe to."""
+        self.live: set[str] = set()
+        """Those of them whose messages come without the retain flag, unless the broker had stored them."""
         for entry in (*entries, *DEFAULTS):
             levels = tuple(entry.filter.split("/"))
             _check(entry, levels)
@@ -118,6 +120,8 @@ class TopicMap:
                 continue
             seen.add(wanted)
             known.append(_Known(levels, tuple(_name(level) for level in levels), entry, maker(entry)))
+            if entry.retained:
+                self.live.add(wanted)
             if entry.kind != "ignore":
                 self.filters.append((wanted, "dialect" if entry.dialect else entry.kind))
         self._by_first = {some.levels[0]: [one for one in known if one.begins(some.levels[0])] for some in known}

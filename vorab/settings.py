@@ -87,6 +87,9 @@ class TopicMapEntry(Section):
         "", description="Dialect that reads these topics, with the captures of its own filters: tele/{device}/{what} for tasmota."
     )
     zone: str = Field("", description="Zone of times that have none: Europe/Berlin. Empty: UTC is assumed, and the rows are marked.")
+    retained: bool = Field(
+        default=False, description="The firmware publishes this telemetry with the retain flag, as ESPHome does: what comes live is read."
+    )
     map: JsonMap | None = Field(None, description="JSON by paths, for decoder mapped.")
     packed: list[Packed] = Field(default_factory=list, description="Binary by places, for decoder packed.")
     text: PlainText | None = Field(None, description="One value as text, for decoder text.")
