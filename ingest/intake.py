@@ -30,6 +30,7 @@ from ingest.replies import reply
 from ingest.roster import FOREIGN, Roster
 from ingest.timing import settle
 from ingest.topicmap import Route, TopicMap
+from ingest.units import named
 from vorab import cloudevents, records, topics
 from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
@@ -207,7 +208,7 @@ class Intake:
         placed = []
         for i, (device, key, partition, row) in enumerate(told.rows):
             measured_at, received_at, quality = settle(row, now, recorded=False)
-            reading = Reading(key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
+            reading = Reading(key, measured_at, received_at, quality, row.values, named(row.units), row.boot, row.seq)
             placed.append(Placed(place * ROWS_PER_MESSAGE + i, self._roster.number(device, key, partition), reading))
         taken.records += [_outgoing(record, partition) for partition, record in told.records]
         taken.statuses.update(record.status for _, record in told.records if isinstance(record, Reply))
@@ -279,7 +280,7 @@ class Intake:
             key, number = (route.key, route.number) if not row.device else self._child(route, row.device)
             if number is None or (route.children and not row.device and not self.plan.owns(route.partition)):
                 continue  # another worker reads this message too, and writes this device
-            reading = Reading(key, measured_at, received_at, quality, row.values, row.units, row.boot, row.seq)
+            reading = Reading(key, measured_at, received_at, quality, row.values, named(row.units), row.boot, row.seq)
             placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, number, reading))
             if row.acked is not None and row.boot is not None and row.seq is not None:
                 taken.marks.append(Mark(route.key, row.boot, row.seq, row.acked))

@@ -22,7 +22,12 @@ _SPOT: Final = re.compile(rb'"(?:bn"\s*:\s*"([^"]*)"|(v|vb|t|bt)"\s*:\s*([^\s",:
 
 
 class Differs(Exception):
-    """The packs do not have the outline they were thought to have."""
+    """Some packs do not have the outline they were thought to have."""
+
+    def __init__(self, fits: NDArray[np.bool_] | None = None, *, wide: bool = False) -> None:
+        """`fits` says which still may; None where that cannot be said. `wide`: a number may be longer than was looked."""
+        super().__init__()
+        self.fits, self.wide = fits, wide
 
 
 class Cut(NamedTuple):
@@ -73,8 +78,8 @@ class JsonOutline:
         """
         try:
             return self._read(payloads, expected)
-        except Differs:
-            if self._width == _WIDEST:
+        except Differs as why:
+            if self._width == _WIDEST or not why.wide:
                 raise
             found = self._read(payloads, expected, _WIDEST)
             self._width = _WIDEST
@@ -89,8 +94,9 @@ class JsonOutline:
         names: list[bytes] | None = None
         texts, sizes = [], []
         for i, piece in enumerate(self._pieces):
-            if _at(together, at, len(piece)).tobytes() != piece * len(ends):
-                raise Differs
+            stands = _at(together, at, len(piece))
+            if stands.tobytes() != piece * len(ends):
+                raise Differs(stands == np.frombuffer(piece, stands.dtype)[0])
             at = at + len(piece)
             if i == len(self._labels):
                 break
@@ -100,19 +106,19 @@ class JsonOutline:
             text = _at(together, at, width).view(np.uint8).reshape(len(ends), width)
             size = (text == self._pieces[i + 1][0]).argmax(axis=1)
             if not size.all():
-                raise Differs
+                raise Differs(size > 0, wide=True)
             texts.append(text)
             sizes.append(size)
             at = at + size
         if (at != ends).any():
-            raise Differs
+            raise Differs(at == ends)
         return Found(names, _parsed(np.concatenate(texts), np.concatenate(sizes), len(texts)))
 
 
 def _at(together: bytes, at: NDArray[np.int64], length: int) -> NDArray[Any]:
     """So many bytes from each of these places."""
     if int(at.max()) + length > len(together):
-        raise Differs
+        raise Differs(at + length <= len(together))
     return np.ndarray((len(together) - length + 1,), f"V{length}", together, strides=(1,))[at]
 
 

@@ -29,6 +29,8 @@ _Some = TypeVar("_Some")
 
 _FEW: Final = 8
 """So few packs of an outline are cheaper one by one."""
+_ISOLATE: Final = 8
+"""A group this small that will not become columns goes to the decoders one by one."""
 _MOST: Final = 1024
 """Outlines remembered; a flood of made-up ones must not fill the memory, so beyond it all are forgotten and learned again."""
 _FAR_S: Final = 2.0**33
@@ -108,7 +110,9 @@ class Packs:
             packs = flats if None not in known else [i for i in flats if known[i] is not None]
             flats = [i for i in flats if known[i] is None] if packs is not flats else []
         if only:
-            flats, unread = _apart(flats, [only.get(plain.numbers[i], "json") == "json" for i in flats])
+            flats, others = _apart(flats, [only.get(plain.numbers[i], "json") == "json" for i in flats])
+            likely, unread = _apart(others, [plain.payloads[i][:1] == b"[" for i in others])
+            packs = packs + likely
         made, left = quick(_picked(plain, flats), received_at, devices, most_bytes)
         more, odd = _apart([flats[i] for i in left], [plain.payloads[flats[i]][:1] == b"[" for i in left])
         packs, unread = packs + more, unread + odd
@@ -131,12 +135,16 @@ class Packs:
             large = [i for i, payload in enumerate(plain.payloads) if len(payload) > most_bytes]
         left, groups = large.copy(), self._groups(plain, devices, set(large))
         left += groups.pop(None, [])
+        differs: list[int] = []
         for kind, group in groups.items():
-            if kind is None or _Run(plain, received_at, devices, kind).add(group, made, left):
-                continue
-            for other, same in self._again(plain, group, devices).items():
-                if other is None or not _Run(plain, received_at, devices, other).add(same, made, left):
-                    left += same
+            if kind is not None:
+                differs += _Run(plain, received_at, devices, kind).add(group, made, left)
+        # Some device sends another outline than it did: each of these is looked at by itself.
+        again: dict[Kind | None, list[int]] = {}
+        for i in differs:
+            again.setdefault(self._kind(plain, i, devices), []).append(i)
+        for kind, group in again.items():
+            left += group if kind is None else _Run(plain, received_at, devices, kind).add(group, made, left)
         return made, left
 
     def _groups(self, plain: Plain, devices: Sequence[tuple[str, str]], large: set[int]) -> dict[Kind | None, list[int]]:
@@ -149,13 +157,6 @@ class Packs:
             if i not in large:
                 groups.setdefault(kind or self._kind(plain, i, devices), []).append(i)
         return groups
-
-    def _again(self, plain: Plain, group: list[int], devices: Sequence[tuple[str, str]]) -> dict[Kind | None, list[int]]:
-        """Look at each pack by itself: some device sends another outline than it did."""
-        found: dict[Kind | None, list[int]] = {}
-        for i in group:
-            found.setdefault(self._kind(plain, i, devices), []).append(i)
-        return found
 
     def _kind(self, plain: Plain, i: int, devices: Sequence[tuple[str, str]]) -> Kind | None:
         number, made = plain.numbers[i], cut(plain.payloads[i])
@@ -229,25 +230,32 @@ class _Run(NamedTuple):
     devices: Sequence[tuple[str, str]]
     kind: Kind
 
-    def add(self, group: list[int], made: list[Columns], left: list[int]) -> bool:
-        """Turn these packs into columns, or leave them to the decoders; False, and nothing done, if they have another outline."""
+    def add(self, group: list[int], made: list[Columns], left: list[int]) -> list[int]:
+        """Turn these packs into columns, or leave them to the decoders; those that have another outline come back."""
         if len(group) < _FEW:
             left += group
-            return True
+            return []
+        numbers = _some(self.plain.numbers, group)
         try:
-            numbers = _some(self.plain.numbers, group)
             found = self.kind.outline.read(_some(self.plain.payloads, group), list(map(self.kind.bases.get, numbers)))
-        except Differs:
-            return False
+        except Differs as why:
+            if why.fits is not None:
+                good, others = _apart(group, why.fits.tolist())
+                return others + self.add(good, made, left)
+            if len(group) <= _ISOLATE:
+                left += group
+                return []
+            half = len(group) // 2
+            return self.add(group[:half], made, left) + self.add(group[half:], made, left)
         self._halve(group, found, made, left)
-        return True
+        return []
 
     def _halve(self, group: list[int], found: Found, made: list[Columns], left: list[int]) -> None:
         """Something in here may need a closer look: find it by halves, so that one odd pack does not slow its neighbours."""
         try:
             made += self._split(group, found)
         except (Odd, OverflowError):
-            if len(group) <= _FEW:
+            if len(group) <= _ISOLATE:
                 left += group
                 return
             half = len(group) // 2
