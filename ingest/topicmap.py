@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from ingest.decoders import Decoder
-from ingest.decoders.declared import Maker, maker, speaks_of_others
+from ingest.decoders.declared import Maker, by_properties, maker, speaks_of_others
 from vorab.errors import ConfigError, Reason, Rejected
 from vorab.settings import TopicMapEntry
 from vorab.topics import DEFAULT_TENANT, ID, RECORDED_TENANT, key_of, partition_of
@@ -167,7 +167,7 @@ class TopicMap:
         )  # fmt: skip
 
     def _route(self, entry: TopicMapEntry, found: dict[str, str], make: Maker) -> Route:
-        found.pop("#", None)
+        tail = found.pop("#", "")
         for name, value in found.items():
             if not ID.fullmatch(value):
                 raise Rejected(Reason.BAD_NAME, f"{name} in the topic is not a valid id")
@@ -178,7 +178,7 @@ class TopicMap:
             raise Rejected(Reason.BAD_NAME, "the tenant `recorded` belongs to topics with time: recorded")
         device = found.get("device", "")
         key = key_of(tenant, device)
-        decoder = make(found)
+        decoder = by_properties(make(found), tail)
         return Route(
             kind=entry.kind,
             tenant=tenant,

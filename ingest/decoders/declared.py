@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs
 
-from ingest.decoders import Decoder, custom, strict, text
+from ingest.decoders import CONTENT_TYPES, Decoder, custom, strict, text
 from ingest.decoders.mapped import Mapped
 from ingest.decoders.packed import Reader
 from ingest.decoders.text import Text
+from vorab.errors import Reason, Rejected
 from vorab.payloads import PlainText
 from vorab.settings import TopicMapEntry
 
@@ -29,6 +31,19 @@ def maker(entry: TopicMapEntry) -> Maker:
         rows = custom.load(entry.decoder)
         return _always(Decoder(_bytes, rows))  # type: ignore[arg-type]  # what _bytes gave
     return _always(entry.decoder)
+
+
+def by_properties(decoder: str | Decoder, tail: str) -> str | Decoder:
+    """The decoder of a topic that ends in properties as Azure IoT Hub writes them: `$.ct=application%2Fjson&$.ce=utf-8`."""
+    if decoder != "auto" or "$.ct=" not in tail:
+        return decoder
+    content_type = parse_qs(tail).get("$.ct", [""])[0]
+    named = CONTENT_TYPES.get(content_type.partition(";")[0].strip().lower())
+
+    def refuse(_: bytes) -> object:
+        raise Rejected(Reason.UNSUPPORTED, f"content type {content_type[:100]!r}")
+
+    return Decoder(refuse, lambda *_: []) if named is None else named or decoder
 
 
 def speaks_of_others(entry: TopicMapEntry) -> bool:
