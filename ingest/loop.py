@@ -217,7 +217,8 @@ class Loop:
         passes = self._intake.take(arrivals, now)
         crashpoint("ingest.before_append")
         records = (record for taken in passes for record in taken.records)
-        self._do(self._bridge.received(arrivals.mids, records, len(arrivals), now, kept.ticket(passes)))
+        with self._log.together():
+            self._do(self._bridge.received(arrivals.mids, records, len(arrivals), now, kept.ticket(passes)))
         self._account(passes, now)
 
     def _account(self, passes: Iterable[Taken], now: Micros) -> None:

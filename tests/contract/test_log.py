@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,25 @@ def log(address: str) -> Iterator[EventLog]:
     """An open log."""
     with open_log(address) as events:
         yield events
+
+
+def test_what_is_appended_together_arrives_as_if_it_were_not(log: EventLog, topic: str) -> None:
+    """Many records, a topic not written to before among them, an error in between: all are confirmed, in order, and later ones too."""
+    other = f"contract-{uuid.uuid4().hex}"
+    log.create({other: 1})
+    confirmed: list[BaseException | None] = []
+    for _ in range(2):
+        with suppress(ZeroDivisionError), log.together():
+            for i in range(300):
+                log.append(Outgoing(topic, i % 3, None, str(i).encode()), confirmed.append)
+                if i % 100 == 50:
+                    log.append(Outgoing(other, 0, None, b"x"), confirmed.append)
+            raise ZeroDivisionError
+    log.append(Outgoing(topic, 0, None, b"last"), confirmed.append)
+    log.flush()
+    assert confirmed == [None] * (2 * 303 + 1)
+    values = [entry.value for entry in log.read({(topic, 1): 0}, limit=500, wait_s=10)]
+    assert values[:100] == [str(i).encode() for i in range(1, 300, 3)]
 
 
 @pytest.fixture

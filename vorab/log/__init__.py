@@ -8,6 +8,7 @@ appending is at-least-once, so a record may stand twice after a crash and reader
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, Self
 
 from vorab.clock import Micros
@@ -64,6 +65,9 @@ class EventLog(Protocol):
         Raises:
             Unavailable: the log cannot take it now; the record was not appended.
         """
+
+    def together(self) -> AbstractContextManager[None]:
+        """Records appended in here, by one thread and without a pause, may leave together; each is confirmed on its own as ever."""
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until everything appended so far is confirmed or has failed; raises Unavailable after the timeout."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Final, Self
 
 from kafka import KafkaAdminClient
@@ -102,6 +102,10 @@ class KafkaLog:
         if not 0 <= record.partition < self.partitions(record.topic):
             raise ConfigError(f"{record.topic} has no partition {record.partition}", key="topics.partitions")
         self._appender.append(record, confirmed)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Records appended in here by this thread leave in as few requests as they fit in."""
+        return self._appender.together()
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until everything appended so far is confirmed or has failed; raises Unavailable after the timeout."""

@@ -7,7 +7,8 @@ producer is built anew, so that no later record overtakes a failed one; who appe
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from kafka import KafkaProducer
@@ -15,6 +16,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLarg
 
 from vorab.errors import ConfigError, Reason, Rejected, Unavailable
 from vorab.log import Confirmed, Outgoing
+from vorab.log.kafka_client import Clients
 from vorab.log.kafka_quiet import bootstrapping
 from vorab.service import logger
 
@@ -48,6 +50,9 @@ class Appender:
         """Connects at the first append, so that a broker that is away shows as Unavailable there."""
         self._bootstrap, self._client_id = bootstrap, client_id
         self._producer: Any = None
+        self._clients = Clients()
+        self._known: set[str] = set()
+        """Topics the producer has heard of; for another it waits, and must not be held back meanwhile."""
         self._building = threading.Lock()
         self._space = threading.Condition()
         self._records = 0
@@ -60,6 +65,8 @@ class Appender:
         """Hand over one record; see the port."""
         size = len(record.value or b"") + len(record.key or b"")
         with self._space:
+            if record.topic not in self._known or not self._room(size):
+                self._let_go()
             if not self._space.wait_for(lambda: self._room(size) or self._closed, BLOCK_S):
                 raise Unavailable(f"kafka is behind: {self._records} records wait")
             if self._closed:
@@ -78,7 +85,22 @@ class Appender:
             if isinstance(error, ValueError):  # "Unrecognized partition …"
                 raise ConfigError(f"{record.topic}: {error}", key="topics.partitions") from error
             raise failure(error) from error
+        self._known.add(record.topic)
         future.add_both(self._told(producer, size, confirmed))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Records appended in here leave in as few requests as they fit in."""
+        client = self._clients.last
+        if client is None:
+            yield
+            return
+        with client.together():
+            yield
+
+    def _let_go(self) -> None:
+        if self._clients.last is not None:
+            self._clients.last.let_go()
 
     def flush(self, timeout_s: float) -> None:
         """Wait until everything handed over so far is confirmed or has failed; raises Unavailable after the timeout."""
@@ -109,6 +131,7 @@ class Appender:
             return producer
         with self._building:
             if self._producer is None:
+                self._known.clear()
                 with bootstrapping():
                     self._producer = KafkaProducer(
                         bootstrap_servers=self._bootstrap,
@@ -126,6 +149,7 @@ class Appender:
                         reconnect_backoff_max_ms=1_000,
                         allow_auto_create_topics=False,
                         metrics_enabled=False,
+                        kafka_client=self._clients,
                     )
             return self._producer
 
