@@ -18,6 +18,7 @@ class Name(StrEnum):
     FRAME = "frame"
     DETECT = "detect"
     BRIDGE = "bridge"
+    DIALECTS = "dialects"
     LATENCY = "latency"
 
 
@@ -31,7 +32,8 @@ BUDGETS: Final[dict[Name, dict[str, float]]] = {
 def bench(name: Annotated[Name, typer.Argument(help="What to measure.")]) -> None:
     """Measure one thing and print one JSON line: counts, CPU seconds per million, and whether counts and budget hold.
 
-    frame: encode and decode. detect: frames to symptoms, without a broker. bridge: MQTT to the log. latency: publish to symptom.
+    frame: encode and decode. detect: frames to symptoms, without a broker. bridge: MQTT to the log. dialects: a
+    reading in each format. latency: publish to symptom.
 
     Example: `vorab bench detect`
     """

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from vorab.bench import detect, frame, prefill
+from vorab.bench import detect, dialects, frame, prefill
 from vorab.bench.load import expected_faults, frames
 from vorab.frame import decode
 from vorab.log import Outgoing, append_all, open_log
@@ -77,3 +78,25 @@ def test_prefill_turns_plain_readings_into_frames(tmp_path: Path) -> None:
             seen.setdefault(made.devices[device], []).append(value)
     assert len(entries) == written
     assert seen == {f"main/dev-{d}": [float(i) for i in range(1_200) if i % 7 == d] for d in range(7)}
+
+
+def test_dialects_measures_the_same_readings_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every message becomes a row in every dialect, and a dialect above its limit is not ok."""
+    found = dialects.run(messages=400, devices=40, read=100, rounds=1)
+
+    assert found["lost"] == 0
+    assert found["ratio"].keys() == dialects.CANDIDATES.keys() >= {"json", "senml+json", "senml+cbor"}
+    assert all(us > 0 for us in found["us_per_reading"].values())
+
+    monkeypatch.setattr(dialects, "AT_MOST", {"senml+json": 0.0})
+    assert not dialects.run(messages=100, devices=10, read=100, rounds=1)["ok"]
+
+
+def test_dialects_notices_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bad: refusing is quick, and no figure."""
+    refused = dialects.Candidate(dialects.CANDIDATES["json"].topic, lambda _device, _i: b"nonsense")
+    monkeypatch.setitem(dialects.CANDIDATES, "nonsense", refused)
+
+    found = dialects.run(messages=100, devices=10, read=100, rounds=1)
+
+    assert (found["lost"], found["ok"]) == (100, False)
