@@ -13,6 +13,7 @@ from vorab.settings import TopicMapEntry
 DIALECTS: Final[Mapping[str, str]] = {
     "homeassistant": "ingest.dialects.homeassistant:HomeAssistant",
     "sparkplug": "ingest.dialects.sparkplug.dialect:Sparkplug",
+    "shelly": "ingest.dialects.shelly:Shelly",
     "tasmota": "ingest.dialects.tasmota:Tasmota",
     "thingsboard": "ingest.dialects.thingsboard:ThingsBoard",
 }

@@ -100,3 +100,30 @@ def test_tasmota(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) ->
     assert facts(log)["tasmota_4F2A1C"].items() >= {"model": "Generic", "dialect": "tasmota", "address": "cmnd/tasmota_4F2A1C"}.items()
     assert [(one["name"], one["active"]) for one in bodies(log, topics.ALARMS)] == [("power_low", True)]
     assert json.dumps(bodies(log, topics.REJECTED)) == "[]"
+
+
+# ------------------------------------------------------------------------------------------------ Shelly
+
+
+def test_shelly(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """Deltas as rows, the will, a fault that begins and ends, and an RPC with its answer."""
+    broker = new_mosquitto()
+    name = "shellyplus1pm-a8032ab12345"
+    play(broker, "shelly/online", retain=True)
+    with listening(broker, log, tmp_path, "shelly"):
+        soon(lambda: presence(log) == [(name, True, "retained")], "the stored presence")
+        for one in ("notify-full", "notify-status", "notify-errors", "notify-errors-over", "notify-event"):
+            play(broker, f"shelly/{one}")
+        pub(broker, "kitchen/online", "true")
+        soon(lambda: len(readings(log)) == 4, "rows")
+        device = Device(broker, "shelly", listen=f"{name}/rpc")
+        ask(log, name, "restart")
+        call = json.loads(device.heard.get(timeout=20).payload)
+        assert (call["method"], call["src"]) == ("Shelly.Reboot", f"vorab-{name}")
+        device.say(f"{call['src']}/rpc", json.dumps({"id": call["id"], "src": name, "dst": call["src"], "result": None}))
+        soon(lambda: replies(log) == [("a1", "succeeded")], "the answer")
+    alarms = [(one["name"], one["active"]) for one in bodies(log, topics.ALARMS)]
+    assert [one for one in alarms if one[0] == "switch:0.overpower"][-2:] == [("switch:0.overpower", True), ("switch:0.overpower", False)]
+    assert facts(log)[name]["model"] == "shellyplus1pm"
+    assert {row.device for row in readings(log)} == {f"main/{name}"}
+    assert bodies(log, topics.REJECTED) == []
