@@ -20,13 +20,13 @@ MOST_BYTES: Final = 16 << 20
 _SOON_S: Final = 1
 _LATER_S: Final = 5
 
-_STATUS: Final[Mapping[str, int]] = {
+_STATUS: Final[Mapping[Reason, int]] = {
     Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Reason.UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Reason.IDENTITY_MISMATCH: HTTPStatus.FORBIDDEN,
     Reason.UNKNOWN_TOPIC: HTTPStatus.NOT_FOUND,
-    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
-    "quarantined": HTTPStatus.TOO_MANY_REQUESTS,
+    Reason.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    Reason.QUARANTINED: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """Every other reason is a bad request."""
 

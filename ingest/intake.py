@@ -282,8 +282,6 @@ class Intake:
                 continue  # another worker reads this message too, and writes this device
             reading = Reading(key, measured_at, received_at, quality, row.values, named(row.units), row.boot, row.seq)
             placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, number, reading))
-            if row.acked is not None and row.boot is not None and row.seq is not None:
-                taken.marks.append(Mark(route.key, row.boot, row.seq, row.acked))
         return placed
 
     def _child(self, route: Route, device: str) -> tuple[str, int | None]:
@@ -323,6 +321,10 @@ class Intake:
         return topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
 
     def _stop(self, flood: Stopped, arrivals: Arrivals, now: Micros, taken: Taken) -> None:
+            if row.acked is not None and row.boot is not None and row.seq is not None:
+                taken.marks.append(Mark(key, row.boot, row.seq, row.acked))
+            if not row.values:
+                continue
         """Messages above the limit of their sender: dropped unread, all counted, few of them told about."""
         place, why = flood.places[0], Rejected(flood.reason, flood.detail)
         topic = arrivals.topics[place]

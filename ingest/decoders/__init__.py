@@ -66,6 +66,8 @@ def decode(
     With `auto` the content type decides, and where there is none, the look of the payload. A decoder that the topic map names reads
     every payload, whatever its content type.
 
+    At least one row has a value; one without is there only where it wants to be acknowledged.
+
     Raises:
         Rejected: with the reason; then nothing of the message is taken.
     """
@@ -77,7 +79,7 @@ def decode(
         raise Rejected(Reason.EMPTY, "no value in it")
     if len(found) > bounds.rows:
         raise Rejected(Reason.TOO_LARGE, f"{len(found)} rows, at most {bounds.rows}")
-    return [row for row in found if row.values]
+    return [row for row in found if row.values or row.acked is not None]
 
 
 def _found(payload: bytes, sender: Sender, decoder: str | Decoder, content_type: str) -> list[Row]:

@@ -28,25 +28,30 @@ import sys
 from ingest import kept, loop
 from vorab.cli import main
 
-taken, late = [], []
-kept.ticket = lambda passes, answers=(): taken.extend(mark for one in passes for mark in one.marks)
-take = loop.Loop._take
+owed, late = [], []
+kept.ticket = lambda passes, answers=(): owed.append(kept.Ticket([mark for one in passes for mark in one.marks], answers))
 
-def early(self, arrivals, now):
-    append = self._log.append
-    for record, confirmed in late:
-        append(record, confirmed)
-    late.clear()
-    self._log.append = lambda record, confirmed=None: late.append((record, confirmed))
-    take(self, arrivals, now)
-    self._log.append = append
-    self._tell(self._book.stored(taken, now))
-    taken.clear()
+def early(do):
+    def done(self, *arguments):
+        append = self._log.append
+        before, late[:] = late[:], []
+        for record, confirmed in before:
+            append(record, confirmed)
+        self._log.append = lambda record, confirmed=None: late.append((record, confirmed))
+        do(self, *arguments)
+        self._log.append = append
+        for ticket in owed:
+            self._tell(kept.redeem(ticket, self._book, self._now))
+        owed.clear()
+        return None
+    return done
 
-loop.Loop._take = early
+loop.Loop._take = early(loop.Loop._take)
+see = loop.Loop._see_visitors
+loop.Loop._see_visitors = lambda self, now: (early(see) if self.door.waiting else see)(self, now)
 sys.exit(main(sys.argv[1:]))
 """
-"""Known bad: tells devices on receipt, and writes each read only when the next one comes."""
+"""Known bad: tells devices and HTTP clients on receipt, and writes each read only when the next one comes."""
 
 
 class Firmware:
@@ -182,6 +187,26 @@ def test_a_worker_that_tells_on_receipt_is_caught(new_mosquitto: NewMosquitto, t
         soon(lambda: device.done, "acknowledgements")
         device.leave()
     assert not {("pump-0", seq) for seq in range(1, 301)} <= worker.stored()
+
+
+def test_a_worker_that_answers_http_on_receipt_is_caught(new_mosquitto: NewMosquitto, tmp_path: Path) -> None:
+    """Known bad: a success before the log has it, and a kill takes that away."""
+    port = free_port()
+    succeeded = 0
+    http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15, trust_env=False)
+    with http, running(Worker(new_mosquitto(), tmp_path, code=ON_RECEIPT, VORAB_INGEST_HTTP_PORT=str(port))) as worker:
+        soon(lambda: posted(http, 1), "the first success")
+        succeeded = 1 + sum(posted(http, seq) for seq in range(2, 50))
+    assert succeeded == 49
+    assert not {("pump-0", seq) for seq in range(1, 50)} <= worker.stored()
+
+
+def posted(http: httpx.Client, seq: int) -> bool:
+    """Whether a number was taken."""
+    try:
+        return http.post("/v1/main/pump-0/telemetry", json={"x": seq, "boot": 1, "seq": seq}).status_code == 204
+    except httpx.TransportError:
+        return False
 
 
 def test_what_was_answered_by_http_survives_every_kill(new_mosquitto: NewMosquitto, tmp_path: Path) -> None:

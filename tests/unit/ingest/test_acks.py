@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from ingest import acks
 from ingest.acks import IDLE, PAUSE, AckBook, Mark
+from ingest.intake import Intake
+from ingest.packets import Arrivals, Extra, Properties
+from ingest.plan import Plan
 from ingest.refusals import Note
+from ingest.topicmap import TopicMap
 from vorab.clock import HOUR, Micros
 
 NOW = 1_795_000_000_000_000
@@ -285,3 +289,50 @@ def test_the_search_finds_each_known_bad_book(bad: type[AckBook]) -> None:
     machine = type("Broken", (Promise,), {"kind": bad})
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=SEARCH)
+
+
+# ------------------------------------------------------------------------------------------------ from payloads
+
+
+numbers: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"x": st.sampled_from([1, 2.5, "a:b", None, {}])},
+    optional={
+        "boot": st.integers(0, 3),
+        "seq": st.integers(0, 9) | st.just(2**64 - 1),
+        "acked": st.integers(0, 9) | st.just(-1) | st.none(),
+    },
+)
+
+
+@example([(0, [{"x": None, "boot": 1, "seq": 1, "acked": 0}, {"x": 1, "boot": 1, "seq": 2, "acked": 0}])])
+@given(st.lists(st.tuples(st.integers(0, 2), numbers | st.lists(numbers, max_size=3)), max_size=20))
+def test_whichever_way_a_message_takes_its_numbers_are_the_same(sent: list[tuple[int, Any]]) -> None:
+    """Many at once, one by one, read in bulk or by the decoder: the same marks, also of what is refused; only `acked` makes one."""
+    whole, parts = Arrivals(), []
+    for number, body in sent:
+        parts.append(
+            Arrivals([b"telemetry/d%d" % number], [json.dumps(body).encode()], [b""], {0: Extra(properties=Properties("text/json"))})
+        )
+        for name in ("topics", "payloads", "mids"):
+            getattr(whole, name).extend(getattr(parts[-1], name))
+    at_once = [mark for taken in intake().take(whole, NOW) for mark in taken.marks]
+    one_by_one = [mark for part in parts for taken in intake().take(part, NOW) for mark in taken.marks]
+    wanted = [
+        Mark(f"main/d{number}", one["boot"], one["seq"], one["acked"])
+        for number, body in sent
+        for found in [body if isinstance(body, list) else [body]]
+        if all(map(_fine, found))
+        for one in found
+        if one.get("acked") is not None
+    ]
+    assert sorted(at_once) == sorted(one_by_one) == sorted(wanted)
+
+
+def _fine(one: dict[str, Any]) -> bool:
+    """Whether the numbers of an object can be what they say."""
+    return one.get("acked") is None or (one["acked"] >= 0 and "boot" in one and one.get("seq", 0) > 0)
+
+
+def intake() -> Intake:
+    """A fresh one."""
+    return Intake(Plan(partitions=4, rejected_partitions=4), TopicMap([], 4, 0))

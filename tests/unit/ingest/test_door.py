@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.acks import AckBook
-from ingest.door import FULL, LOST, MOST_WAITING, STORED, Door, Kind, Knock, Verdict, refused
+from ingest.door import FULL, LOST, MOST_WAITING, STORED, Door, Kind, Knock, Verdict, closed, foreign, refused
 from ingest.intake import Intake
 from ingest.kept import redeem, ticket, write_off
 from ingest.plan import Plan
@@ -27,7 +29,9 @@ NOW = 1_795_000_000 * SECOND
 class Guest:
     """Somebody who knocks, and the answers."""
 
-    def __init__(self, payload: bytes = b'{"x":1}', *, kind: Kind = "telemetry", tenant: str = "main", device: str = "pump-7", **more: Any):
+    def __init__(
+        self, payload: bytes = b'{"x":1}', *, kind: Kind = "telemetry", tenant: str = "main", device: str = "pump-7", **more: Any
+    ) -> None:
         self.answers: list[Verdict] = []
         self.knock = Knock(kind, tenant, device, payload, more.get("content_type", ""), more.get("size"), self.answers.append)
 
@@ -88,6 +92,15 @@ def test_a_closed_door_sends_everybody_away_with_the_reason() -> None:
     late = door.knock(Guest().knock)
     assert late is not None
     assert late.status == 503
+
+
+def test_every_status_stands_in_the_docs() -> None:
+    """Whoever writes a client finds what each answer means, and what to do."""
+    table = (Path(__file__).parents[3] / "docs" / "formats.md").read_text().partition("## By HTTP")[2].partition("\n## ")[0]
+    told = {int(found) for row in re.findall(r"^\| ([0-9, ]+) \|", table, re.MULTILINE) for found in row.split(",")}
+    said = {verdict.status for verdict in (STORED, FULL, LOST, closed(""), foreign(""))}
+    said |= {refused(Rejected(reason)).status for reason in Reason} | {401, 403, 404, 405, 408}
+    assert said == told
 
 
 # ------------------------------------------------------------------------------------------------ telemetry

@@ -32,6 +32,7 @@ fields: dict[str, st.SearchStrategy[Any]] = {
     | st.none(),
     "boot": st.integers(-1, 2**32) | st.none() | st.just(1.5),
     "seq": st.integers(-1, 2**64) | st.booleans(),
+    "acked": st.integers(-1, 2**64) | st.none(),
     "device": st.sampled_from(["pump-0", "main/pump-1", "pump-2", None, 3]),
     "temperature": numbers | st.booleans() | st.none() | st.text(max_size=5),
     "state": st.sampled_from(["ok", "12:30", "x" * 255, "x" * 256, 'a":1', ""]),
