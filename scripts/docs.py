@@ -1,13 +1,17 @@
-"""Writes the pages that repeat what the code says: settings, metrics, topics, and vorab.example.toml. `make docs` runs it.
+"""Writes the pages that repeat what the code says: settings, metrics, topics, vorab.example.toml, asyncapi.yaml. `make docs` runs it.
 
 A test compares the files with what this would write, so that the docs cannot drift.
 """
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
-from vorab import metrics, settings, topics
+from pydantic import BaseModel
+
+from vorab import layouts, metrics, payloads, settings, topics
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "<!-- made by `make docs` from {source}; edit there -->\n"
@@ -24,8 +28,48 @@ def settings_page() -> str:
         + "\nRead from `vorab.toml` in the working folder (or `VORAB_CONFIG`), then from the environment, then from the command "
         "line; the last one wins. "
         "A wrong key or value ends the start with exit code 2 and names file and line.\n\n"
-        "| key | environment | default | meaning |\n|---|---|---|---|\n" + rows
+        "| key | environment | default | meaning |\n|---|---|---|---|\n" + rows + entries()
     )
+
+
+PATHS = (
+    "JSON by paths. A path is `data.temp`, `data[0].temp`, `data[*].temp` (each of a list, or of an object), "
+    '`data["a.b"]`, `data.*~` (the key of each), or `$` (all of it).'
+)
+ENTRIES: tuple[tuple[str, type[BaseModel], str], ...] = (
+    ("[[ingest.topic_map]]", settings.TopicMapEntry, "How messages of one topic filter are read; the first entry that fits decides."),
+    ("map", payloads.JsonMap, PATHS),
+    ("map.signals.NAME", payloads.Pick, "One signal out of JSON."),
+    ("map.time", payloads.At, "The time of a row."),
+    ("text", payloads.PlainText, "A payload that is one value."),
+    ("packed", layouts.Packed, "Binary by places; `[[ingest.topic_map.packed]]` for several layouts."),
+    ("packed.signals.NAME", layouts.PackedSignal, "One signal out of binary."),
+    ("packed.time", layouts.PackedTime, "The time of a record; it has the keys of a place as well."),
+    ("packed.when", layouts.Tag, "What a payload must hold; `boot`, `seq` and `device` have the same keys without `equals`."),
+)  # fmt: skip
+
+
+def entries() -> str:
+    """The tables of an entry of the topic map."""
+    parts = ["\n## The topic map\n\n[What devices publish](formats.md#payloads-described-in-the-topic-map) shows it at work.\n"]
+    for heading, model, about in ENTRIES:
+        parts.append(f"\n### `{heading}`\n\n{about}\n\n| key | default | meaning |\n|---|---|---|\n")
+        for name, info in model.model_fields.items():
+            default = "needed" if info.is_required() else _default(info.get_default(call_default_factory=True))
+            parts.append(f"| `{name}` | {default} | {info.description or ''}{_choices(info.annotation)} |\n")
+    return "".join(parts)
+
+
+def _choices(annotation: object) -> str:
+    named = [choice for choice in get_args(annotation) if choice] if get_origin(annotation) is Literal else []
+    return f" One of {', '.join(f'`{choice}`' for choice in named)}." if named else ""
+
+
+def _default(value: object) -> str:
+    if value is None or value in ("", [], {}):
+        return ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"`{text}`"
 
 
 def metrics_page() -> str:
@@ -77,11 +121,17 @@ def _toml(value: str) -> str:
     return value if plain else f'"{value}"'
 
 
+def asyncapi() -> str:
+    """firmware/asyncapi.yaml."""
+    return str(runpy.run_path(str(ROOT / "scripts" / "asyncapi.py"))["page"]())
+
+
 PAGES = {
     "docs/settings.md": settings_page,
     "docs/metrics.md": metrics_page,
     "docs/topics.md": topics_page,
     "vorab.example.toml": example,
+    "firmware/asyncapi.yaml": asyncapi,
 }
 
 
