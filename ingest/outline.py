@@ -6,6 +6,7 @@ byte with the outline, all at once, and only what lies between is turned into co
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -14,8 +15,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from ingest.decoders.senml import MOST_TEXT
+
 _TEXT: Final = "bn"
-_BLANK: Final = np.uint8(ord(" "))
+_BLANK, _COMMA = np.uint8(ord(" ")), np.uint8(ord(","))
 _WIDEST: Final = 32
 """No float needs more letters than 24, and no whole number of 64 bits."""
 _SPOT: Final = re.compile(rb'"(?:bn"\s*:\s*"([^"]*)"|(v|vb|t|bt)"\s*:\s*([^\s",:\[\]{}]+))')
@@ -67,6 +70,7 @@ class JsonOutline:
     def __init__(self, made: Cut) -> None:
         self._pieces = made.pieces
         self._labels = made.labels
+        self._longest = sum(map(len, made.pieces)) + len(made.labels) * _WIDEST + 2 * MOST_TEXT
         self._width = 16
         """How many bytes of a number are looked at; wider when a wider one was seen."""
 
@@ -87,7 +91,8 @@ class JsonOutline:
 
     def _read(self, payloads: Sequence[bytes], expected: Sequence[bytes | None], width: int = 0) -> Found:
         width = width or self._width
-        together = b"".join([*payloads, bytes(width)])
+        # Whatever the packs hold, no look goes further beyond their end than an outline is long.
+        together = b"".join([*payloads, bytes(self._longest)])
         ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)))
         at = np.zeros_like(ends)
         at[1:] = ends[:-1]
@@ -117,20 +122,21 @@ class JsonOutline:
 
 def _at(together: bytes, at: NDArray[np.int64], length: int) -> NDArray[Any]:
     """So many bytes from each of these places."""
-    if int(at.max()) + length > len(together):
-        raise Differs(at + length <= len(together))
     return np.ndarray((len(together) - length + 1,), f"V{length}", together, strides=(1,))[at]
 
 
 def _name(together: bytes, at: NDArray[np.int64], expected: Sequence[bytes | None]) -> tuple[NDArray[np.int64], list[bytes] | None]:
     """Where the base names end, and which they are if they are not those expected."""
-    if None not in expected:
-        wanted = b"".join(expected)  # type: ignore[arg-type]  # there is no None
-        length = len(wanted) // len(expected)
-        if length and set(map(len, expected)) == {length} and _at(together, at, length + 1).tobytes() == _closed(wanted, length):  # type: ignore[arg-type]  # as above
+    known = [name for name in expected if name is not None]
+    length = len(known[0]) if len(known) == len(expected) else 0
+    if 0 < length <= MOST_TEXT and set(map(len, known)) == {length}:
+        wanted = b"".join(known)
+        if _at(together, at, length + 1).tobytes() == _closed(wanted, length):
             return at + length, None
-    names = [together[start : together.find(b'"', start)] for start in at.tolist()]
-    return at + np.fromiter(map(len, names), np.int64, len(names)), names
+    ends = np.fromiter((together.find(b'"', start, start + MOST_TEXT + 1) for start in at.tolist()), np.int64, len(at))
+    if (ends < 0).any():
+        raise Differs(ends >= 0)
+    return ends, [together[start:end] for start, end in zip(at.tolist(), ends.tolist(), strict=True)]
 
 
 def _closed(wanted: bytes, length: int) -> bytes:
@@ -140,14 +146,22 @@ def _closed(wanted: bytes, length: int) -> bytes:
     return names.tobytes()
 
 
+@functools.cache
+def _masks(width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """By the size of a number: which letters stay, and what stands in place of the others: a comma and blanks."""
+    columns, sizes = np.arange(width), np.arange(width)[:, None]
+    keep = np.where(columns < sizes, 0xFF, 0).astype(np.uint8)
+    return keep, np.where(columns == sizes, ord(","), np.where(columns > sizes, ord(" "), 0)).astype(np.uint8)
+
+
 def _parsed(texts: NDArray[np.uint8], sizes: NDArray[np.int64], spots: int) -> list[Any]:
     """The spots, parsed as one list: each is one element, because no comma is in it but the one put behind it."""
-    texts = np.where(np.arange(texts.shape[1]) < sizes[:, None], texts, _BLANK)
-    texts[np.arange(len(sizes)), sizes] = ord(",")
+    keep, fill = _masks(texts.shape[1])
+    texts = texts & keep[sizes] | fill[sizes]
     texts[-1, sizes[-1]] = _BLANK
-    joined = texts.tobytes()
-    if joined.count(b",") != len(sizes) - 1:
+    if np.count_nonzero(texts == _COMMA) != len(sizes) - 1:
         raise Differs
+    joined = texts.tobytes()
     try:
         found = orjson.loads(b"[" + joined + b"]")
     except orjson.JSONDecodeError:

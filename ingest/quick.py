@@ -214,7 +214,7 @@ class _Group(NamedTuple):
             self._check_identity(numbers, columns)
         measured_at, quality = self._times(columns, kinds)
         made = Columns(
-            rank=(_indices(plain.places) if whole else np.array([plain.places[i] for i in group], I8)) * ROWS_PER_MESSAGE,
+            rank=(indices_of(plain.places) if whole else np.array([plain.places[i] for i in group], I8)) * ROWS_PER_MESSAGE,
             number=np.array(numbers, I8),
             measured_at=measured_at,
             received_at=np.full(len(group), self.received_at, I8),
@@ -254,7 +254,8 @@ class _Group(NamedTuple):
         return np.where(good, at, received_at), np.where(good, MEASURED, CLAMPED).astype(U1)
 
 
-def _indices(places: Sequence[int]) -> NDArray[np.int64]:
+def indices_of(places: Sequence[int]) -> NDArray[np.int64]:
+    """Places as an array; quickly where they stand side by side."""
     return np.arange(places.start, places.stop, dtype=I8) if isinstance(places, range) else np.array(places, I8)
 
 

@@ -18,7 +18,7 @@ from ingest.decoders import senml
 from ingest.decoders.rows import Sender
 from ingest.decoders.strict import parse
 from ingest.outline import Cut, Differs, Found, JsonOutline, cut
-from ingest.quick import Odd, Plain, numbers_of, quick
+from ingest.quick import Odd, Plain, indices_of, numbers_of, quick
 from ingest.timing import ARRIVAL, CLAMPED, MEASURED, NEWEST, OLDEST
 from ingest.units import unit
 from vorab.clock import SECOND, Micros
@@ -173,8 +173,8 @@ class Packs:
         return kind
 
 
-def _some(column: Sequence[_Some], group: list[int]) -> list[_Some]:
-    return list(column) if len(group) == len(column) else [column[i] for i in group]
+def _some(column: Sequence[_Some], group: list[int]) -> Sequence[_Some]:
+    return column if len(group) == len(column) else [column[i] for i in group]
 
 
 def _apart(positions: list[int], good: list[bool]) -> tuple[list[int], list[int]]:
@@ -185,7 +185,9 @@ def _apart(positions: list[int], good: list[bool]) -> tuple[list[int], list[int]
 
 
 def _picked(plain: Plain, positions: list[int]) -> Plain:
-    return Plain(_some(plain.places, positions), _some(plain.numbers, positions), _some(plain.payloads, positions))
+    if len(positions) == len(plain.payloads):
+        return plain
+    return Plain([plain.places[i] for i in positions], [plain.numbers[i] for i in positions], [plain.payloads[i] for i in positions])
 
 
 def _meaning(payload: bytes, made: Cut, device: tuple[str, str]) -> Meaning | None:
@@ -286,7 +288,7 @@ class _Run(NamedTuple):
             for some in same.values()
         ]
 
-    def _signals(self, numbers: list[int], names: list[bytes] | None) -> list[tuple[str, ...]]:
+    def _signals(self, numbers: Sequence[int], names: list[bytes] | None) -> list[tuple[str, ...]]:
         """What the items of each pack are called; devices keep their base names, so mostly there is nothing to find out."""
         kind = self.kind
         if names is None and (kind.meaning.base or None not in map(kind.bases.get, numbers)):
@@ -298,11 +300,11 @@ class _Run(NamedTuple):
             raise Odd  # one device under two names in one read
         return kind.called[:1] * len(numbers) if len(kind.called) == 1 else [kind.signals[number] for number in numbers]
 
-    def _build(self, group: list[int], numbers: list[int], signals: tuple[str, ...], found: Found) -> Columns:
+    def _build(self, group: list[int], numbers: Sequence[int], signals: tuple[str, ...], found: Found) -> Columns:
         plain, n = self.plain, len(group)
         measured_at, quality = self._times(found.numbers, n)
         made = Columns(
-            rank=np.array(_some(plain.places, group), I8) * ROWS_PER_MESSAGE,
+            rank=indices_of(_some(plain.places, group)) * ROWS_PER_MESSAGE,
             number=np.array(numbers, I8),
             measured_at=measured_at,
             received_at=np.full(n, self.received_at, I8),
