@@ -36,12 +36,22 @@ def all_recorded(dialect: str) -> list[tuple[str, bytes]]:
 
 
 def heard(
-    dialect: Dialect, topic: str, payload: bytes, *, named: Mapping[str, str] | None = None, retained: bool = False, zone: str = ""
+    dialect: Dialect,
+    topic: str,
+    payload: bytes,
+    *,
+    entry: str = "",
+    named: Mapping[str, str] | None = None,
+    retained: bool = False,
+    zone: str = "",
 ) -> Heard | None:
-    """The message as the dialect's usual topics bring it; None where they would not. `named` stands for an entry of the topic map."""
+    """The message as the dialect's usual topics bring it, or a topic map entry with this filter; None where they would not.
+
+    `named` are captures that no entry could make.
+    """
     if named is not None:
         return Heard(tuple(topic.split("/")), named, (), payload, NOW, retained, zone=zone)
-    entries = [TopicMapEntry(filter=wanted, dialect=dialect.name, zone=zone) for wanted in dialect.filters]
+    entries = [TopicMapEntry(filter=wanted, dialect=dialect.name, zone=zone) for wanted in ([entry] if entry else dialect.filters)]
     try:
         route = TopicMap(entries, 4, 0).resolve(topic.encode())
     except Rejected:

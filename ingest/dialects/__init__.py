@@ -16,6 +16,7 @@ DIALECTS: Final[Mapping[str, str]] = {
     "shelly": "ingest.dialects.shelly:Shelly",
     "tasmota": "ingest.dialects.tasmota:Tasmota",
     "thingsboard": "ingest.dialects.thingsboard:ThingsBoard",
+    "zigbee2mqtt": "ingest.dialects.zigbee2mqtt:Zigbee2Mqtt",
 }
 """Where each dialect lives, as `module:Class`."""
 

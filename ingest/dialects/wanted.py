@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.dialects.words import Answer
@@ -22,11 +22,11 @@ class _Wish:
     until: Micros
 
 
+@dataclass(slots=True)
 class Wanted:
     """The last wish at each device: which signals should have which value."""
 
-    def __init__(self) -> None:
-        self._wishes: OrderedDict[str, _Wish] = OrderedDict()
+    _wishes: OrderedDict[str, _Wish] = field(default_factory=OrderedDict)
 
     def ask(self, device: str, correlation: str, values: Mapping[str, Value | None], until: Micros) -> None:
         """Remember what a command wants; None: whatever value is heard of that signal is the answer. `until` is in µs."""

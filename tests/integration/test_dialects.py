@@ -127,3 +127,36 @@ def test_shelly(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> 
     assert facts(log)[name]["model"] == "shellyplus1pm"
     assert {row.device for row in readings(log)} == {f"main/{name}"}
     assert bodies(log, topics.REJECTED) == []
+
+
+# ------------------------------------------------------------------------------------------------ Zigbee2MQTT
+
+
+def test_zigbee2mqtt(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """Devices by their address over a renaming and over a restart of the worker; a setting that the next state answers."""
+    broker = new_mosquitto()
+    sensor, lamp = "0x00158d0001a2b3c4", "0x0017880104e45517"
+    for name in ("sensor", "availability", "0-devices", "bridge-state"):
+        play(broker, f"zigbee2mqtt/{name}", retain=True)
+    with listening(broker, log, tmp_path, "zigbee2mqtt"):
+        soon(lambda: len(presence(log)) == 2, "the stored presence")
+        play(broker, "zigbee2mqtt/sensor")
+        soon(lambda: len(readings(log)) == 1, "a row")
+        topic, devices = recorded("zigbee2mqtt/0-devices")
+        pub(broker, topic, devices.replace(b"cellar/cold room", b"wine"), retain=True)
+        pub(broker, "zigbee2mqtt/wine", '{"temperature":5.5}')
+        soon(lambda: len(readings(log)) == 2, "a row under the new name")
+    with listening(broker, log, tmp_path, "zigbee2mqtt"):  # a new process: what it knew it has from the broker
+        pub(broker, "zigbee2mqtt/wine", '{"temperature":6.5}')
+        soon(lambda: len(readings(log)) == 3, "a row after the restart")
+        device = Device(broker, "bridge", listen="zigbee2mqtt/lamp/set")
+        ask(log, lamp, "set", {"state": "ON"})
+        assert json.loads(device.heard.get(timeout=20).payload) == {"state": "ON"}
+        play(broker, "zigbee2mqtt/lamp")
+        soon(lambda: replies(log) == [("a1", "succeeded")], "the answer")
+        pub(broker, "zigbee2mqtt/nobody", '{"temperature":6.5}')
+        soon(lambda: bodies(log, topics.REJECTED), "the refusal")
+    assert [row.device for row in readings(log) if "temperature" in row.values] == [f"main/{sensor}"] * 3
+    assert set(presence(log)) == {(sensor, False, "retained"), ("zigbee2mqtt", True, "retained")}
+    assert facts(log)[sensor].items() >= {"name": "wine", "model": "Aqara WSDCGQ11LM", "address": "zigbee2mqtt#wine"}.items()
+    assert [one["reason"] for one in bodies(log, topics.REJECTED)] == ["unknown_topic"]

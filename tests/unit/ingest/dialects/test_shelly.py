@@ -175,8 +175,8 @@ def test_what_is_no_shelly_is_left_alone() -> None:
 
 def test_a_longer_prefix_comes_from_the_topic_map() -> None:
     """The device is what the entry says, and commands go to the whole prefix."""
-    named = {"device": "pump"}
-    [about, row] = hear(Shelly(), "plant/a/pump/events/rpc", status("switch:0", {"apower": 1.5}), named=named)
+    entry = "plant/a/{device}/events/rpc"
+    [about, row] = hear(Shelly(), "plant/a/pump/events/rpc", status("switch:0", {"apower": 1.5}), entry=entry)
     assert about == About("pump", model="shellyplus1pm", address="plant/a/pump")
     assert isinstance(row, Row)
 

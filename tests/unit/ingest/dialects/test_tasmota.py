@@ -179,9 +179,11 @@ def test_only_what_may_be_repeated_is_repeated() -> None:
 
 def test_any_full_topic_fits() -> None:
     """A topic map entry says where device and prefix stand; commands go where the device listens."""
-    named = {"device": "lamp", "what": "LWT"}
-    for topic, address in (("tasmota/lamp/tele/LWT", "tasmota/lamp/cmnd"), ("tele/hall/lamp/LWT", "cmnd/hall/lamp")):
-        assert About("lamp", address=address) in heard(topic, b"Online", named=named)
+    for topic, entry, address in (
+        ("tasmota/lamp/tele/LWT", "tasmota/{device}/tele/{what}", "tasmota/lamp/cmnd"),
+        ("tele/hall/lamp/LWT", "tele/hall/{device}/{what}", "cmnd/hall/lamp"),
+    ):
+        assert About("lamp", address=address) in heard(topic, b"Online", entry=entry)
 
 
 @pytest.mark.parametrize(
