@@ -18,8 +18,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.integration.house import PARTITIONS, readings, soon
-from tests.parts.base import free_port
-from tests.parts.fixtures import NewMosquitto
+from tests.parts.base import free_port, wait_until
+from tests.parts.fixtures import NewKafka, NewMosquitto
 from tests.parts.mosquitto import Mosquitto
 from vorab.log import open_log
 
@@ -114,8 +114,8 @@ class Firmware:
 class Worker:
     """Ingest as a process of its own, to kill and start again."""
 
-    def __init__(self, broker: Mosquitto, folder: Path, *, code: str = "", **env: str) -> None:
-        self.address = f"sqlite:///{folder / 'log.db'}"
+    def __init__(self, broker: Mosquitto, folder: Path, *, code: str = "", log: str = "", **env: str) -> None:
+        self.address = log or f"sqlite:///{folder / 'log.db'}"
         self._output = folder / "worker.log"
         start = ["-c", code] if code else ["-m", "vorab"]
         options = ["--mqtt", f"127.0.0.1:{broker.port}", "--log", self.address, "--partitions", str(PARTITIONS), "--state-dir", str(folder)]
@@ -177,6 +177,24 @@ def test_what_a_device_was_told_survives_every_kill(new_mosquitto: NewMosquitto,
         for device in devices:
             device.leave()
     assert {(f"pump-{i}", seq) for i in range(3) for seq in range(1, 2_001)} <= worker.stored()
+
+
+def test_what_a_device_was_told_is_in_kafka(new_mosquitto: NewMosquitto, new_kafka: NewKafka, tmp_path: Path) -> None:
+    """The same on Kafka, where confirmations come late and many are under way: ingest dies three times, Kafka's broker once."""
+    broker, kafka = new_mosquitto(), new_kafka()
+    with running(Worker(broker, tmp_path, log=kafka.log_address)) as worker:
+        device = Firmware(broker, "pump-0", 2_000, 0)
+        for turn in range(1, 5):
+            soon(at_least(lambda: device.heard, turn * 400), "acknowledgements")
+            if turn == 3:
+                kafka.kill()
+                kafka.start()
+            else:
+                worker.kill()
+                worker.start()
+        wait_until(lambda: device.done, "everything is acknowledged", timeout_s=90)
+        device.leave()
+        assert {("pump-0", seq) for seq in range(1, 2_001)} <= worker.stored()
 
 
 def test_a_worker_that_tells_on_receipt_is_caught(new_mosquitto: NewMosquitto, tmp_path: Path) -> None:
