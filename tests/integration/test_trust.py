@@ -45,6 +45,9 @@ FORGED: Final = (
     "tele/pump-b/SENSOR",
     "pump-b/events/rpc",
     "pump-b/status/switch:0",
+    "vorab-pump-b/rpc",
+    "pump-b/v1/devices/me/telemetry",
+    "v1/gateway/telemetry",
     "spBv1.0/plant/NDATA/pump-b",
     "spBv1.0/plant/DDATA/pump-b/valve",
     "homie/5/pump-b/$state",
@@ -258,6 +261,26 @@ def test_devices_and_ingest_talk_by_tls_with_certificates(
     assert [row.values for row in readings(log)] == [{"temperature": 21.5}]
     assert [one["evidence"] for one in bodies(log, topics.PRESENCE)] == ["birth", "will"]
     assert [one["action"] for one in bodies(log, topics.REPLIES)] == ["a1"]
+
+
+def test_devices_that_speak_a_dialect_may_speak_it_below_their_own_name(new_broker: NewBroker, authorities: Authorities) -> None:
+    """One topic of each dialect reaches the services' door, the answers to vorab's own requests included."""
+    broker = new_broker()
+    house = Guest(broker, context(authorities, authorities.service("vorab-ingest")), port=broker.services_port, client_id="house")
+    own = [
+        topic.replace(VICTIM, "pump-a") for topic in FORGED if topic.startswith(("tel", "pump-b", "vorab-pump-b", "spB", "homie", "homea"))
+    ]
+    house.listen(
+        "telemetry/+", "tele/+/+", "+/events/rpc", "+/status/+", "+/rpc", "+/v1/devices/me/#", "spBv1.0/#", "homie/5/#", "homeassistant/#"
+    )
+    device = Guest(broker, context(authorities, authorities.device("pump-a")))
+    for topic in own:
+        device.say(topic, b"1")
+    heard = {house.heard.get(timeout=10)[0] for _ in own}
+    for guest in (house, device):
+        guest.leave()
+    assert heard == set(own)
+    assert len(own) == 10
 
 
 # ------------------------------------------------------------------------------------------------ another's name

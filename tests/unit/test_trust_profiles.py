@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from ingest.dialects import DIALECTS, entries
+from ingest.topicmap import TopicMap
 from tests.parts.base import missing, program
 from tests.parts.mosquitto import PROFILES
 
@@ -81,7 +83,8 @@ def too_wide(listed: list[tuple[str, str, str]]) -> list[str]:
     wide = []
     for kind, access, topic in listed:
         levels = topic.split("/")
-        about_itself = levels.count("%u") == 1 and ("#" not in levels or levels.index("#") > levels.index("%u"))
+        named = [i for i, level in enumerate(levels) if level in {"%u", "vorab-%u"}]
+        about_itself = len(named) == 1 and topic.count("%") == 1 and ("#" not in levels or levels.index("#") > named[0])
         common = topic == "spBv1.0/STATE/+" and access == "read"
         if kind != "pattern" or access not in {"read", "write"} or not (about_itself or common):
             wide.append(f"{kind} {access} {topic}")
@@ -106,6 +109,52 @@ def test_a_device_has_rights_below_its_own_name_only() -> None:
 def test_a_right_that_is_too_wide_is_caught(line: tuple[str, str, str]) -> None:
     """Known bad: a user, a right without a name, one for both directions, one that begins with a wildcard."""
     assert too_wide([line])
+
+
+def covers(rule: str, wanted: str) -> bool:
+    """Whether everything that one filter matches is matched by the other."""
+    ours, theirs = rule.split("/"), wanted.split("/")
+    for i, level in enumerate(ours):
+        if level == "#":
+            return True
+        if i >= len(theirs) or theirs[i] == "#" or (level not in {"+", theirs[i]}):
+            return False
+    return len(ours) == len(theirs)
+
+
+def unheard(listed: list[tuple[str, str, str]], filters: list[str]) -> list[str]:
+    """Filters of ingest that its list does not let through."""
+    readable = [topic for _, access, topic in listed if access in {"read", "readwrite"}]
+    return [wanted for wanted in filters if not any(covers(rule, wanted) for rule in readable)]
+
+
+def test_ingest_may_hear_whatever_it_listens_to() -> None:
+    """Every topic of the contract and of every dialect: a subscription that the list does not cover would stay silent for ever."""
+    spoken = TopicMap([*entries(DIALECTS)], 4, 1)
+    assert unheard(rights("services.acl"), [wanted for wanted, _ in spoken.filters]) == []
+    assert unheard(rights("services.acl"), ["meters/+"]) == ["meters/+"]
+
+
+COMMANDS: Final = (
+    "vorab/v1/main/p/cmd/restart",
+    "vorab/v1/main/p/ack",
+    "vorab/v1/main/p/errors",
+    "cmnd/p/Power",
+    "shelly-1/rpc",
+    "p/v1/devices/me/rpc/request/7",
+    "gw/v1/gateway/rpc",
+    "spBv1.0/plant/NCMD/p",
+    "spBv1.0/plant/DCMD/p/valve",
+    "homie/5/p/lamp/state/set",
+    "zigbee2mqtt/kitchen/lamp/set",
+    "vorab/doctor/0123",
+)
+
+
+def test_ingest_may_say_whatever_devices_are_asked_by() -> None:
+    """Every kind of command has a line: a broker may end the connection of who publishes at QoS 1 where it may not."""
+    writable = [topic for _, access, topic in rights("services.acl") if access in {"write", "readwrite"}]
+    assert [topic for topic in COMMANDS if not any(covers(rule, topic) for rule in writable)] == []
 
 
 def test_ingest_cannot_speak_as_a_device() -> None:
