@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs
 
@@ -26,7 +27,9 @@ def maker(entry: TopicMapEntry) -> Maker:
         return _always(Decoder(reader.parse, reader.rows))
     if entry.text is not None or entry.decoder == "text":
         spec = entry.text or PlainText()
-        return lambda named: Decoder(text.parse, Text(spec, named.get("name", "")).rows)
+        # Devices share the names of their signals; one decoder for each name, and not for each topic.
+        by_name = functools.lru_cache(4096)(lambda name: Decoder(text.parse, Text(spec, name).rows))
+        return lambda named: by_name(named.get("name", ""))
     if ":" in entry.decoder:
         rows = custom.load(entry.decoder)
         return _always(Decoder(_bytes, rows))  # type: ignore[arg-type]  # what _bytes gave

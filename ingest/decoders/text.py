@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ingest.decoders.rows import MAX_TEXT, Row, Sender, check_name
-from ingest.decoders.values import number_in, said
+from ingest.decoders.values import nothing, number_in, said
 from ingest.units import unit
 from vorab.errors import Reason, Rejected
 from vorab.frame import Value
@@ -35,11 +35,14 @@ class Text:
     def __init__(self, spec: PlainText, named: str = "") -> None:
         self._signal = spec.signal or named or SIGNAL
         self._auto, self._unit = spec.type == "auto", unit(spec.unit)
+        self._empty = nothing(spec)
         self._read = said(self._signal, spec)
 
     def rows(self, parsed: object, sender: Sender) -> list[Row]:  # noqa: ARG002 - a decoder is told the sender
         """The one row of a text; none where it means nothing; raises Rejected."""
         check_name(self._signal)
+        if self._empty(parsed):
+            return []
         value = self._read(self._guess(parsed) if self._auto and isinstance(parsed, str) else parsed)
         units = {self._signal: self._unit} if self._unit else {}
         return [] if value is None else [Row(None, {self._signal: value}, units)]
@@ -47,5 +50,7 @@ class Text:
     def _guess(self, text: str) -> Value:
         try:
             return number_in(self._signal, text)
-        except Rejected:
+        except Rejected as why:
+            if why.reason is Reason.NOT_FINITE:
+                raise  # a sensor that is broken has not turned into one that speaks
             return text

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decoders import Row, Sender
+from ingest.decoders import DECODERS, Row, Sender
 from ingest.decoders import rows as shared
 from ingest.decoders.custom import checked, guarded, load
+from ingest.topicmap import TopicMap
 from tests.unit.ingest.declaring import NOW, rows
 from vorab import payloads, settings
 from vorab.errors import ConfigError, Reason, Rejected
+from vorab.settings import TopicMapEntry
 
 SENDER = Sender("pump-7", "main/pump-7", NOW)
 NAMED = 'filter = "plant/{device}/{name}/state"\n'
@@ -28,7 +30,7 @@ def reason(text: str, payload: bytes, topic: str = "plant/pump-7/up") -> Reason:
 
 def test_the_settings_know_every_decoder() -> None:
     """What can be written in a topic map is what there is, and names of signals are the same everywhere."""
-    assert {"auto", "mapped", "packed", "text"} < set(settings.DECODERS)
+    assert set(settings.DECODERS) == {"auto", "mapped", "packed", "text", *DECODERS}
     assert payloads.SIGNAL.pattern == shared.SIGNAL.pattern
 
 
@@ -53,6 +55,13 @@ def test_one_value_as_text_is_named_by_its_topic(spec: str, payload: bytes, expe
     assert row.values == {"outlet_temperature": expected}
 
 
+def test_devices_with_the_same_signal_share_its_decoder() -> None:
+    """A fleet of a hundred thousand does not keep a decoder per topic."""
+    known = TopicMap([TopicMapEntry(filter="plant/{device}/{name}/state", decoder="text")], 12, 0)
+    one, other = (known.resolve(f"plant/{device}/level/state".encode()).decoder for device in ("a", "b"))
+    assert one is other
+
+
 def test_text_without_a_name_in_its_topic() -> None:
     """The map may name the signal; else it is called `value`."""
     assert rows('text.signal = "level"', b"3")[0].values == {"level": 3}
@@ -65,6 +74,8 @@ def test_text_without_a_name_in_its_topic() -> None:
     [
         ('decoder = "text"', b"nan", Reason.NOT_FINITE),
         ('text.none = "nan"', b"NaN", Reason.EMPTY),
+        ('text.type = "auto"', b"-inf", Reason.NOT_FINITE),
+        ('text = { type = "auto", none = "nan" }', b"nan", Reason.EMPTY),
         ('decoder = "text"', b"warm", Reason.BAD_VALUE),
         ('decoder = "text"', b"", Reason.EMPTY),
         ('decoder = "text"', b"\xff", Reason.BAD_UTF8),
