@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ingest.courier import Courier
@@ -15,6 +17,7 @@ from vorab import topics
 from vorab.clock import Clock, clock_from
 from vorab.errors import EXIT_OK
 from vorab.log import EventLog, open_log
+from vorab.log.spool import SpooledLog
 from vorab.service import Health, configure_logging, crash, rest_collector, rim, stop_on_signals
 from vorab.settings import Settings
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 TOPICS: Final = (topics.PRESENCE, topics.FACTS, topics.ALARMS, topics.ACTIONS, topics.REPLIES, topics.REJECTED)
 """What ingest needs beside the readings."""
+SPOOL_AFTER_S: Final = 10.0
+"""With a spool, a record that Kafka has not confirmed for so long goes to the disk."""
 
 
 class Ingest:
@@ -102,7 +107,11 @@ def run(settings: Settings) -> int:
     stop = stop_on_signals()
     clock = clock_from(settings.clock)
     count = settings.topics.partitions + settings.topics.recorded_partitions
-    with open_log(settings.log_address) as log:
+    with ExitStack() as stack:
+        spool = settings.ingest.spool_dir
+        log: EventLog = stack.enter_context(open_log(settings.log_address, patience_s=SPOOL_AFTER_S if spool else None))
+        if spool:
+            log = stack.enter_context(SpooledLog(log, Path(spool), settings.ingest.spool_mb << 20))
         log.create(dict.fromkeys((settings.topics.readings, *TOPICS), count))
         health = Health()
         worker = Ingest(log, settings, clock, health)

@@ -35,6 +35,7 @@ TABLE: Final[tuple[Metric, ...]] = (
     Metric("vorab_ingest_oldest_unacked_seconds", "gauge", "Age of the oldest message that waits for its acknowledgement."),
     Metric("vorab_ingest_nap_seconds", "gauge", "Time between two reads, chosen from the rate of arrival; 0 when idle."),
     Metric("vorab_ingest_log_append_seconds", "histogram", "From handing a frame to the log until it is confirmed."),
+    Metric("vorab_ingest_spool_bytes", "gauge", "Records on the disk that wait for the log to come back."),
     Metric("vorab_ingest_session_lost_total", "counter", "Reconnects at which the broker had forgotten the session."),
     Metric("vorab_ingest_stall_reconnects_total", "counter", "Connections given up because the oldest message waited too long."),
     Metric("vorab_ingest_stale_acks_total", "counter", "Acknowledgements dropped because their connection was gone."),

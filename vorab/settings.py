@@ -155,6 +155,10 @@ class Ingest(Section):
     quarantine_s: float = Field(
         60.0, ge=0, description="How long nothing is taken of a device that has been above its limit for 10 s; 0: never."
     )
+    spool_dir: str = Field(
+        "", description="Folder, one per worker, for records while Kafka is away; they are acknowledged once they stand there. Empty: none."
+    )
+    spool_mb: int = Field(1024, ge=1, description="Most megabytes in the spool; when it is full, nothing more is read, as without one.")
     share: str = Field("0/1", pattern=r"^\d+/\d+$", description="This worker's part of the partitions: 0/2 and 1/2 for two workers.")
     topic_map: list[TopicMapEntry] = Field(default_factory=list, description="Added before the built-in topic map.")
     dialects: list[str] = Field(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import resource
+import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.integration.house import Device, bodies, readings, settings, soon, working
+from tests.integration.house import Device, Slow, bodies, entries, readings, settings, soon, working
 from tests.parts.fixtures import NewMosquitto
 from vorab import metrics, topics
+from vorab.bench.bridge import _publish
+from vorab.frame import decode
 from vorab.log.sqlite import SqliteLog
 
 NORMAL, EACH, FLOOD, BURST = 100, 20, 8_000, 200
@@ -63,3 +67,37 @@ def test_a_flood_costs_nobody_else_a_message(new_mosquitto: NewMosquitto, tmp_pa
     assert told["reason"] in reasons
     assert 1 <= len(records) <= 3
     assert {record["device"] for record in records} == {"main/flooder"}
+
+
+def _resident() -> int:
+    """Memory of this process, bytes."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def test_memory_is_bounded_while_the_log_is_away(new_mosquitto: NewMosquitto, tmp_path: Path) -> None:
+    """100,000 messages for a log that takes nothing: they wait at the broker and not here, and all of them arrive when it is back."""
+    broker, messages = new_mosquitto(), 100_000
+    with SqliteLog(tmp_path / "log.db", fsync=False) as real:
+        log = Slow(real)
+        with working(log, settings(broker, tmp_path, ingest={"tick_s": 3600.0})) as worker:
+            bridge = worker._loop._bridge
+            log.refusing.set()
+            before, most = _resident(), [0, 0]
+            publishing = threading.Thread(target=_publish, args=(broker.port, 1, messages, 1_000))
+            publishing.start()
+            while publishing.is_alive():
+                most = [max(most[0], bridge.messages), max(most[1], bridge.records)]
+                publishing.join(0.01)
+            grown = _resident() - before
+            assert not readings(real)
+            log.refusing.clear()
+            soon(lambda: counted_rows(real) >= messages, "everything")
+        assert counted_rows(real) == messages
+    assert 0 < most[0] <= 2 * 2_000
+    assert 0 < most[1] <= 2 * 256
+    assert grown < 64 << 20
+
+
+def counted_rows(log: SqliteLog) -> int:
+    """Rows on the log."""
+    return sum(decode(value).n for _, value, _ in entries(log, topics.READINGS))

@@ -106,10 +106,11 @@ def append_all(log: EventLog, records: Iterable[Outgoing], timeout_s: float = 30
         raise failures[0]
 
 
-def open_log(address: str, *, read_only: bool = False, replication: int = 1) -> EventLog:
+def open_log(address: str, *, read_only: bool = False, replication: int = 1, patience_s: float | None = None) -> EventLog:
     """The log behind an address: `sqlite:///path/to/vorab.db` or `kafka://host:9092[,host:9092]`.
 
-    `replication` is how many copies Kafka keeps of the topics that this log creates.
+    `replication` is how many copies Kafka keeps of the topics that this log creates, `patience_s` how long it may take to confirm a record
+    before the record fails.
 
     Raises:
         ConfigError: neither.
@@ -121,6 +122,6 @@ def open_log(address: str, *, read_only: bool = False, replication: int = 1) -> 
     if address.startswith("kafka://"):
         from vorab.log.kafka import KafkaLog  # noqa: PLC0415 - only the adapter in use is loaded
 
-        return KafkaLog(address.removeprefix("kafka://"), replication=replication)
+        return KafkaLog(address.removeprefix("kafka://"), replication=replication, patience_s=patience_s)
     msg = f"log address {address!r} is neither sqlite:///PATH nor kafka://HOST:PORT"
     raise ConfigError(msg, key="log", hint="for example sqlite:///var/lib/vorab/vorab.db or kafka://127.0.0.1:9092")

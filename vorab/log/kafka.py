@@ -34,13 +34,16 @@ def topic_settings(topic: Topic | None) -> dict[str, str]:
 class KafkaLog:
     """`EventLog` on Kafka; made without a connection, which every operation needs (else Unavailable)."""
 
-    def __init__(self, address: str, *, replication: int = 1, client_id: str = CLIENT_ID) -> None:
-        """`address` is host:port, or several with commas; `replication` is for topics this log creates."""
+    def __init__(self, address: str, *, replication: int = 1, client_id: str = CLIENT_ID, patience_s: float | None = None) -> None:
+        """`address` is host:port, or several with commas; `replication` is for topics this log creates.
+
+        Kafka may take `patience_s` to confirm a record before it fails, two minutes where nothing is said.
+        """
         self._bootstrap = [part.strip() for part in address.split(",") if part.strip()]
         if not self._bootstrap:
             raise ConfigError("kafka:// without a host", key="log", hint="for example kafka://127.0.0.1:9092")
         self._replication, self._client_id = replication, client_id
-        self._appender = Appender(self._bootstrap, client_id)
+        self._appender = Appender(self._bootstrap, client_id, patience_s)
         self._local = threading.local()
         self._readers: list[Reader] = []
         self._counts: dict[str, int] = {}

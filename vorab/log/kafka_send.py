@@ -46,9 +46,11 @@ def failure(error: BaseException) -> BaseException:
 class Appender:
     """The sending half of `KafkaLog`."""
 
-    def __init__(self, bootstrap: list[str], client_id: str) -> None:
-        """Connects at the first append, so that a broker that is away shows as Unavailable there."""
+    def __init__(self, bootstrap: list[str], client_id: str, patience_s: float | None = None) -> None:
+        """Connects at the first append, so that a broker that is away shows as Unavailable there; a record fails after `patience_s`."""
         self._bootstrap, self._client_id = bootstrap, client_id
+        self._delivery_ms = DELIVERY_MS if patience_s is None else round(patience_s * 1000)
+        self._request_ms = REQUEST_MS if patience_s is None else self._delivery_ms // 2
         self._producer: Any = None
         self._clients = Clients()
         self._known: set[str] = set()
@@ -143,8 +145,8 @@ class Appender:
                         batch_size=BATCH_BYTES,
                         max_block_ms=MAX_BLOCK_MS,
                         max_request_size=MAX_REQUEST_BYTES,
-                        request_timeout_ms=REQUEST_MS,
-                        delivery_timeout_ms=DELIVERY_MS,
+                        request_timeout_ms=self._request_ms,
+                        delivery_timeout_ms=self._delivery_ms,
                         bootstrap_timeout_ms=BOOTSTRAP_MS,
                         reconnect_backoff_max_ms=1_000,
                         allow_auto_create_topics=False,

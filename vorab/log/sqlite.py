@@ -14,7 +14,7 @@ from vorab.errors import ConfigError
 from vorab.log import Confirmed, Entry, Outgoing, Position
 from vorab.log.sqlite_file import MAX_PARTITIONS, MAX_TOPICS, lock, open_writer
 from vorab.log.sqlite_read import Readers
-from vorab.log.sqlite_retention import TICKS_KEPT, Ticks, enforce
+from vorab.log.sqlite_retention import TICKS_KEPT, Ticks, enforce, trim
 from vorab.log.sqlite_tail import Tail
 from vorab.log.sqlite_writer import OVERHEAD_BYTES, Heads, Job, Owner, Writer
 from vorab.topics import TOPICS, Topic
@@ -174,6 +174,10 @@ class SqliteLog:
             for partition in range(self.partitions(topic)):
                 gone += self._ticks.forget(self._file.connection(), self._writing().call, (number, partition), now - kept)
         return gone
+
+    def trim(self, topic: str, partition: int, before: int) -> None:
+        """Delete the records of a partition before an offset, but for its last."""
+        trim(self._writing().call, self._heads.topics[topic], partition, min(before, self.end(topic, partition) - 1))
 
     def _check(self, record: Outgoing) -> None:
         if not 0 <= record.partition < self.partitions(record.topic):

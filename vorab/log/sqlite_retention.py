@@ -118,3 +118,12 @@ def enforce(call: Call, topic: Topic, number: int, partition: int, now: Micros) 
         gone += chunk[0]
         if chunk[0] < CHUNK:
             return gone
+
+
+def trim(call: Call, number: int, partition: int, before: int) -> None:
+    """Delete the records of a partition before an offset."""
+    call(lambda db: _trim(db, place(number, partition, 0), place(number, partition, max(before, 0))))
+
+
+def _trim(db: sqlite3.Connection, first: int, end: int) -> None:
+    db.execute("DELETE FROM records WHERE place >= ? AND place < ?", (first, end))
