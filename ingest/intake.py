@@ -409,4 +409,4 @@ def _outgoing(record: records.Record, partition: int) -> Outgoing:
 def _usual(extra: Extra, payload: bytes) -> bool:
     """Whether properties change nothing about how a message is read, or say what its look says as well."""
     said = extra.properties.content_type
-    return not extra.retain and extra.size is None and (is_json(said) or (is_pack(said) and payload[:1] == b"["))
+    return not extra.retain and extra.size is None and (is_json(said) or is_pack(said, payload))

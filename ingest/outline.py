@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.decoders.senml import MOST_TEXT
 
-_TEXT: Final = "bn"
+TEXT: Final = "bn"
 _BLANK, _COMMA = np.uint8(ord(" ")), np.uint8(ord(","))
 _WIDEST: Final = 32
 """No float needs more letters than 24, and no whole number of 64 bits."""
@@ -58,10 +58,10 @@ def cut(payload: bytes) -> Cut | None:
     pieces, labels, at = [], [], 0
     for spot in _SPOT.finditer(payload):
         group = 1 if spot[2] is None else 3
-        labels.append(_TEXT if group == 1 else spot[2].decode())
+        labels.append(TEXT if group == 1 else spot[2].decode())
         pieces.append(payload[at : spot.start(group)])
         at = spot.end(group)
-    return Cut((*pieces, payload[at:]), tuple(labels)) if labels.count(_TEXT) <= 1 and len(labels) > labels.count(_TEXT) else None
+    return Cut((*pieces, payload[at:]), tuple(labels)) if labels.count(TEXT) <= 1 and len(labels) > labels.count(TEXT) else None
 
 
 class JsonOutline:
@@ -99,16 +99,16 @@ class JsonOutline:
         names: list[bytes] | None = None
         texts, sizes = [], []
         for i, piece in enumerate(self._pieces):
-            stands = _at(together, at, len(piece))
+            stands = at_places(together, at, len(piece))
             if stands.tobytes() != piece * len(ends):
                 raise Differs(stands == np.frombuffer(piece, stands.dtype)[0])
             at = at + len(piece)
             if i == len(self._labels):
                 break
-            if self._labels[i] == _TEXT:
+            if self._labels[i] == TEXT:
                 at, names = _name(together, at, expected)
                 continue
-            text = _at(together, at, width).view(np.uint8).reshape(len(ends), width)
+            text = at_places(together, at, width).view(np.uint8).reshape(len(ends), width)
             size = (text == self._pieces[i + 1][0]).argmax(axis=1)
             if not size.all():
                 raise Differs(size > 0, wide=True)
@@ -120,7 +120,7 @@ class JsonOutline:
         return Found(names, _parsed(np.concatenate(texts), np.concatenate(sizes), len(texts)))
 
 
-def _at(together: bytes, at: NDArray[np.int64], length: int) -> NDArray[Any]:
+def at_places(together: bytes, at: NDArray[np.int64], length: int) -> NDArray[Any]:
     """So many bytes from each of these places."""
     return np.ndarray((len(together) - length + 1,), f"V{length}", together, strides=(1,))[at]
 
@@ -131,7 +131,7 @@ def _name(together: bytes, at: NDArray[np.int64], expected: Sequence[bytes | Non
     length = len(known[0]) if len(known) == len(expected) else 0
     if 0 < length <= MOST_TEXT and set(map(len, known)) == {length}:
         wanted = b"".join(known)
-        if _at(together, at, length + 1).tobytes() == _closed(wanted, length):
+        if at_places(together, at, length + 1).tobytes() == _closed(wanted, length):
             return at + length, None
     ends = np.fromiter((together.find(b'"', start, start + MOST_TEXT + 1) for start in at.tolist()), np.int64, len(at))
     if (ends < 0).any():

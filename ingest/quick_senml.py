@@ -10,20 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from ingest.columns import ROWS_PER_MESSAGE, Columns
 from ingest.decoders import senml
-from ingest.decoders.rows import Sender
-from ingest.decoders.strict import parse
-from ingest.outline import Cut, Differs, Found, JsonOutline, cut
+from ingest.kinds import Kind, kind_of, pieces
+from ingest.outline import Cut, Differs, Found
 from ingest.quick import Odd, Plain, indices_of, numbers_of, quick
 from ingest.timing import ARRIVAL, CLAMPED, MEASURED, NEWEST, OLDEST
-from ingest.units import unit
 from vorab.clock import SECOND, Micros
-from vorab.errors import Rejected
-from vorab.frame import I8, U1, Value
+from vorab.frame import I8, U1
 
 _Some = TypeVar("_Some")
 
@@ -33,56 +29,10 @@ _ISOLATE: Final = 8
 """A group this small that will not become columns goes to the decoders one by one."""
 _MOST: Final = 1024
 """Outlines remembered; a flood of made-up ones must not fill the memory, so beyond it all are forgotten and learned again."""
+_OPENERS: Final = frozenset({b"[", *(bytes([first]) for first in range(0x81, 0x98))})
+"""What a pack in JSON begins with, and a short one in CBOR."""
 _FAR_S: Final = 2.0**33
 """Times beyond this, in seconds, are left to the decoder, which knows what lies beyond all calendars."""
-_SPOTS: Final = frozenset({"bn", "bt", "t", "v", "vb"})
-_TAKEN: Final = frozenset({"bn", "bt", "bu", "bver", "n", "u", "v", "vb", "vs", "vd", "t"})
-
-
-class Item(NamedTuple):
-    """One value of the pack."""
-
-    name: str
-    """As the record has it, without the base name."""
-    spot: int | None
-    """Which of the numbers is its value; None: it is always the same."""
-    always: Value | None
-    unit: str
-
-
-class Meaning(NamedTuple):
-    """What the spots of an outline stand for."""
-
-    base: bool
-    """Whether there is a base name among them."""
-    base_time: int | None
-    times: tuple[int, ...]
-    items: tuple[Item, ...]
-
-
-class Kind:
-    """An outline, its meaning, and the devices that send it."""
-
-    def __init__(self, outline: JsonOutline, meaning: Meaning) -> None:
-        self.outline, self.meaning = outline, meaning
-        self.bases: dict[int, bytes] = {}
-        """The base name by device number."""
-        self.signals: dict[int, tuple[str, ...]] = {}
-        """What the items are called, by device number."""
-        self.called: list[tuple[str, ...]] = []
-        """All the ways in which they are called; mostly one."""
-
-    def learn(self, number: int, base: bytes, device: str) -> None:
-        """What the items are called under this base name; raises Odd where the decoder has to say why that will not do."""
-        try:
-            signals = tuple(senml.signal_of(base.decode() + item.name, device) for item in self.meaning.items)
-        except (Rejected, UnicodeDecodeError):
-            raise Odd from None
-        if len(set(signals)) != len(signals) or len(base) > senml.MOST_TEXT:
-            raise Odd
-        self.bases[number], self.signals[number] = base, signals
-        if signals not in self.called:
-            self.called.append(signals)
 
 
 class Packs:
@@ -111,10 +61,10 @@ class Packs:
             flats = [i for i in flats if known[i] is None] if packs is not flats else []
         if only:
             flats, others = _apart(flats, [only.get(plain.numbers[i], "json") == "json" for i in flats])
-            likely, unread = _apart(others, [plain.payloads[i][:1] == b"[" for i in others])
+            likely, unread = _apart(others, [plain.payloads[i][:1] in _OPENERS for i in others])
             packs = packs + likely
         made, left = quick(_picked(plain, flats), received_at, devices, most_bytes)
-        more, odd = _apart([flats[i] for i in left], [plain.payloads[flats[i]][:1] == b"[" for i in left])
+        more, odd = _apart([flats[i] for i in left], [plain.payloads[flats[i]][:1] in _OPENERS for i in left])
         packs, unread = packs + more, unread + odd
         if only:
             packs, odd = _apart(packs, [only.get(plain.numbers[i], "senml+json") == "senml+json" for i in packs])
@@ -159,13 +109,13 @@ class Packs:
         return groups
 
     def _kind(self, plain: Plain, i: int, devices: Sequence[tuple[str, str]]) -> Kind | None:
-        number, made = plain.numbers[i], cut(plain.payloads[i])
+        number, made = plain.numbers[i], pieces(plain.payloads[i])
         kind = None if made is None else self._kinds.get(made)
-        if kind is None and made is not None and (meaning := _meaning(plain.payloads[i], made, devices[number])) is not None:
+        if kind is None and made is not None and (new := kind_of(plain.payloads[i], made, devices[number])) is not None:
             # Only what could be read is remembered: one bad pack must not spoil the outline for all others.
             if len(self._kinds) >= _MOST:
                 self.forget()
-            kind = self._kinds[made] = Kind(JsonOutline(made), meaning)
+            kind = self._kinds[made] = new
         if kind is not None:
             self._of[number] = kind
         else:
@@ -188,40 +138,6 @@ def _picked(plain: Plain, positions: list[int]) -> Plain:
     if len(positions) == len(plain.payloads):
         return plain
     return Plain([plain.places[i] for i in positions], [plain.numbers[i] for i in positions], [plain.payloads[i] for i in positions])
-
-
-def _meaning(payload: bytes, made: Cut, device: tuple[str, str]) -> Meaning | None:
-    """What the decoder makes of one such pack; None where packs like this one are not for here."""
-    try:
-        pack: Any = orjson.loads(payload)
-        if not _common(pack):
-            return None
-        found = senml.rows(parse(payload), Sender(*device, 0))
-    except (Rejected, orjson.JSONDecodeError):
-        return None
-    spots = [(i, label) for i, record in enumerate(pack) for label in record if label in _SPOTS]
-    if len(found) != 1 or tuple(label for _, label in spots) != made.labels:
-        return None
-    place = {spot: i for i, spot in enumerate(spot for spot in spots if spot[1] != "bn")}
-    items, times, base_unit = [], [], ""
-    for i, record in enumerate(pack):
-        base_unit = record.get("bu", base_unit)
-        for label in senml.VALUES & record.keys():
-            said = unit(record.get("u", base_unit)) if label == "v" else ""
-            items.append(Item(record.get("n", ""), place.get((i, label)), record[label], said))
-            times.append(place.get((i, "t")))
-    if len(items) != len(found[0].values):
-        return None
-    return Meaning((0, "bn") in spots, place.get((0, "bt")), tuple(at for at in times if at is not None), tuple(items))
-
-
-def _common(pack: Any) -> bool:
-    """One instant, one set of base fields at the head, and values as they are."""
-    if not senml.looks_like(pack) or not all(record.keys() <= _TAKEN for record in pack):
-        return False
-    valued = [record for record in pack if senml.VALUES & record.keys()]
-    at_once = len({"t" in record for record in valued}) == 1 and all(record.get("t") == valued[0].get("t") for record in valued)
-    return at_once and not any({"bn", "bt"} & record.keys() for record in pack[1:])
 
 
 class _Run(NamedTuple):

@@ -53,9 +53,10 @@ def is_json(content_type: str) -> bool:
     return not content_type or _named(content_type) == ""
 
 
-def is_pack(content_type: str) -> bool:
-    """Whether a message of this content type is a SenML pack in JSON."""
-    return _named(content_type) == "senml+json"
+def is_pack(content_type: str, payload: bytes) -> bool:
+    """Whether the content type says no more than the payload shows: a SenML pack in JSON, or CBOR."""
+    named = _named(content_type)
+    return (named == "senml+json" and payload[:1] == b"[") or (named in {"cbor", "senml+cbor"} and cbor.starts(payload))
 
 
 def decode(

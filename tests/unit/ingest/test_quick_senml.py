@@ -6,6 +6,7 @@ import contextlib
 import json
 from typing import Any
 
+import cbor2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from ingest import outline
 from ingest import quick_senml as module
 from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, of_rows
 from ingest.decoders import Sender, decode
+from ingest.decoders.cbor import LABELS
 from ingest.framer import Framer
 from ingest.outline import Differs, JsonOutline, cut
 from ingest.quick import Plain
@@ -26,6 +28,7 @@ from vorab.errors import Rejected
 from vorab.frame import Reading, unpack
 
 NOW = 1_795_000_000 * SECOND
+NUMBERS = {label: number for number, label in LABELS.items()}
 NAMES = [(f"pump-{i}", f"main/pump-{i}") for i in range(4)]
 LARGEST = 65_536
 
@@ -109,6 +112,13 @@ record = st.fixed_dictionaries(
 head = st.fixed_dictionaries({}, optional={"bn": bases, "bt": times, "n": names, "v": values, "u": units})
 
 
+def written(pack: list[dict[str, Any]], how: str) -> bytes:
+    """A pack in one of the ways in which libraries write it; `short` is CBOR with floats of any length."""
+    if how in {"cbor", "short"}:
+        return cbor2.dumps([{NUMBERS.get(label, label): value for label, value in one.items()} for one in pack], canonical=how == "short")
+    return json.dumps(pack, ensure_ascii=how == "ascii", separators=None if how == "spaced" else (",", ":")).encode()
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
     """Packs of few outlines with many values, some from devices that send several, and some that are no packs."""
@@ -121,9 +131,7 @@ def batches(draw: st.DrawFn) -> Batch:
             for label, some in (("v", values), ("t", times), ("bt", times), ("bn", bases)):
                 if label in one and draw(st.booleans()):
                     one[label] = draw(some)
-        spaced = draw(st.booleans())
-        text = json.dumps(pack, ensure_ascii=draw(st.booleans()), separators=None if spaced else (",", ":"))
-        batch.append((draw(st.integers(0, 3)), text.encode()))
+        batch.append((draw(st.integers(0, 3)), written(pack, draw(st.sampled_from(["json", "spaced", "ascii", "cbor", "short"])))))
     for _ in range(draw(st.integers(0, 2))):
         odd = draw(st.sampled_from([b'{"a":1}', b"[]", b"[1]", b'[{"n":"a","v":1}', b"", b'[{"a":1}]', b"nonsense"]))
         batch.insert(draw(st.integers(0, len(batch))), (draw(st.integers(0, 3)), odd))
@@ -136,10 +144,12 @@ def test_both_ways_give_the_same_rows(found: list[Batch]) -> None:
     same(Packs(), *found)
 
 
-@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=4))
-def test_one_wrong_byte_changes_nothing_for_the_neighbours(wrong: list[tuple[int, int, int]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+def test_one_wrong_byte_changes_nothing_for_the_neighbours(wrong: list[tuple[int, int, int]], in_cbor: bool) -> None:
     """Fuzzed: good packs of which some have a byte replaced, cut off or doubled."""
     batch = [(i % 4, PACK % (b"%d" % i, b"21.5", b"3.25")) for i in range(8)]
+    if in_cbor:
+        batch = [(number, written(json.loads(payload), "cbor")) for number, payload in batch]
     packs = Packs()
     same(packs, batch)
     for which, place, byte in wrong:
@@ -166,6 +176,21 @@ def fleet(n: int, *odd: tuple[int, bytes]) -> Batch:
 def test_the_common_case_is_taken_in_bulk() -> None:
     """One kind of device leaves nothing to the decoders; otherwise the figures of the benchmark mean nothing."""
     assert same(Packs(), fleet(50), fleet(200)) == []
+
+
+@pytest.mark.parametrize("how", ["spaced", "cbor", "short"])
+def test_every_way_to_write_a_pack_is_taken_in_bulk(how: str) -> None:
+    """Also with blanks, and in CBOR with small numbers, booleans, floats of any length and bytes."""
+    pack = [
+        {"bn": "urn:dev:ow:10e2073a01080063:", "bt": 1_795_000_000, "n": "a", "u": "K", "v": 0.1},
+        {"n": "b", "v": 5},
+        {"n": "c", "vb": True},
+    ]
+    batch = []
+    for i in range(24):
+        pack[0]["v"], pack[1]["v"], pack[2]["vb"] = i + 0.1, i % 24, i % 2 == 0
+        batch.append((i % 4, written(pack, how)))
+    assert same(Packs(), batch, batch) == []
 
 
 def test_several_kinds_in_one_read_are_taken_in_bulk() -> None:
