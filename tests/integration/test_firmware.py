@@ -179,6 +179,7 @@ def test_nothing_is_lost_when_the_broker_goes_away(
     assert sorted({row.seq for row in readings(log) if row.seq is not None}) == list(range(1, 41))
 
 
+@pytest.mark.mosquitto
 def test_the_example_comes_in_by_certificate(log: SqliteLog, tmp_path: Path, children: list[Child]) -> None:
     """By TLS and a client certificate, with the access lists of deploy/mosquitto: all that the example needs is allowed."""
     authorities = Authorities(tmp_path / "authorities")

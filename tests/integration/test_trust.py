@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +19,10 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ingest.service import Ingest
+from tests.integration.house import bodies, readings, working
 from tests.parts.base import wait_until
 from tests.parts.mosquitto import Authorities, Identity, TlsMosquitto
-from vorab import provision, topics
-from vorab.clock import SystemClock
-from vorab.frame import Reading, decode, unpack
+from vorab import topics
 from vorab.log.sqlite import SqliteLog
 from vorab.settings import Settings
 
@@ -102,19 +100,6 @@ def settings(broker: TlsMosquitto, authorities: Authorities, folder: Path, **mqt
             "topics": {"partitions": 4, "recorded_partitions": 1},
         }
     )
-
-
-@contextmanager
-def working(log: SqliteLog, chosen: Settings) -> Iterator[Ingest]:
-    """A worker that listens."""
-    provision.create_topics(log, chosen)
-    worker = Ingest(log, chosen, SystemClock())
-    worker.start()
-    wait_until(lambda: worker.ready, "ingest listening")
-    try:
-        yield worker
-    finally:
-        worker.stop()
 
 
 def context(authorities: Authorities, identity: Identity | None) -> ssl.SSLContext:
@@ -198,28 +183,6 @@ class Guest:
         else:
             self.client.disconnect()
             self.client.loop_stop()
-
-
-def values(log: SqliteLog, topic: str) -> list[tuple[bytes, dict[str, bytes]]]:
-    """Value and headers of everything in a topic."""
-    ends = log.ends(topic)
-    positions = {(topic, p): 0 for p in ends}
-    found: list[tuple[bytes, dict[str, bytes]]] = []
-    while behind := {place: at for place, at in positions.items() if at < ends[place[1]]}:
-        for entry in log.read(behind, limit=5_000, wait_s=5):
-            positions[entry.topic, entry.partition] = entry.offset + 1
-            found.append((entry.value or b"", dict(entry.headers)))
-    return found
-
-
-def readings(log: SqliteLog) -> list[Reading]:
-    """All rows."""
-    return [row for value, _ in values(log, topics.READINGS) for row in unpack(decode(value))]
-
-
-def bodies(log: SqliteLog, topic: str) -> list[dict[str, Any]]:
-    """The JSON records of a topic, without ticks."""
-    return [json.loads(value) for value, headers in values(log, topic) if b".tick." not in headers["ce_type"]]
 
 
 def mark(broker: TlsMosquitto, authorities: Authorities, log: SqliteLog) -> None:

@@ -52,6 +52,13 @@ PARTS: Final = (
         "brew install mosquitto, or your system's package",
     ),
     Part(
+        "OpenSSL",
+        any_program("openssl"),
+        ("openssl",),
+        "devices that come in by certificate",
+        "your system's package of that name",
+    ),
+    Part(
         "Java 17",
         any_program("java"),
         ("default-jre-headless",),

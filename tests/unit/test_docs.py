@@ -24,14 +24,15 @@ def _script() -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", ["docs/settings.md", "docs/metrics.md", "docs/topics.md", "vorab.example.toml"])
+@pytest.mark.parametrize("name", ["docs/settings.md", "docs/metrics.md", "docs/topics.md", "vorab.example.toml", "firmware/asyncapi.yaml"])
 def test_pages_made_from_tables_are_up_to_date(name: str) -> None:
     """`make docs` would change nothing."""
     assert _script().PAGES[name]() == (ROOT / name).read_text(encoding="utf-8")
 
 
 def _prose() -> dict[Path, str]:
-    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    folders = [ROOT / name for name in ("docs", "deploy", "firmware")]
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(page for folder in folders for page in folder.rglob("*.md"))]
     return {page: page.read_text(encoding="utf-8") for page in pages if page.exists()}
 
 
