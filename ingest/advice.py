@@ -26,6 +26,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.BAD_FRAME: "only vorab writes frames; this never comes from a device",
     Reason.BAD_RECORD: "only vorab writes records; this never comes from a device",
     Reason.NEWER_VERSION: "it was written by a later version: update vorab",
+    Reason.OUT_OF_SESSION: "let the node send its birth first; vorab asks for one when it listens",
     Reason.RATE_LIMITED: "send less often, or raise ingest.device_rate and ingest.device_burst",
     Reason.QUARANTINED: "it sent too much for too long: wait for ingest.quarantine_s, and find out why it sends so often",
     Reason.RETAINED: "publish it without the retain flag: what the broker keeps is no news",

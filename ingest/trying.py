@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ingest.decoders import Limits
-from ingest.dialects import entries
+from ingest.dialects import DIALECTS, entries
 from ingest.dialects.words import Say
 from ingest.intake import Intake
 from ingest.packets import Arrivals, Extra, Properties
 from ingest.plan import Plan
 from ingest.topicmap import TopicMap
 from vorab.clock import Micros
-from vorab.errors import Rejected
+from vorab.errors import Reason, Rejected
 from vorab.frame import Quality, Reading, decode, unpack
 from vorab.records import Record, Rejection, Tick, from_wire
 from vorab.settings import Settings, TopicMapEntry
@@ -40,7 +40,7 @@ class Trial:
     """What would be published."""
     refusal: Rejection | None = None
     note: str = ""
-    """Why nothing is written although nothing is wrong."""
+    """Why nothing is written although nothing is wrong, or who could read what nobody does."""
 
 
 def attempt(settings: Settings, topic: str, payload: bytes, now: Micros, *, content_type: str = "", retained: bool = False) -> Trial:
@@ -79,8 +79,18 @@ def _route(trial: Trial, topic_map: TopicMap) -> None:
         entry = topic_map.entry_of(trial.topic.encode())
         trial.filter, trial.kind, trial.decoder = entry.filter, "dialect" if entry.dialect else entry.kind, named(entry)
         trial.device = topic_map.resolve(trial.topic.encode()).key
+    except Rejected as why:  # the intake says it
+        if why.reason is Reason.UNKNOWN_TOPIC:
+            knowing = [name for name in DIALECTS if _knows(name, trial.topic)]
+            trial.note = f"{' and '.join(knowing)} could read it: add it to ingest.dialects" if knowing else ""
+
+
+def _knows(name: str, topic: str) -> bool:
+    try:
+        TopicMap(entries([name]), 1, 0).entry_of(topic.encode())
     except Rejected:
-        return  # the intake says why
+        return False
+    return True
 
 
 def named(entry: TopicMapEntry) -> str:
