@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -233,8 +235,8 @@ def test_the_boot_counts_up_over_whatever_the_file_holds(tmp_path: Path) -> None
 
 SOURCES: Final = {
     "arduino": ("g++", ["-std=c++17", "-x", "c++"], "arduino/vorab_device/vorab_device.ino"),
-    "esp-idf component": ("gcc", ["-std=gnu17"], "esp-idf/components/vorab/vorab.c"),
-    "esp-idf main": ("gcc", ["-std=gnu17"], "esp-idf/main/main.c"),
+    "esp-idf component": ("gcc", ["-std=gnu17", "-x", "c"], "esp-idf/components/vorab/vorab.c"),
+    "esp-idf main": ("gcc", ["-std=gnu17", "-x", "c"], "esp-idf/main/main.c"),
 }
 
 
@@ -265,3 +267,31 @@ def test_a_call_that_no_library_knows_is_caught(which: str, word: str, tmp_path:
     wrong.write_text(right.replace(word, word.replace("(", "_now(")))
     assert word in right
     assert compiled(which, wrong).returncode
+
+
+@pytest.mark.parametrize("which", ["arduino", "esp-idf component"])
+def test_the_examples_in_c_read_the_term_of_a_command_as_python_does(which: str, tmp_path: Path) -> None:
+    """Their arithmetic of days, cut out and run: the turns of years, leap days, what is no moment."""
+    compiler, options, source = SOURCES[which]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not on PATH")
+    found = re.search(r"static int64_t iso_s\(.*?\n}\n", (FIRMWARE / source).read_text(), re.DOTALL)
+    assert found is not None
+    whole = f"""#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+{found[0]}
+int main(int count, char **text) {{ for (int i = 1; i < count; i++) printf("%lld\\n", (long long)iso_s(text[i])); return 0; }}
+"""
+    program = tmp_path / "iso"
+    subprocess.run([compiler, *options, "-o", str(program), "-"], input=whole, text=True, check=True)
+    days = [(y, m, d) for y in (2020, 2023, 2024, 2026, 2100) for m, d in ((1, 1), (2, 28), (3, 1), (12, 31))] + [
+        (2024, 2, 29),
+        (2000, 2, 29),
+    ]
+    moments = [int(datetime(y, m, d, 23, 59, 58, tzinfo=UTC).timestamp()) for y, m, d in days]
+    texts = [iso(moment * 1_000_000 + 123_456) for moment in moments]
+    done = subprocess.run(
+        [str(program), *texts, "", "soon", "2026-11-23", "2026-11-23T20:15:00+01:00"], capture_output=True, text=True, check=True
+    )
+    assert [int(line) for line in done.stdout.split()] == [*moments, 0, 0, 0, 0]
