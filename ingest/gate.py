@@ -87,6 +87,18 @@ class Gate:
             free += places
         return free
 
+    def bulk(self, places: Sequence[int], arrivals: Arrivals, now: Micros, stopped: list[Stopped]) -> Sequence[int]:
+        """Those of the messages of a dialect (places among the arrivals) that may pass."""
+        names = arrivals.topics if len(places) == len(arrivals) else [arrivals.topics[i] for i in places]
+        numbers = list(map(self._numbers.get, names, itertools.repeat(-1)))
+        if -1 in numbers:
+            numbers = list(map(self._number, names))
+        drops = self._topics.admit(numbers, now, self._names)
+        if drops is None:
+            return places
+        self._stop(self._topics, drops, places, arrivals, now, stopped)
+        return list(itertools.compress(places, drops.keep.tolist()))
+
     def due(self, now: Micros, route: Callable[[bytes], Route]) -> Iterator[tuple[bytes, Route, Stopped]]:
         """Messages dropped a minute ago and more that no record speaks of: topic, route, and what to say."""
         for quota in (self._devices, self._topics):

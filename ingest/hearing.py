@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from ingest.columns import Columns
 from ingest.decoders.rows import MAX_SIGNALS, Row
 from ingest.dialects import dialect
+from ingest.dialects.batch import Batch, InBulk
 from ingest.dialects.words import About, Answer, Found, Heard, Order, Refused, Say, Seen, Word, ident
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
@@ -82,6 +84,16 @@ class Hearing:
         for word in words:
             self._add(told, word, route, heard)
         return told
+
+    @property
+    def in_bulk(self) -> tuple[str, ...]:
+        """The dialects that read many messages at once."""
+        return tuple(name for name, some in self.dialects.items() if isinstance(some, InBulk))
+
+    def hear_all(self, name: str, batch: Batch) -> tuple[list[Columns], int]:
+        """The columns of what needs no second look, and how many messages these were."""
+        some = self.dialects[name]
+        return some.hear_all(batch) if isinstance(some, InBulk) else ([], 0)
 
     def command(self, facts: Facts, action: Action, now: Micros) -> Order:
         """An action in the words of the device's dialect; raises Rejected where the dialect has none for it, or is not heard here."""

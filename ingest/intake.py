@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 from ingest.acks import Mark
 from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, between, of_rows
 from ingest.decoders import Sender, decode, is_json, is_pack
 from ingest.decoders.flat import promises
+from ingest.dialects.batch import Batch
 from ingest.dialects.words import Answer, Heard, Order, Say
 from ingest.framer import Framer
 from ingest.gate import Gate, Stopped
@@ -27,7 +29,7 @@ from ingest.quick import Plain
 from ingest.quick_senml import Packs
 from ingest.refusals import SOURCE, News, Note, Notes, rejection, source_of
 from ingest.replies import reply
-from ingest.roster import FOREIGN, Roster
+from ingest.roster import BULK, FOREIGN, Roster
 from ingest.timing import settle
 from ingest.topicmap import Route, TopicMap
 from ingest.units import named
@@ -91,6 +93,7 @@ class Intake:
         self._packs = Packs()
         self._presence = PresenceBook()
         self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None), self._roster.route)
+        self._roster.bulk = self._hearing.in_bulk
         self._notes = Notes()
         self._news = News()
 
@@ -107,8 +110,8 @@ class Intake:
 
     def _pass(self, arrivals: Arrivals, low: int, high: int, received_at: Micros) -> Taken:
         taken = Taken()
-        plain, rest = self._sort(arrivals, low, high)
-        taken.counts["skipped"] += high - low - len(plain.payloads) - len(rest)
+        plain, rest, bulk = self._sort(arrivals, low, high)
+        taken.counts["skipped"] += high - low - len(plain.payloads) - len(rest) - len(bulk)
         stopped: list[Stopped] = []
         plain = self._gate.plain(plain, arrivals, received_at, stopped)
         if rest:
@@ -120,30 +123,42 @@ class Intake:
         for i in sorted([*rest, *(plain.places[position] for position in left)]):
             extra = arrivals.extra.get(i, _NOTHING)
             self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, received_at), taken, rows)
+        if bulk:
+            made += self._in_bulk(self._gate.bulk(bulk, arrivals, received_at, stopped), arrivals, received_at, taken, rows)
         for some in _frames_of(made, rows):
             self._frames(some, received_at, taken)
         for flood in stopped:
             self._stop(flood, arrivals, received_at, taken)
         return taken
 
-    def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int]]:
-        """The messages that may take the quick way, and the index of each that may not; what is another worker's is neither."""
+    def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int], Sequence[int]]:
+        """The messages that may take the quick way, the index of each that may not, and of those a dialect reads in bulk.
+
+        What is another worker's is none of them.
+        """
         known = self._roster.plain.get
         whole = high - low == len(arrivals)
         numbers = list(map(known, arrivals.topics if whole else arrivals.topics[low:high], itertools.repeat(-1)))
         if -1 not in numbers and not arrivals.extra:
             payloads = arrivals.payloads if whole else arrivals.payloads[low:high]
-            if FOREIGN not in numbers:
-                return Plain(range(low, high), numbers, payloads), []
+            least = min(numbers, default=0)
+            if least >= 0:
+                return Plain(range(low, high), numbers, payloads), [], []
+            if max(numbers) <= BULK:
+                return Plain([], [], []), [], range(low, high)
+            bulk: Sequence[int] = [i for i, number in enumerate(numbers, low) if number <= BULK] if least <= BULK else []
             own = [number >= 0 for number in numbers]
             pick = itertools.compress
-            return Plain(list(pick(range(low, high), own)), list(pick(numbers, own)), list(pick(payloads, own))), []
+            return Plain(list(pick(range(low, high), own)), list(pick(numbers, own)), list(pick(payloads, own))), [], bulk
         places: list[int] = []
-        found, rest = Plain(places, [], []), []
+        found, rest, heard = Plain(places, [], []), [], []
         for i, number in enumerate(numbers, low):
             if number == -1:
                 number = self._first(arrivals.topics[i])  # noqa: PLW2901
             if number == FOREIGN:
+                continue
+            if number <= BULK:
+                heard.append(i)
                 continue
             extra = arrivals.extra.get(i)
             if number < 0 or (extra is not None and not _usual(extra, arrivals.payloads[i])):
@@ -152,7 +167,36 @@ class Intake:
                 places.append(i)
                 found.numbers.append(number)
                 found.payloads.append(arrivals.payloads[i])
-        return found, rest
+        return found, rest, heard
+
+    def _in_bulk(self, places: Sequence[int], arrivals: Arrivals, received_at: Micros, taken: Taken, rows: list[Placed]) -> list[Columns]:
+        """What dialects read together; what they do not, they take one by one at its turn."""
+        made: list[Columns] = []
+        for number, name in enumerate(self._roster.bulk):
+            known, code = self._roster.plain, BULK - number
+            own = places if len(self._roster.bulk) == 1 else [i for i in places if known[arrivals.topics[i]] == code]
+            whole = len(own) == len(arrivals)
+            names = arrivals.topics if whole else [arrivals.topics[i] for i in own]
+            payloads = arrivals.payloads if whole else [arrivals.payloads[i] for i in own]
+            if arrivals.extra:
+                odd = arrivals.extra.get
+                payloads = [b"" if (extra := odd(i)) and (extra.retain or extra.size) else arrivals.payloads[i] for i in own]
+            slowly = partial(self._slowly, own, arrivals, received_at, taken, rows)
+            columns, count = self._hearing.hear_all(
+                name, Batch(names, payloads, own, received_at, self._roster.epoch, self._number_behind, slowly)
+            )
+            taken.counts["dialect"] += count
+            made += columns
+        return made
+
+    def _slowly(self, places: Sequence[int], arrivals: Arrivals, now: Micros, taken: Taken, rows: list[Placed], position: int) -> None:
+        i = places[position]
+        extra = arrivals.extra.get(i, _NOTHING)
+        self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, now), taken, rows)
+
+    def _number_behind(self, topic: bytes, device: str) -> int:
+        _, number = self._child(self._roster.route(topic), device)
+        return FOREIGN if number is None else number
 
     def _first(self, topic: bytes) -> int:
         """What is known of a topic that was not known; -1 if it does not take the quick way."""
@@ -280,6 +324,10 @@ class Intake:
             key, number = (route.key, route.number) if not row.device else self._child(route, row.device)
             if number is None or (route.children and not row.device and not self.plan.owns(route.partition)):
                 continue  # another worker reads this message too, and writes this device
+            if row.acked is not None and row.boot is not None and row.seq is not None:
+                taken.marks.append(Mark(key, row.boot, row.seq, row.acked))
+            if not row.values:
+                continue
             reading = Reading(key, measured_at, received_at, quality, row.values, named(row.units), row.boot, row.seq)
             placed.append(Placed(message.place * ROWS_PER_MESSAGE + i, number, reading))
         return placed
@@ -321,10 +369,6 @@ class Intake:
         return topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
 
     def _stop(self, flood: Stopped, arrivals: Arrivals, now: Micros, taken: Taken) -> None:
-            if row.acked is not None and row.boot is not None and row.seq is not None:
-                taken.marks.append(Mark(key, row.boot, row.seq, row.acked))
-            if not row.values:
-                continue
         """Messages above the limit of their sender: dropped unread, all counted, few of them told about."""
         place, why = flood.places[0], Rejected(flood.reason, flood.detail)
         topic = arrivals.topics[place]

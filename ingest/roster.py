@@ -13,6 +13,8 @@ MOST: Final = 200_000
 """Topics remembered; a flood of made-up devices must not fill the memory, so beyond it everything is forgotten and learned again."""
 
 FOREIGN: Final = -2
+BULK: Final = -3
+"""And below, one number for each dialect that hears in bulk."""
 
 
 class Roster:
@@ -20,14 +22,19 @@ class Roster:
 
     def __init__(self, topic_map: TopicMap, plan: Plan) -> None:
         self._map, self._plan = topic_map, plan
+        self.bulk: tuple[str, ...] = ()
+        """Dialects that hear in bulk."""
+        self.epoch = 0
+        """Rises whenever numbers are void."""
         self.forget()
 
     def forget(self) -> None:
         """Start anew; numbers given out before are void."""
+        self.epoch += 1
         self._map.numbers.clear()
         self._routes: dict[bytes, Route] = {}
         self.plain: dict[bytes, int] = {}
-        """Device number by topic, for telemetry that may take the quick way; `FOREIGN` for devices of another worker."""
+        """Device number by topic, for telemetry that may take the quick way; `FOREIGN` for devices of another worker, and `BULK`."""
         self.only: dict[int, str] = {}
         """The decoder of devices (by number) that have a topic which names one, and `none` where they have two."""
         self.names: list[tuple[str, str]] = []
@@ -54,6 +61,8 @@ class Roster:
         route = self._map.resolve(topic)
         self._routes[topic] = route
         if route.kind == "dialect":
+            if route.dialect in self.bulk:
+                self.plain[topic] = BULK - self.bulk.index(route.dialect)
             return route
         self._enter(route.number, route.device, route.key, route.partition)
         if not self._plan.owns(route.partition) and not route.children and route.kind != "ignore":

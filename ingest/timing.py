@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ingest.decoders.rows import END_OF_RECORDINGS, Row
 from vorab.clock import DAY, MINUTE, Micros
 from vorab.errors import Reason, Rejected
@@ -38,3 +41,13 @@ def settle(row: Row, received_at: Micros, *, recorded: bool) -> tuple[Micros, Mi
     if not received_at - OLDEST <= at <= received_at + NEWEST:
         return received_at, received_at, CLAMPED | row.quality
     return at, received_at, (ARRIVAL if row.relative else MEASURED) | row.quality
+
+
+def settle_all(at: NDArray[np.int64] | None, n: int, received_at: Micros) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """`measured_at` and quality of n rows that arrived together, in live time; `at` is None where none of them has a time."""
+    if at is None:
+        return np.full(n, received_at, np.int64), np.full(n, ARRIVAL, np.uint8)
+    good = (at >= received_at - OLDEST) & (at <= received_at + NEWEST)
+    if good.all():
+        return at, np.full(n, MEASURED, np.uint8)
+    return np.where(good, at, received_at), np.where(good, MEASURED, CLAMPED).astype(np.uint8)

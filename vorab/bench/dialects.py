@@ -16,6 +16,7 @@ from typing import Any, Final
 import cbor2
 
 from ingest.decoders.cbor import LABELS
+from ingest.dialects.sparkplug import sparkplug_pb2
 from ingest.intake import Intake
 from ingest.packets import Arrivals
 from ingest.plan import Plan
@@ -44,6 +45,8 @@ class Candidate:
     """What the topic map needs beside the built-in entries."""
     opening: Callable[[int], Iterable[tuple[bytes, bytes]]] = lambda _devices: ()
     """Topics and payloads that so many devices send before: births."""
+    numbered: bool = False
+    """Whether each message has a number that follows the last, so that none may come twice: `payload` counts."""
 
 
 def _telemetry(device: int) -> bytes:
@@ -70,10 +73,67 @@ def _senml_cbor(device: int, i: int) -> bytes:
     return cbor2.dumps([{numbers[label]: value for label, value in record.items()} for record in json.loads(_senml(device, i))])
 
 
+_PER_NODE: Final = 10
+
+
+class _Sparkplug:
+    """Edge nodes with ten devices each, metrics by alias, as a gateway sends them."""
+
+    def __init__(self) -> None:
+        self._seq: dict[int, int] = {}
+
+    def topic(self, device: int) -> bytes:
+        """Of its data."""
+        return b"spBv1.0/plant/DDATA/node-%03d/dev-%d" % divmod(device, _PER_NODE)
+
+    def births(self, devices: int) -> Iterator[tuple[bytes, bytes]]:
+        """Of all nodes and devices."""
+        for device in range(devices):
+            node, child = divmod(device, _PER_NODE)
+            if not child:
+                self._seq[node] = -1
+                yield b"spBv1.0/plant/NBIRTH/node-%03d" % node, self._made(node, [{"name": "bdSeq", "datatype": 8, "long_value": 1}])
+            metrics = [
+                {"name": name, "alias": self._alias(child, k), "datatype": 10, "double_value": 1.5, "properties": self._unit(unit)}
+                for k, (name, unit) in enumerate((("temperature", "Cel"), ("vibration", "m/s2"), ("pressure", "kPa")))
+            ]
+            yield b"spBv1.0/plant/DBIRTH/node-%03d/dev-%d" % (node, child), self._made(node, metrics)
+
+    def payload(self, device: int, i: int) -> bytes:
+        """The next data of a device."""
+        node, child = divmod(device, _PER_NODE)
+        return self._made(node, [{"alias": self._alias(child, k), "double_value": value} for k, value in enumerate(_values(i))])
+
+    def _made(self, node: int, metrics: list[dict[str, Any]]) -> bytes:
+        self._seq[node] = (self._seq[node] + 1) & 255
+        made = sparkplug_pb2.Payload(timestamp=_MS, seq=self._seq[node])
+        for metric in metrics:
+            made.metrics.add(**metric)
+        data: bytes = made.SerializeToString()
+        return data
+
+    @staticmethod
+    def _alias(child: int, k: int) -> int:
+        return child * SIGNALS + k + 1
+
+    @staticmethod
+    def _unit(unit: str) -> Any:
+        return sparkplug_pb2.PropertySet(keys=["engUnit"], values=[sparkplug_pb2.PropertyValue(type=12, string_value=unit)])
+
+
+_PLANT: Final = _Sparkplug()
+
 CANDIDATES: Final[dict[str, Candidate]] = {
     "json": Candidate(_telemetry, _flat),
     "senml+json": Candidate(_telemetry, _senml),
     "senml+cbor": Candidate(_telemetry, _senml_cbor),
+    "sparkplug": Candidate(
+        _PLANT.topic,
+        _PLANT.payload,
+        (TopicMapEntry(filter="spBv1.0/#", dialect="sparkplug"),),
+        _PLANT.births,
+        numbered=True,
+    ),
 }
 """The first is what the others are held against."""
 
@@ -114,21 +174,29 @@ class _Line:
         for reads in (_reads(candidate.opening(devices), read), _reads(_one_each(candidate, devices), read)):
             for arrivals in reads:
                 self._intake.take(arrivals, self._now)
-        load = ((candidate.topic(i % devices), candidate.payload(i % devices, devices + i)) for i in range(messages))
-        self._reads = list(_reads(load, read))
+        self._candidate, self._devices, self._size = candidate, devices, read
+        self._load: list[Arrivals] = []
+
+    def _next(self) -> list[Arrivals]:
+        if self._candidate.numbered or not self._load:
+            topic, payload, devices = self._candidate.topic, self._candidate.payload, self._devices
+            load = ((topic(i % devices), payload(i % devices, devices + i)) for i in range(self._messages))
+            self._load = list(_reads(load, self._size))
+        return self._load
 
     def seconds(self) -> float:
         """CPU time to take everything once, a second later than the last time."""
         self._now += 1_000_000
+        load = self._next()
         begin = time.process_time()
-        for arrivals in self._reads:
+        for arrivals in load:
             self._intake.take(arrivals, self._now)
         return time.process_time() - begin
 
     def rows_missing(self) -> int:
         """How many messages become no row; also warms up."""
         self._now += 1_000_000
-        return self._messages - sum(taken.rows for arrivals in self._reads for taken in self._intake.take(arrivals, self._now))
+        return self._messages - sum(taken.rows for arrivals in self._next() for taken in self._intake.take(arrivals, self._now))
 
 
 def _one_each(candidate: Candidate, devices: int) -> Iterator[tuple[bytes, bytes]]:

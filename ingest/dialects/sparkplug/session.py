@@ -90,6 +90,8 @@ class Node:
     """bdSeq and arrival of the last NDEATH."""
     held: list[Held] = field(default_factory=list)
     gap_since: Micros = 0
+    topics: list[bytes] = field(default_factory=list)
+    """Topics of its data that are read quickly."""
 
     @property
     def known(self) -> int:
