@@ -161,6 +161,10 @@ class Hearing:
             return _alarm(word, route, device, key, heard.received_at)
         return self._about(word, route, device, key, heard.received_at)
 
+    def about(self, word: About, route: Route, received_at: Micros) -> Facts | None:
+        """What a device says of itself in its telemetry, as a record; None where it says nothing new."""
+        return self._about(word, route, word.device, key_of(route.tenant, word.device), received_at)
+
     def _about(self, word: About, route: Route, device: str, key: str, received_at: Micros) -> Facts | None:
         if self._said.get(key) == word:
             return None

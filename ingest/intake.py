@@ -18,7 +18,7 @@ from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, between, of_rows
 from ingest.decoders import Sender, decode, is_json, is_pack
 from ingest.decoders.flat import promises
 from ingest.dialects.batch import Batch
-from ingest.dialects.words import Answer, Heard, Order, Say
+from ingest.dialects.words import About, Answer, Heard, Order, Say
 from ingest.framer import Framer
 from ingest.gate import Gate, Stopped
 from ingest.hearing import Hearing, Told
@@ -318,6 +318,9 @@ class Intake:
             content_type=message.extra.properties.content_type,
             limits=self.plan.limits,
         )
+        if found[0].heartbeat_s is not None and self.plan.owns(route.partition):
+            facts = self._hearing.about(About(route.device, heartbeat_s=found[0].heartbeat_s), route, message.received_at)
+            taken.records += [] if facts is None else [_outgoing(facts, route.partition)]
         placed = []
         for i, row in enumerate(found):
             measured_at, received_at, quality = settle(row, message.received_at, recorded=route.recorded)

@@ -255,3 +255,25 @@ def test_a_flood_of_made_up_devices_does_not_fill_the_memory(monkeypatch: pytest
         assert {row.device: row.values["x"] for row in found} == {f"main/made-up-{turn}-{i}": i for i in range(30)}
     roster: Roster = one._roster
     assert len(roster.keys) <= 90
+
+
+def test_the_update_time_of_a_pack_becomes_a_fact_once() -> None:
+    """A device that promises to be heard within a minute is on record with it; said again, it is no news."""
+    some = intake()
+    pack = b'[{"n":"a","v":1.5,"ut":60},{"n":"b","v":2,"ut":300}]'
+    first, again = (some.take(arrivals(("telemetry/pump-7", pack)), NOW + i) for i in range(2))
+    assert [(body["device"], body["heartbeat_s"]) for body in bodies(first, topics.FACTS)] == [("pump-7", 60.0)]
+    assert bodies(again, topics.FACTS) == []
+    assert [len(rows(some)) for some in (first, again)] == [1, 1]
+
+
+def test_a_content_type_may_take_the_quick_way_if_it_says_what_the_look_says() -> None:
+    """SenML in JSON and in CBOR, with and without a content type, flat JSON that calls itself SenML, and the other way round."""
+    pack = b'[{"bn":"urn:dev:ow:01:","n":"a","u":"\xc2\xb0C","v":%d.5}]'
+    read = arrivals(*[(f"telemetry/{i % 4}", pack % i) for i in range(40)], *[("telemetry/x", b'{"a":1.5}')], *[("telemetry/y", pack % 1)])
+    read.extra.update({i: Extra(properties=Properties("application/senml+json")) for i in (*range(0, 40, 2), 40)})
+    read.extra[41] = Extra(properties=Properties("application/cbor"))
+    found = intake().take(read, NOW)
+    assert sorted(row.values["a"] for row in rows(found)) == [i + 0.5 for i in range(40)]
+    assert {tuple(row.units.items()) for row in rows(found)} == {(("a", "Cel"),)}
+    assert found[0].reasons == {Reason.BAD_SHAPE: 1, Reason.BAD_CBOR: 1}
