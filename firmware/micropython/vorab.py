@@ -111,8 +111,9 @@ class Device:
         self.seq += 1
         self._ring.append([self.seq, self.clock(), values, None])
         if len(self._ring) > self.keep:
-            # The oldest goes: vorab sees the hole in seq and reports it.
-            self._ring.pop(0)
+            # The oldest goes: vorab sees the hole in seq and reports it. What is given up must not be waited for, or nothing behind it
+            # could be acknowledged.
+            self.acked = max(self.acked, self._ring.pop(0)[0])
             self.lost += 1
         self._publish(self._ring[-1])
 

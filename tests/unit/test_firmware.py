@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.acks import AckBook, Mark
 from tests.parts.base import REPOSITORY
 from vorab.clock import iso
 
@@ -144,6 +146,24 @@ def test_a_full_ring_forgets_the_oldest_and_counts_it() -> None:
     client.away = False
     device.poll()
     assert (client.numbers(), device.lost) == ([3, 4, 5, 6], 2)
+
+
+def test_what_was_given_up_holds_nothing_up() -> None:
+    """After a long absence the oldest readings are gone: what is still there is acknowledged all the same, by vorab's own book."""
+    device, client = pump(keep=4)
+    client.away = True
+    for i in range(10):
+        with suppress(OSError):
+            device.send({"x": i})
+    client.away = False
+    device.poll()
+    marks = [Mark("main/pump-7", body["boot"], body["seq"], body["acked"]) for _, body in client.said]
+    [note] = AckBook().stored(marks, NOW_MS * 1000)
+    client.hear("ack", note.payload)
+    client.said.clear()
+    device.send({"x": 10})
+    assert client.numbers() == [11]
+    assert device.acked == 10
 
 
 def test_a_command_is_done_once_and_its_answer_repeated() -> None:

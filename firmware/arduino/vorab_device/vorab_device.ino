@@ -87,6 +87,7 @@ static void publish(Reading &reading) {
 
 static void measure() {
   if (ring_count == KEEP) {
+    acked = ring[ring_first].seq;  // given up: nobody waits for it any more, or nothing behind it could be acknowledged
     ring_first = (ring_first + 1) % KEEP;
     ring_count--;
   }

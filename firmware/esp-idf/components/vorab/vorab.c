@@ -128,6 +128,7 @@ esp_err_t vorab_send(const char *values)
     xSemaphoreTake(lock, portMAX_DELAY);
     if (ring_count == KEEP) {
         ESP_LOGW(TAG, "nobody acknowledges: reading %" PRIu32 " is given up", ring[ring_first].seq);
+        acked = ring[ring_first].seq; // nobody waits for it any more, or nothing behind it could be acknowledged
         ring_first = (ring_first + 1) % KEEP;
         ring_count--;
     }
