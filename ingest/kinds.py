@@ -18,7 +18,7 @@ from vorab.errors import Rejected
 from vorab.frame import Value
 
 _SPOTS: Final = frozenset({"bn", "bt", "t", "v", "vb"})
-_TAKEN: Final = frozenset({"bn", "bt", "bu", "bver", "n", "u", "v", "vb", "vs", "vd", "t"})
+_TAKEN: Final = frozenset({"bn", "bt", "bu", "bver", "n", "u", "v", "vb", "vs", "vd", "t", "ut"})
 
 
 class Outline(Protocol):
@@ -47,6 +47,8 @@ class Meaning(NamedTuple):
     base_time: int | None
     times: tuple[int, ...]
     items: tuple[Item, ...]
+    beats: bool
+    """Whether it says when the device will be heard again, which the decoder has to hear once of each device."""
 
 
 class Kind:
@@ -58,6 +60,8 @@ class Kind:
         """The base name by device number."""
         self.signals: dict[int, tuple[str, ...]] = {}
         """What the items are called, by device number."""
+        self.heard: set[int] = set()
+        """The devices, by number, of which the decoder has heard."""
         self.called: list[tuple[str, ...]] = []
         """All the ways in which they are called; mostly one."""
 
@@ -107,7 +111,13 @@ def _meaning(pack: list[dict[str, Any]], made: Cut, values: int) -> Meaning | No
             times.append(place.get((i, "t")))
     if len(items) != values:
         return None
-    return Meaning((0, "bn") in spots, place.get((0, "bt")), tuple(at for at in times if at is not None), tuple(items))
+    return Meaning(
+        (0, "bn") in spots,
+        place.get((0, "bt")),
+        tuple(at for at in times if at is not None),
+        tuple(items),
+        any("ut" in record for record in pack),
+    )
 
 
 def _common(pack: Any) -> bool:

@@ -14,7 +14,7 @@ from ingest.outline import TEXT, Cut, Differs, Found, at_places
 _KEYS: Final = {(number if number >= 0 else 0x1F - number): label for number, label in LABELS.items()}
 """Labels by the byte that stands for them."""
 _SPOTS: Final = frozenset({"bn", "bt", "t", "v", "vb"})
-_STEADY: Final = frozenset({"n", "u", "bu", "bver", "vs", "vd"})
+_STEADY: Final = frozenset({"n", "u", "bu", "bver", "vs", "vd", "ut"})
 _SIZES: Final = {0x18: 1, 0x19: 2, 0x1A: 4, 0x1B: 8, 0x38: 1, 0x39: 2, 0x3A: 4, 0x3B: 8, 0xF9: 2, 0xFA: 4, 0xFB: 8}
 """Bytes behind the first one of a number."""
 _I64: Final = 2**63

@@ -65,7 +65,7 @@ class Packs:
             packs = packs + likely
         made, left = quick(_picked(plain, flats), received_at, devices, most_bytes)
         more, odd = _apart([flats[i] for i in left], [plain.payloads[flats[i]][:1] in _OPENERS for i in left])
-        packs, unread = packs + more, unread + odd
+        packs, unread = sorted(packs + more) if more else packs, unread + odd
         if only:
             packs, odd = _apart(packs, [only.get(plain.numbers[i], "senml+json") == "senml+json" for i in packs])
             unread += odd
@@ -91,7 +91,7 @@ class Packs:
                 differs += _Run(plain, received_at, devices, kind).add(group, made, left)
         # Some device sends another outline than it did: each of these is looked at by itself.
         again: dict[Kind | None, list[int]] = {}
-        for i in differs:
+        for i in sorted(differs):
             again.setdefault(self._kind(plain, i, devices), []).append(i)
         for kind, group in again.items():
             left += group if kind is None else _Run(plain, received_at, devices, kind).add(group, made, left)
@@ -150,6 +150,10 @@ class _Run(NamedTuple):
 
     def add(self, group: list[int], made: list[Columns], left: list[int]) -> list[int]:
         """Turn these packs into columns, or leave them to the decoders; those that have another outline come back."""
+        if self.kind.meaning.beats:
+            group, new = _apart(group, [self.plain.numbers[i] in self.kind.heard for i in group])
+            self.kind.heard.update(self.plain.numbers[i] for i in new)
+            left += new
         if len(group) < _FEW:
             left += group
             return []

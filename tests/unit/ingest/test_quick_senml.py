@@ -73,7 +73,7 @@ def both_ways(packs: Packs, batch: Batch) -> tuple[dict[int, Any], dict[int, Any
     plain = Plain(range(len(batch)), [number for number, _ in batch], [payload for _, payload in batch])
     made, left = packs.quick(plain, NOW, NAMES, LARGEST, {})
     rows = {i: found for i in range(len(batch)) if (found := slowly(*batch[i], i)) is not None}
-    fast = by_message(made + of_rows([row for i in left for row in rows.get(i, [])]))
+    fast = by_message(made + of_rows([row for i in sorted(left) for row in rows.get(i, [])]))
     return fast, by_message(of_rows([row for found in rows.values() for row in found])), left
 
 
@@ -191,6 +191,16 @@ def test_every_way_to_write_a_pack_is_taken_in_bulk(how: str) -> None:
         pack[0]["v"], pack[1]["v"], pack[2]["vb"] = i + 0.1, i % 24, i % 2 == 0
         batch.append((i % 4, written(pack, how)))
     assert same(Packs(), batch, batch) == []
+
+
+@pytest.mark.parametrize("how", ["json", "cbor"])
+def test_a_promise_to_be_heard_goes_to_the_decoder_once_per_device(how: str) -> None:
+    """The decoder tells what `ut` promises; afterwards the device is read in bulk, until it promises something else."""
+    packs = Packs()
+    usual, other = (written([{"n": "a", "v": 1.5, "ut": seconds}], how) for seconds in (60, 3600))
+    assert len(same(packs, [(i, usual) for i in range(4)])) == 4
+    assert same(packs, [(i % 4, usual) for i in range(12)]) == []
+    assert len(same(packs, [(i % 4, other if i == 3 else usual) for i in range(12)])) == 1
 
 
 def test_several_kinds_in_one_read_are_taken_in_bulk() -> None:
