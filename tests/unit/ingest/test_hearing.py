@@ -187,6 +187,7 @@ def test_a_device_that_cannot_be_an_id_refuses_the_message() -> None:
 def test_foreign_names_become_ids_that_never_meet() -> None:
     """Spaces, slashes and colons are written as codes, so `a:b` and `a` + `b` stay two devices."""
     names: list[tuple[str, ...]] = [("a", "b"), ("a:b",), ("a b",), ("a~20b",), ("Küche/Lampe",), ("",), ("+",), ("G1", "E 1", "D1")]
+    names += [(":",), ("0:",), (".a",), ("0.a",), ("~",), ("0~",), ("", "a"), ("0", "a")]
     made = [ident(*parts) for parts in names]
     assert all(map(ID.fullmatch, made))
     assert len(set(made)) == len(made)
