@@ -213,7 +213,7 @@ def _senml() -> Json:
 
 
 def _mqtt() -> dict[str, Json]:
-    # channel: (address below the device, messages, operation, action, QoS, retained, what it is for)
+    # channel: (address below the device, or all of it after a slash; messages, operation, action, QoS, retained, what it is for)
     table: tuple[tuple[str, str, tuple[str, ...], str, str, int, bool, str], ...] = (
         ("telemetry", "telemetry", ("telemetry", "senml"), "hearTelemetry", "receive", 1, False, "What a device measures."),
         ("status", "status", ("status", "statusWord"), "hearStatus", "receive", 1, True, "Whether it is there; the last will stands here."),
@@ -221,11 +221,22 @@ def _mqtt() -> dict[str, Json]:
         ("answer", "cmd/{name}/res", ("answer",), "hearAnswer", "receive", 1, False, "What it says to that."),
         ("ack", "ack", ("ack",), "acknowledge", "send", 0, False, "What of its readings is safe, for who sends `acked`."),
         ("errors", "errors", ("refusal",), "explain", "send", 0, False, "Why a message was refused; at most one a second."),
+        (
+            "short",
+            "/telemetry/{device}",
+            ("telemetry", "senml"),
+            "hearShort",
+            "receive",
+            1,
+            False,
+            "The same for first steps: tenant `main`.",
+        ),
+        ("recorded", "/recorded/{device}/telemetry", ("telemetry",), "hearRecorded", "receive", 1, False, "Recordings, in their own time."),
     )
     channels: Json = {}
     operations: Json = {}
     for name, below, messages, operation, action, qos, retain, about in table:
-        address = f"{PREFIX}/{{tenant}}/{{device}}/{below}"
+        address = below[1:] if below.startswith("/") else f"{PREFIX}/{{tenant}}/{{device}}/{below}"
         named = [each for each in ("tenant", "device", "name") if f"{{{each}}}" in address]
         channels[name] = {
             "address": address,

@@ -24,8 +24,7 @@ def tls_of(config):
     import ssl  # noqa: PLC0415 - not every board has it
 
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with open(config["ca"]) as file:
-        made.load_verify_locations(cadata=file.read())
+    made.load_verify_locations(cafile=config["ca"])
     made.load_cert_chain(config["cert"], config["key"])
     return made
 

@@ -24,7 +24,7 @@ from tests.parts.base import wait_until
 from tests.parts.mosquitto import Authorities, Identity, TlsMosquitto
 from vorab import topics
 from vorab.log.sqlite import SqliteLog
-from vorab.settings import Settings
+from vorab.settings import Ingest, Settings
 
 pytestmark = pytest.mark.mosquitto
 
@@ -528,6 +528,23 @@ def test_a_broker_that_believes_client_ids_is_caught(
         wait_until(lambda: not worker.ready, "ingest being thrown out")
         wait_until(lambda: not thief.client.is_connected(), "ingest taking its place back")
         thief.client.loop_stop()
+
+
+def test_two_workers_share_one_certificate(new_broker: NewBroker, authorities: Authorities, log: SqliteLog, tmp_path: Path) -> None:
+    """At the services' door ids are free: two workers of one certificate stand side by side, and each reading is there once."""
+    broker = new_broker()
+    first, second = (
+        settings(broker, authorities, tmp_path).model_copy(update={"ingest": Ingest(tick_s=0.1, share=share)}) for share in ("0/2", "1/2")
+    )
+    with working(log, first) as one, working(log, second) as other:
+        pump = Guest(broker, context(authorities, authorities.device("pump-a")))
+        for i in range(20):
+            pump.say("vorab/v1/main/pump-a/telemetry", b'{"x":%d}' % i)
+        mark(broker, authorities, log)
+        pump.leave()
+        assert one.ready
+        assert other.ready
+    assert [row.values["x"] for row in readings(log) if row.device == "main/pump-a"] == list(range(20))
 
 
 # ------------------------------------------------------------------------------------------------ nothing lost by it
