@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos bench parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz bench parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ chaos: $(DEV) ## kill -9, again and again: nothing lost, nothing twice
 
 docs: $(RUNTIME) ## write the pages that repeat tables of the code
 	@$(BIN)/python scripts/docs.py
+
+fuzz: $(DEV) ## damaged messages for every decoder and dialect (ARGS="--inputs 10000000" for the whole of it)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
 	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done
