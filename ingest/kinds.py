@@ -18,6 +18,7 @@ from vorab.errors import Rejected
 from vorab.frame import Value
 
 _SPOTS: Final = frozenset({"bn", "bt", "t", "v", "vb"})
+_TYPES: Final = {"v": frozenset({int, float}), "vb": frozenset({bool})}
 _TAKEN: Final = frozenset({"bn", "bt", "bu", "bver", "n", "u", "v", "vb", "vs", "vd", "t", "ut"})
 
 
@@ -37,6 +38,8 @@ class Item(NamedTuple):
     """Which of the numbers is its value; None: it is always the same."""
     always: Value | None
     unit: str
+    types: frozenset[type]
+    """What its value may be, where it differs."""
 
 
 class Meaning(NamedTuple):
@@ -107,7 +110,7 @@ def _meaning(pack: list[dict[str, Any]], made: Cut, values: int) -> Meaning | No
         base_unit = record.get("bu", base_unit)
         for label in senml.VALUES & record.keys():
             said = unit(record.get("u", base_unit)) if label == "v" else ""
-            items.append(Item(record.get("n", ""), place.get((i, label)), record[label], said))
+            items.append(Item(record.get("n", ""), place.get((i, label)), record[label], said, _TYPES.get(label, frozenset())))
             times.append(place.get((i, "t")))
     if len(items) != values:
         return None

@@ -31,6 +31,8 @@ _MOST: Final = 1024
 """Outlines remembered; a flood of made-up ones must not fill the memory, so beyond it all are forgotten and learned again."""
 _OPENERS: Final = frozenset({b"[", *(bytes([first]) for first in range(0x81, 0x98))})
 """What a pack in JSON begins with, and a short one in CBOR."""
+_ALLOWED: Final = {"": _OPENERS, "senml+json": frozenset({b"["})}
+"""The same, by the decoder a topic allows."""
 _FAR_S: Final = 2.0**33
 """Times beyond this, in seconds, are left to the decoder, which knows what lies beyond all calendars."""
 
@@ -62,12 +64,12 @@ class Packs:
         if only:
             flats, others = _apart(flats, [only.get(plain.numbers[i], "json") == "json" for i in flats])
             likely, unread = _apart(others, [plain.payloads[i][:1] in _OPENERS for i in others])
-            packs = packs + likely
+            packs = sorted([*packs, *likely])
         made, left = quick(_picked(plain, flats), received_at, devices, most_bytes)
         more, odd = _apart([flats[i] for i in left], [plain.payloads[flats[i]][:1] in _OPENERS for i in left])
         packs, unread = sorted(packs + more) if more else packs, unread + odd
         if only:
-            packs, odd = _apart(packs, [only.get(plain.numbers[i], "senml+json") == "senml+json" for i in packs])
+            packs, odd = _apart(packs, [plain.payloads[i][:1] in _ALLOWED.get(only.get(plain.numbers[i], ""), ()) for i in packs])
             unread += odd
         if packs:
             columns, left = self.take(_picked(plain, packs), received_at, devices, most_bytes)
@@ -189,12 +191,14 @@ class _Run(NamedTuple):
         """Packs whose rows have the same names and types go together: a row decides its type, never its neighbours in the same read."""
         numbers = _some(self.plain.numbers, group)
         signals = self._signals(numbers, found.names)
-        kinds = [set(map(type, found.numbers[item.spot])) for item in self.kind.meaning.items if item.spot is not None]
+        moving = [item for item in self.kind.meaning.items if item.spot is not None]
+        values = [found.numbers[item.spot] for item in moving if item.spot is not None]
+        kinds = [set(map(type, column)) for column in values]
+        if not all(kind <= item.types for item, kind in zip(moving, kinds, strict=True)):
+            raise Odd
         if all(len(kind) == 1 for kind in kinds) and signals.count(signals[0]) == len(signals):
             return [self._build(group, numbers, signals[0], found)]
-        shapes = zip(
-            signals, *(map(type, found.numbers[item.spot]) for item in self.kind.meaning.items if item.spot is not None), strict=True
-        )
+        shapes = zip(signals, *(map(type, column) for column in values), strict=True)
         same: dict[Any, list[int]] = {}
         for i, shape in enumerate(shapes):
             same.setdefault(shape, []).append(i)

@@ -242,13 +242,24 @@ def test_a_device_that_changes_its_name_or_outline_is_learned_anew() -> None:
     assert same(packs, renamed, renamed) == []
 
 
+@pytest.mark.parametrize("odd", [b"true", b"null", b'"5"', b"[]", b"01", b"+1", b"1.", b"NaN", b"-", b"1 2", b"0x1", b"1_0", b"\xc2\xb2"])
+def test_what_is_no_number_is_refused_either_way(odd: bytes) -> None:
+    """In a value and in a time, among neighbours that are fine."""
+    packs = Packs()
+    for pack in (b'[{"n":"a","t":-1,"v":%s}]', b'[{"n":"a","t":%s,"v":1.5}]'):
+        good, bad = (0, pack % b"1"), (1, pack % odd)
+        assert len(same(packs, [good] * 4, [good, bad, good], [good, good, bad])) <= 3
+
+
 def test_a_topic_that_allows_one_decoder_only_gets_no_other() -> None:
     """Where the map says `json`, `n` and `v` are names of signals; where it says SenML, an object is refused."""
     pack, flat = b'[{"n":"a","v":1.5}]', b'{"a":1.5}'
-    packs, plain = Packs(), Plain(range(4), [0, 1, 0, 1], [pack, pack, flat, flat])
-    made, left = packs.quick(plain, NOW, NAMES, LARGEST, {0: "json", 1: "senml+json"})
-    assert sorted(left) == [0, 3]
-    assert sorted(rank // ROWS_PER_MESSAGE for some in made for rank in some.rank.tolist()) == [1, 2]
+    payloads = [pack, pack, flat, flat, written(json.loads(pack), "cbor")]
+    packs, plain = Packs(), Plain(range(5), [0, 1, 0, 1, 1], payloads)
+    for _ in range(2):
+        made, left = packs.quick(plain, NOW, NAMES, LARGEST, {0: "json", 1: "senml+json"})
+        assert sorted(left) == [0, 3, 4]
+        assert sorted(rank // ROWS_PER_MESSAGE for some in made for rank in some.rank.tolist()) == [1, 2]
 
 
 def test_outlines_are_forgotten_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
