@@ -78,8 +78,8 @@ class Hearing:
 
     def hear(self, route: Route, heard: Heard) -> Told:
         """What a message says; raises Rejected where it cannot be taken."""
+        self._routes[route.dialect] = route  # of a refused message too: a dialect may have to ask for what it lacks
         words = list(self.dialects[route.dialect].hear(heard))
-        self._routes[route.dialect] = route
         told = Told()
         for word in words:
             self._add(told, word, route, heard)

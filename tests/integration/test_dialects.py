@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from tests.integration.house import PARTITIONS, Device, bodies, readings, settings, soon, working
+from tests.parts.base import Child
 from tests.parts.fixtures import NewMosquitto
 from tests.parts.mosquitto import Mosquitto
+from tests.parts.node import HERE, run_script
 from tests.recorded import recorded
 from vorab import topics
 from vorab.clock import MINUTE, SystemClock
@@ -160,3 +162,84 @@ def test_zigbee2mqtt(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path
     assert set(presence(log)) == {(sensor, False, "retained"), ("zigbee2mqtt", True, "retained")}
     assert facts(log)[sensor].items() >= {"name": "wine", "model": "Aqara WSDCGQ11LM", "address": "zigbee2mqtt#wine"}.items()
     assert [one["reason"] for one in bodies(log, topics.REJECTED)] == ["unknown_topic"]
+
+
+# ------------------------------------------------------------------------------------------------ Sparkplug
+
+
+@contextmanager
+def edge_node(broker: Mosquitto, name: str) -> Iterator[Child]:
+    """An edge node on Eclipse Tahu's client, in the group `Plant 1`, with the device `D 1`."""
+    child = run_script(f"edge-{name}", HERE / "edge.js", str(broker.port), "Plant 1", name)
+    child.start()
+    try:
+        yield child
+    finally:
+        child.kill()
+
+
+def test_sparkplug(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """Births, data by alias, compressed or not, a write that the data confirm, a restart that the next birth proves, and the will."""
+    broker = new_mosquitto()
+    node, device = "Plant~201:gw", "Plant~201:gw:D~201"
+    with listening(broker, log, tmp_path, "sparkplug"), edge_node(broker, "gw") as edge:
+        soon(lambda: len(readings(log)) > 12, "rows")
+        ask(log, device, "set", {"setpoint": 31.25}, "a1")
+        soon(lambda: ("a1", "succeeded") in replies(log), "the value in the data")
+        ask(log, node, "restart", number="a2")
+        soon(lambda: ("a2", "succeeded") in replies(log), "the birth after the restart")
+        soon(lambda: len(presence(log)) == 6, "the device's birth")
+        edge.kill()
+        soon(lambda: len(presence(log)) == 8, "the will")
+    for one in (node, device):
+        seen = [(online, evidence) for name, online, evidence in presence(log) if name == one]
+        assert seen == [(True, "birth"), (False, "will")] * 2
+    rows = [row for row in readings(log) if row.device == f"main/{device}" and "count" in row.values]
+    before = [row.values["count"] for row in rows]
+    again = before.index(-3, 1)
+    assert before[:again] == list(range(-3, again - 3)), "compressed ones too, none twice, none lost"
+    assert rows[1].values == {"Boiler/Temperature_1": -0.5, "count": -2}
+    assert rows[1].units == {"Boiler/Temperature_1": "Cel"}
+    assert [row.values["restarts"] for row in readings(log) if row.device == f"main/{node}"] == [0, 1]
+    known = facts(log)[node]
+    assert (known["model"], known["firmware"], known["address"]) == ("Acme Gateway 5", "1.4.2", "Plant 1/gw")
+    assert bodies(log, topics.REJECTED) == []
+
+
+def test_sparkplug_is_asked_for_a_birth_that_was_missed(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """A worker that comes later asks for the birth; what it could not read until then is kept with its reason."""
+    broker = new_mosquitto()
+    with edge_node(broker, "late"):
+        watch = Device(broker, "watch", listen="spBv1.0/+/DDATA/#")
+        watch.heard.get(timeout=20)
+        with listening(broker, log, tmp_path, "sparkplug"):
+            soon(lambda: len(readings(log)) > 5, "rows")
+    assert sorted(presence(log)) == [("Plant~201:late", True, "birth"), ("Plant~201:late:D~201", True, "birth")]
+    assert {one["reason"] for one in bodies(log, topics.REJECTED)} == {"out_of_session"}
+
+
+# ------------------------------------------------------------------------------------------------ Homie
+
+
+def test_homie(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """Stored state is state, live values are readings; an alert comes and goes; a root takes its child along; `set` is answered."""
+    broker = new_mosquitto()
+    for name in ("5-temperature", "5-state-child", "5-description-child", "5-state", "5-description", "5-alert"):
+        play(broker, f"homie/{name}", retain=True)
+    with listening(broker, log, tmp_path, "homie"):
+        soon(lambda: bodies(log, topics.ALARMS) and len(presence(log)) == 2 and len(facts(log)) == 2, "what was stored")
+        for name in ("5-starts", "5-running", "5-alert-over", "5-state-lost", "4-value"):
+            play(broker, f"homie/{name}", retain=True)
+        soon(lambda: len(presence(log)) == 4 and len(readings(log)) == 3, "what came live")
+        device = Device(broker, "pump", listen="homie/5/heat-pump/compressor/setpoint/set")
+        ask(log, "heat-pump", "set", {"compressor.setpoint": 21.5})
+        assert device.heard.get(timeout=20).payload == b"21.5"
+        play(broker, "homie/5-target", retain=True)
+        pub(broker, "homie/5/heat-pump/compressor/setpoint", "21.5", retain=True)
+        soon(lambda: replies(log) == [("a1", "accepted"), ("a1", "succeeded")], "the answer")
+    found = {name: value for row in readings(log) for name, value in row.values.items()}
+    assert found == {"compressor.starts": 512, "compressor.running": True, "compressor.setpoint": 21.5, "engine.temperature": 21.5}
+    assert [(one["name"], one["active"]) for one in bodies(log, topics.ALARMS)] == [("low-pressure", True), ("low-pressure", False)]
+    assert {one for one in presence(log) if one[2] == "will"} == {("heat-pump", False, "will"), ("flow-sensor", False, "will")}
+    assert facts(log)["heat-pump"]["units"]["compressor.temperature"] == "Cel"
+    assert bodies(log, topics.REJECTED) == []

@@ -17,7 +17,7 @@ note of a death.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from ingest.columns import Columns
@@ -51,9 +51,10 @@ from vorab.topics import ID
 REORDER: Final[Micros] = 2 * SECOND
 """How long a message that is missing may take; brokers reorder within milliseconds, if at all."""
 OVERTAKEN: Final[Micros] = SECOND // 4
-"""A birth this soon after the death of the same session was overtaken by it: that session is over."""
+"""A birth this soon after the death of the same session was either overtaken by it, and that session is over, or comes from a restart of a
+node that begins to count its sessions anew. Who speaks later than this is alive."""
 ASK_AFTER: Final[Micros] = 2 * SECOND
-"""... or it was a quick restart that counts its sessions from 0; so it is asked, after this time."""
+"""... and who does not is asked."""
 REBORN: Final[Micros] = 30 * SECOND
 """Devices that were there before NBIRTH and are not born again within this time are gone."""
 MAX_ROWS: Final = 1_000
@@ -111,6 +112,8 @@ class Sparkplug:
         if kind == "NDEATH":
             return self._ndeath(heard, payload, group, name)
         node = self._nodes.get((group, name))
+        if node is not None and node.doubted:
+            return self._in_doubt(node, heard)
         if node is None or not node.born or node.lost:
             self._wishes.want(group, name, heard.received_at)
             raise Rejected(Reason.OUT_OF_SESSION, "the node's birth was not heard, or a message was missed since; a new birth is asked for")
@@ -144,7 +147,7 @@ class Sparkplug:
         node, bdseq, now = self._nodes.get((group, name)), _bdseq(payload), heard.received_at
         if node is not None and node.died is not None and node.died[0] == bdseq and 0 <= now - node.died[1] <= OVERTAKEN:
             self._wishes.want(group, name, now, after=ASK_AFTER)
-            raise Rejected(Reason.OUT_OF_SESSION, "this session died before its birth came")
+            return self._in_doubt(node, heard)
         seq = _checked(payload.seq)
         device = device_of(ident(group, name), payload.metrics)
         rows, seen = _rows(device, payload)
@@ -152,7 +155,7 @@ class Sparkplug:
         # From here on nothing is refused any more.
         if node is None:
             node = self._nodes[group, name] = Node(group, name, device.ident)
-        words: list[Word] = list(self._refuse_held(node, "a birth came before the message it waited for"))
+        words = self._refuse_held(node, "a birth came before the message it waited for")
         anew = not node.born or (bdseq is not None and bdseq != node.bdseq)
         if anew:
             self._commands.died(node.ident)
@@ -188,8 +191,8 @@ class Sparkplug:
         if node.born and None not in {bdseq, node.bdseq} and bdseq != node.bdseq:
             raise Rejected(Reason.OUT_OF_SESSION, f"the death of session {bdseq}, and this is session {node.bdseq}")
         if not node.born:
-            return []
-        words: list[Word] = list(self._refuse_held(node, "the node died before the message it waited for came"))
+            return self._refuse_held(node, "this session died")
+        words = self._refuse_held(node, "the node died before the message it waited for came")
         gone = [node.ident, *(ident(group, name, child) for child in sorted(node.present))]
         for each in gone:
             self._commands.died(each)
@@ -259,7 +262,7 @@ class Sparkplug:
         if node.obliging:
             node.lost, node.next = True, -1
             self._changed(node)
-            return list(self._refuse_held(node, "a message before it never came; a new birth is asked for"))
+            return self._refuse_held(node, "a message before it never came; a new birth is asked for")
         words: list[Word] = []
         while node.held and node.born:
             first = node.held.pop(0)
@@ -268,10 +271,30 @@ class Sparkplug:
             words += self._late(node, first.heard)
         return words
 
-    def _refuse_held(self, node: Node, why: str) -> Iterable[Refused]:
-        held, node.held = node.held, []
-        self._held_bytes -= sum(len(one.heard.payload) for one in held)
-        return [Refused(one.heard.topic, one.heard.payload, Rejected(Reason.OUT_OF_SESSION, why)) for one in held]
+    def _refuse_held(self, node: Node, why: str) -> list[Word]:
+        held = [*node.doubted, *(one.heard for one in node.held)]
+        node.doubted, node.held = [], []
+        self._held_bytes -= sum(len(one.payload) for one in held)
+        return [Refused(one.topic, one.payload, Rejected(Reason.OUT_OF_SESSION, why)) for one in held]
+
+    def _in_doubt(self, node: Node, heard: Heard) -> list[Word]:
+        """A birth that may be late, and what follows it: kept until a message proves that the session lives."""
+        died_at = node.died[1] if node.died is not None else 0
+        if not node.doubted or 0 <= heard.received_at - died_at <= OVERTAKEN:
+            if len(node.doubted) >= MAX_HELD or self._held_bytes + len(heard.payload) > MAX_HELD_BYTES:
+                raise Rejected(Reason.OUT_OF_SESSION, "too many messages of a session that may be over")
+            node.doubted.append(heard)
+            self._held_bytes += len(heard.payload)
+            return []
+        before, node.doubted, node.died = node.doubted, [], None
+        self._held_bytes -= sum(len(one.payload) for one in before)
+        words: list[Word] = []
+        for one in (*before, heard):
+            try:
+                words += self.hear(one)
+            except Rejected as why:
+                words.append(Refused(one.topic, one.payload, why))
+        return words
 
     # ----------------------------------------------------------------------------------------------- devices
 

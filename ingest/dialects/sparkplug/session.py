@@ -88,6 +88,8 @@ class Node:
     """By when devices that are present have to be born again."""
     died: tuple[int | None, Micros] | None = None
     """bdSeq and arrival of the last NDEATH."""
+    doubted: list[Heard] = field(default_factory=list)
+    """A birth that came with the death of the same session, and what came after it."""
     held: list[Held] = field(default_factory=list)
     gap_since: Micros = 0
     topics: list[bytes] = field(default_factory=list)
