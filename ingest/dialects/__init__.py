@@ -12,8 +12,9 @@ from vorab.settings import TopicMapEntry
 
 DIALECTS: Final[Mapping[str, str]] = {
     "homeassistant": "ingest.dialects.homeassistant:HomeAssistant",
-    "sparkplug": "ingest.dialects.sparkplug.dialect:Sparkplug",
+    "homie": "ingest.dialects.homie:Homie",
     "shelly": "ingest.dialects.shelly:Shelly",
+    "sparkplug": "ingest.dialects.sparkplug.dialect:Sparkplug",
     "tasmota": "ingest.dialects.tasmota:Tasmota",
     "thingsboard": "ingest.dialects.thingsboard:ThingsBoard",
     "zigbee2mqtt": "ingest.dialects.zigbee2mqtt:Zigbee2Mqtt",

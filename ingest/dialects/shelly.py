@@ -14,11 +14,11 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from ingest.decoders.rows import MAX_SIGNALS, Row, micros, number
+from ingest.dialects.memory import Memory
 from ingest.dialects.trees import an_object, as_object, device_id, flat, plain, results, short
 from ingest.dialects.words import About, Answer, Found, Heard, Order, Seen, Word
 from vorab.clock import SECOND, Micros
@@ -30,7 +30,8 @@ from vorab.topics import ID
 _SHELLY: Final = re.compile(r"(shelly[a-z0-9]{1,24})-[0-9a-f]{6,16}", re.IGNORECASE)
 _COMPONENT: Final = re.compile(r"[a-z][a-z0-9_]{0,31}(?::\d{1,4})?")
 _REPLIES: Final = "vorab-"
-_MOST_DEVICES: Final = 50_000
+_MOST_REMEMBERED: Final = 300_000
+"""Devices, components and faults together."""
 _MOST_FAULTS: Final = 64
 """Of one device."""
 
@@ -70,7 +71,7 @@ class Shelly:
     filters: ClassVar[tuple[str, ...]] = ("{device}/events/rpc", "{device}/status/{component}", "{device}/online", "{reply}/rpc")
 
     def __init__(self) -> None:
-        self._faults: OrderedDict[str, _Faults] = OrderedDict()
+        self._faults: Memory[_Faults] = Memory(_MOST_REMEMBERED)
         """By prefix of the topics: every Shelly that has been heard."""
 
     def hear(self, heard: Heard) -> Iterable[Word]:
@@ -121,7 +122,7 @@ class Shelly:
         if _SHELLY.fullmatch(named) and source.lower() != named.lower():
             raise Rejected(Reason.IDENTITY_MISMATCH, f"the payload says {source}")
         device, method, params = device_id(named), str(frame.get("method")), as_object(frame.get("params"))
-        known = self._faults.get(prefix, {})
+        known = self._faults.get(prefix) or {}
         if method in {"NotifyStatus", "NotifyFullStatus"}:
             words, faults = _overlay(device, params, known, whole=method == "NotifyFullStatus")
         elif method == "NotifyEvent":
@@ -137,15 +138,12 @@ class Shelly:
         if not _COMPONENT.fullmatch(component):
             raise Rejected(Reason.BAD_NAME, f"component {component[:60]!r}")
         device, status = device_id(heard.named["device"]), an_object(heard.payload)
-        words, faults = _overlay(device, {component: status}, self._faults.get(prefix, {}), whole=True)
+        words, faults = _overlay(device, {component: status}, self._faults.get(prefix) or {}, whole=True)
         self._keep(prefix, faults)
         return [word for word in words if not (heard.retained and isinstance(word, Row))]
 
     def _keep(self, prefix: str, faults: _Faults) -> None:
-        self._faults[prefix] = faults
-        self._faults.move_to_end(prefix)
-        if len(self._faults) > _MOST_DEVICES:
-            self._faults.popitem(last=False)
+        self._faults.keep(prefix, faults, 1 + len(faults) + sum(map(len, faults.values())))
 
 
 def _prefix(heard: Heard) -> str:

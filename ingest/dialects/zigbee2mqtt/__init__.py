@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -22,6 +21,7 @@ from typing import Any, ClassVar, Final
 from ingest.decoders.moments import counted, iso
 from ingest.decoders.rows import Row
 from ingest.decoders.strict import parse
+from ingest.dialects.memory import Memory
 from ingest.dialects.trees import an_object, as_object, device_id, flat, plain, results, short
 from ingest.dialects.wanted import Wanted
 from ingest.dialects.words import About, Answer, Heard, Order, Seen, Word
@@ -31,7 +31,8 @@ from vorab.errors import Reason, Rejected
 from vorab.frame import Value
 from vorab.records import Action, ReplyStatus
 
-_MOST_BRIDGES: Final = 10_000
+_MOST_REMEMBERED: Final = 100_000
+"""Bridges, devices, groups and what waits, together."""
 _MOST_WAITING: Final = 2_000
 _LEFT_OUT: Final = frozenset({"last_seen", "device"})
 _ONLINE: Final = {"online": True, "offline": False}
@@ -50,6 +51,11 @@ class Bridge:
     waiting: dict[str, bool] = field(default_factory=dict)
     """Availability that the broker handed out before it handed out who that is."""
 
+    @property
+    def weight(self) -> int:
+        """What it takes of the memory."""
+        return 1 + len(self.inventory.by_id if self.inventory else ()) + len(self.groups) + len(self.waiting)
+
 
 class Zigbee2Mqtt:
     """The dialect."""
@@ -58,7 +64,7 @@ class Zigbee2Mqtt:
     filters: ClassVar[tuple[str, ...]] = ("zigbee2mqtt/#",)
 
     def __init__(self) -> None:
-        self._bridges: OrderedDict[str, Bridge] = OrderedDict()
+        self._bridges: Memory[Bridge] = Memory(_MOST_REMEMBERED)
         self._wanted = Wanted()
 
     def hear(self, heard: Heard) -> Iterable[Word]:
@@ -107,7 +113,9 @@ class Zigbee2Mqtt:
         if what == "devices":
             return self._devices(base, heard)
         if what == "groups":
-            self._change(base).groups = _groups(parse(heard.payload))
+            groups, bridge = _groups(parse(heard.payload)), self._bridges.get(base) or Bridge()
+            bridge.groups = groups
+            self._keep(base, bridge)
         elif what == "event" and not heard.retained:
             return self._event(base, an_object(heard.payload))
         elif heard.tail[1:2] == ("response",) and not heard.retained:
@@ -201,26 +209,16 @@ class Zigbee2Mqtt:
         word = _presence(member.device if member else "", heard.payload)
         if member is not None:
             return [word]
-        bridge = self._bridges.get(base)
-        if bridge is not None and bridge.inventory is not None:
-            return []  # of a group, or of a device that has been removed
-        bridge = self._change(base)
-        if len(bridge.waiting) < _MOST_WAITING and len(name) <= 512:
+        bridge = self._bridges.get(base) or Bridge()
+        if bridge.inventory is None and len(bridge.waiting) < _MOST_WAITING and len(name) <= 512:
             bridge.waiting[name] = word.online
-        return []
+            self._keep(base, bridge)
+        return []  # else of a group, or of a device that has been removed
 
     # ----------------------------------------------------------------------------------------------- memory
 
-    def _change(self, base: str) -> Bridge:
-        bridge = self._bridges.get(base) or Bridge()
-        self._keep(base, bridge)
-        return bridge
-
     def _keep(self, base: str, bridge: Bridge) -> None:
-        self._bridges[base] = bridge
-        self._bridges.move_to_end(base)
-        if len(self._bridges) > _MOST_BRIDGES:
-            self._bridges.popitem(last=False)
+        self._bridges.keep(base, bridge, bridge.weight)
 
 
 def _itself(device: str, base: str, what: str, payload: bytes) -> list[Word]:

@@ -201,7 +201,7 @@ def test_what_cannot_be_read_is_refused_and_forgotten(frame: dict[str, Any], rea
     """With the reason; the device is not even known afterwards."""
     shelly = Shelly()
     assert refusal(shelly, EVENTS, frame) is reason
-    assert not shelly._faults
+    assert len(shelly._faults) == 0
 
 
 # ------------------------------------------------------------------------------------------------ commands
