@@ -55,7 +55,7 @@ def waiting(messages: int, oldest_s: float) -> None:
 
 def nap(seconds: float) -> None:
     """The time between two reads, as the rate of arrival asks for it."""
-    metrics.metric("vorab_ingest_nap_seconds").set(seconds)
+    metrics.metric("vorab_ingest_nap_seconds").observe(seconds)
 
 
 def connected(*, up: bool) -> None:

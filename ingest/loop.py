@@ -81,8 +81,6 @@ class Loop:
         """When a read was last possible; from the log, what an earlier run wrote last."""
         self._pace = Pace(int(settings.ingest.linger_ms * 1000))
         self._read_at: Micros = 0
-        self._nap: Micros = 0
-        """From the beginning of the last read, on the wall."""
         self._appended_at: dict[int, Micros] = {}
         self._landed_from: Micros = 0
         """When the newest record that the log has confirmed was handed over."""
@@ -167,11 +165,12 @@ class Loop:
         if arrivals is None or not arrivals.topics:
             return
         began = self._tell_time()
-        self._nap = self._pace.read(len(arrivals), int((began - self._read_at) / self._clock.speed))
+        nap = self._pace.read(len(arrivals), int((began - self._read_at) / self._clock.speed))
+        counting.nap(nap / SECOND)
         self._read_at = began
         self._take(arrivals, began)
         if self._client.read_bytes < READ_BYTES:
-            rest_s = (self._nap - (self._tell_time() - began) / self._clock.speed) / SECOND
+            rest_s = (nap - (self._tell_time() - began) / self._clock.speed) / SECOND
             if rest_s > 0:
                 time.sleep(rest_s)
 
@@ -211,7 +210,6 @@ class Loop:
             self._watch(now)
             oldest = self._bridge.oldest
             counting.waiting(self._bridge.messages, 0.0 if oldest is None else (now - oldest) / SECOND / self._clock.speed)
-            counting.nap(0.0 if now - self._read_at > SECOND * self._clock.speed else self._nap / SECOND)
 
     def _take(self, arrivals: Arrivals, now: Micros) -> None:
         passes = self._intake.take(arrivals, now)

@@ -1,8 +1,8 @@
 """How long to rest between two reads, from how fast messages arrive. Pure.
 
 A read costs the same whether it finds one message or a thousand, and so does a record on the log. Under load a short rest makes one
-read of many; at a trickle it would only make a message wait. So the rest grows with the rate: none while a rest would find
-nobody, a millisecond at a thousand messages a second, the longest from some ten thousand on.
+read of many; at a trickle it would only make a message wait. So the rest grows with the rate: none while it cannot expect company,
+half of the longest at a thousand messages a second, nearly the longest from ten thousand on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vorab.clock import SECOND, Micros
 
 _MEMORY_S: Final = 0.1
 """How far back the rate looks: a burst is known as one after some reads, and forgotten as soon."""
-_HALF: Final = 4_000.0
+_HALF: Final = 1_000.0
 """At so many messages a second the rest is half of the longest."""
 _COMPANY: Final = 1.0
 """A rest that cannot expect so many messages is not taken."""

@@ -9,6 +9,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+NAP_S: Final = (0.0, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01)
 LATENCY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -33,7 +34,7 @@ TABLE: Final[tuple[Metric, ...]] = (
     Metric("vorab_ingest_rejected_total", "counter", "Refused messages, by reason.", ("reason",)),
     Metric("vorab_ingest_inflight", "gauge", "Messages that wait for the log."),
     Metric("vorab_ingest_oldest_unacked_seconds", "gauge", "Age of the oldest message that waits for its acknowledgement."),
-    Metric("vorab_ingest_nap_seconds", "gauge", "Time between two reads, chosen from the rate of arrival; 0 when idle."),
+    Metric("vorab_ingest_nap_seconds", "histogram", "Time to the next read, chosen from the rate of arrival; 0 when idle.", buckets=NAP_S),
     Metric("vorab_ingest_log_append_seconds", "histogram", "From handing a frame to the log until it is confirmed."),
     Metric("vorab_ingest_spool_bytes", "gauge", "Records on the disk that wait for the log to come back."),
     Metric("vorab_ingest_session_lost_total", "counter", "Reconnects at which the broker had forgotten the session."),

@@ -18,8 +18,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from vorab.bench import added
 from vorab.demo.broker import Broker, free_port, start
 from vorab.errors import Unavailable
 from vorab.frame import decode
@@ -33,25 +34,66 @@ _CHUNK: Final = 500
 """Messages per write; at QoS 1 also the most without an acknowledgement."""
 
 
-def run(messages: int = 100_000, devices: int = 10_000, log: str = "", broker: str = "mosquitto") -> dict[str, Any]:
-    """CPU µs per message at QoS 0 and 1, flat JSON of four fields, and whether every message became a row."""
+def run(
+    messages: int = 100_000, devices: int = 10_000, log: str = "", broker: str = "mosquitto", rate: int = 0, seconds: float = 8.0
+) -> dict[str, Any]:
+    """CPU µs per message at QoS 0 and 1, flat JSON of four fields, and whether every message became a row.
+
+    With `rate`, instead: what is added between broker and log at so many messages a second, milliseconds. Both with the nap chosen.
+    """
     address = log or os.environ.get("VORAB_LOG", "")
-    found: dict[str, Any] = {"bench": "bridge", "log": address.partition(":")[0] or "sqlite", "messages": messages, "devices": devices}
+    found: dict[str, Any] = {"bench": "bridge", "log": address.partition(":")[0] or "sqlite", "devices": devices}
+    if rate:
+        with _ingest(address, broker, 1) as up:
+            before = _cpu_s(up.child.pid)
+            found |= {"rate": rate, **added.of(up.mqtt.port, up.log, up.topic, rate, seconds, devices)}
+            found |= {"cpu_ms_per_s": round((_cpu_s(up.child.pid) - before) / seconds * 1e3), "nap_ms": up.nap_ms()}
+        return {**found, "ok": found["lost"] == 0}
     lost = 0
     for qos in (0, 1):
-        with tempfile.TemporaryDirectory(prefix="vorab-bench-") as name:
-            mqtt = start(Path(name), broker)
-            try:
-                one = _measure(Path(name), mqtt, qos, messages, devices, address or f"sqlite:///{name}/log.db")
-            finally:
-                mqtt.stop()
+        with _ingest(address, broker, qos) as up:
+            one = _measure(up, qos, messages, devices)
         lost += messages - one.pop("delivered")
         found |= {f"qos{qos}_{key}": value for key, value in one.items()}
-    return {**found, "lost": lost, "ok": lost == 0}
+    return {**found, "messages": messages, "lost": lost, "ok": lost == 0}
 
 
-def _measure(folder: Path, mqtt: Broker, qos: int, messages: int, devices: int, address: str) -> dict[str, Any]:
-    topic = f"vorab.bench-{os.getpid()}-{qos}"
+class _Up(NamedTuple):
+    """A worker, its broker and its log."""
+
+    mqtt: Broker
+    child: subprocess.Popen[bytes]
+    port: int
+    """Of its metrics."""
+    log: str
+    topic: str
+
+    def nap_ms(self) -> float:
+        """The mean of the naps it has chosen."""
+        text = _get(self.port, "metrics") or ""
+        total, count = (_value(text, f"vorab_ingest_nap_seconds_{part}") for part in ("sum", "count"))
+        return round(total / max(count, 1) * 1e3, 2)
+
+
+def _value(text: str, name: str) -> float:
+    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " ")), 0.0)
+
+
+@contextmanager
+def _ingest(log: str, broker: str, qos: int) -> Iterator[_Up]:
+    """`vorab ingest` as a process of its own on a broker of its own."""
+    with tempfile.TemporaryDirectory(prefix="vorab-bench-") as name:
+        mqtt = start(Path(name), broker)
+        try:
+            with _worker(Path(name), mqtt, qos, log or f"sqlite:///{name}/log.db") as up:
+                yield up
+        finally:
+            mqtt.stop()
+
+
+@contextmanager
+def _worker(folder: Path, mqtt: Broker, qos: int, address: str) -> Iterator[_Up]:
+    topic = f"vorab.bench-{os.getpid()}-{time.time_ns()}"
     port = free_port()
     command = [sys.executable, "-m", "vorab", "ingest", "--mqtt", f"127.0.0.1:{mqtt.port}", "--log", address, "--qos", str(qos)]
     command += ["--protocol", mqtt.protocol, "--readings-topic", topic, "--partitions", str(PARTITIONS)]
@@ -61,17 +103,22 @@ def _measure(folder: Path, mqtt: Broker, qos: int, messages: int, devices: int, 
         child = subprocess.Popen(command, env={**clean, "VORAB_INGEST_TICK_S": "3600"}, stdout=output, stderr=output)
     try:
         _await(port, child, folder)
-        begin, before = time.monotonic(), _cpu_s(child.pid)
-        _publish(mqtt.port, qos, messages, devices)
-        last = _settled(port)
-        spent = _cpu_s(child.pid) - before
+        yield _Up(mqtt, child, port, address, topic)
     finally:
         child.terminate()
         child.wait(30)
+
+
+def _measure(up: _Up, qos: int, messages: int, devices: int) -> dict[str, Any]:
+    begin, before = time.monotonic(), _cpu_s(up.child.pid)
+    _publish(up.mqtt.port, qos, messages, devices)
+    last = _settled(up.port)
+    spent = _cpu_s(up.child.pid) - before
     return {
         "us": round(spent / messages * 1e6, 2),
         "rate": round(messages / max(last - begin, 1e-3)),
-        "delivered": _rows(address, topic),
+        "nap_ms": up.nap_ms(),
+        "delivered": _rows(up.log, up.topic),
     }
 
 
@@ -107,7 +154,7 @@ def _settled(port: int) -> float:
 def _rows(address: str, topic: str) -> int:
     """The rows of all frames of a topic."""
     count = 0
-    with open_log(address) as log:
+    with open_log(address, read_only=True) as log:
         ends = log.ends(topic)
         positions = {(topic, partition): 0 for partition in ends}
         while behind := {place: offset for place, offset in positions.items() if offset < ends[place[1]]}:

@@ -41,9 +41,9 @@ def test_no_longest_rest_is_no_rest(rate: float) -> None:
     assert nap(rate, 0) == 0
 
 
-@pytest.mark.parametrize(("rate", "low", "high"), [(1_000, 500, 2_000), (10_000, 2_500, 5_000), (200_000, 4_500, 5_000)])
+@pytest.mark.parametrize(("rate", "low", "high"), [(1_000, 1_000, 3_000), (10_000, 2_500, 5_000), (200_000, 4_500, 5_000)])
 def test_between_idle_and_busy_it_is_chosen(rate: int, low: Micros, high: Micros) -> None:
-    """A thousand a second rest about a millisecond; a busy worker nearly the longest."""
+    """A thousand a second rest half of the longest; a busy worker nearly the longest."""
     pace = Pace(MOST)
     chosen = 0
     for _ in range(1_000):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from vorab.bench import detect, dialects, frame, prefill
+from vorab.bench import added, bridge, detect, dialects, frame, prefill
 from vorab.bench.load import expected_faults, frames
+from vorab.cli import app
 from vorab.frame import decode
 from vorab.log import Outgoing, append_all, open_log
 from vorab.topics import partition_of
@@ -100,3 +102,23 @@ def test_dialects_notices_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     found = dialects.run(messages=100, devices=10, read=100, rounds=1)
 
     assert (found["lost"], found["ok"]) == (100, False)
+
+
+def test_a_rate_is_for_those_that_have_one() -> None:
+    """`vorab bench frame --rate 5` is a usage error, not a figure at some other rate."""
+    assert CliRunner().invoke(app, ["bench", "frame", "--rate", "5"]).exit_code == 2
+
+
+def test_the_quantile_of_few_is_one_of_them() -> None:
+    """Nothing measured is None and never within a budget."""
+    assert (added.quantile([], 0.5), added.quantile([1.0], 0.99), added.quantile([1.0, 2.0, 3.0], 0.5)) == (None, 1.0, 2.0)
+
+
+@pytest.mark.mosquitto
+def test_what_the_bridge_adds_is_measured_message_by_message(mosquitto: object) -> None:
+    """A short run: nothing is lost, and a message is never on the log before a subscriber could have had it by much."""
+    assert mosquitto
+    found = bridge.run(rate=200, seconds=1.0, devices=10)
+    assert (found["messages"], found["lost"], found["ok"]) == (200, 0, True)
+    assert found["added_p50_ms"] > -1
+    assert found["nap_ms"] >= 0
