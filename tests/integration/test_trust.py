@@ -395,6 +395,7 @@ HOSTILE: Final = (
     "$share",
     "vorab",
     "vorab/v1/main/pump-b",
+    "5",
     "%u",
     "pump-b#",
     "+/cmd",

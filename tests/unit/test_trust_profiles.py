@@ -146,6 +146,7 @@ COMMANDS: Final = (
     "spBv1.0/plant/NCMD/p",
     "spBv1.0/plant/DCMD/p/valve",
     "homie/5/p/lamp/state/set",
+    "homie/p/lamp/state/set",
     "zigbee2mqtt/kitchen/lamp/set",
     "vorab/doctor/0123",
 )
@@ -189,6 +190,7 @@ def test_names_that_mean_something_get_no_certificate(tmp_path: Path) -> None:
         "pümp",
         "vorab-ingest",
         "tele",
+        "5",
         "",
     ]
     assert {name: certificates(tmp_path, "device", "pki", name).returncode for name in hostile} == dict.fromkeys(hostile, 2)
