@@ -15,6 +15,9 @@ from vorab import cli
 from vorab.errors import Reason
 
 TOML = """
+[ingest]
+dialects = ["sparkplug"]
+
 [[ingest.topic_map]]
 filter = "plant/{device}/up"
 map.time = { path = "at", unit = "iso" }
