@@ -89,14 +89,14 @@ def start(folder: Path, kind: str = "") -> Broker:
             "mosquitto is not here\n  at --broker mosquitto\n"
             "  install it (Debian: apt-get install mosquitto), or leave --broker away: amqtt comes with vorab"
         )
-    log = (folder / "broker.log").open("wb")
     if mosquitto:
         conf = folder / "mosquitto.conf"
         conf.write_text(MOSQUITTO.format(port=port) + ("user root\n" if os.geteuid() == 0 else ""), encoding="utf-8")
         command = [mosquitto, "-c", str(conf)]
     else:
         command = [sys.executable, "-m", "vorab.demo.broker", str(port)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with (folder / "broker.log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     clock = SystemClock()
     for _ in range(200):
         try:
