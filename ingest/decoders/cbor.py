@@ -27,6 +27,8 @@ LABELS: Final = {
 
 SELF: Final = b"\xd9\xd9\xf7"
 """The tag that says `this is CBOR`."""
+_LONGEST: Final = 4096
+"""Elements of a list: about as many records as the largest JSON payload holds."""
 _DECIMAL: Final = 4
 _FAREST: Final = 400
 """Exponents of ten beyond this are no telemetry, and powers of them would be large."""
@@ -48,9 +50,7 @@ def parse(payload: bytes) -> Any:
     if not payload:
         raise Rejected(Reason.EMPTY, "no payload")
     reader = io.BytesIO(payload.removeprefix(SELF))
-    decoder = cbor2.CBORDecoder(
-        reader, tag_hook=_no_tag, semantic_decoders=_TAGS, max_depth=MAX_DEPTH, allow_duplicate_keys=False, read_size=1
-    )
+    decoder = cbor2.CBORDecoder(reader, tag_hook=_no_tag, semantic_decoders=_TAGS, max_depth=MAX_DEPTH, allow_duplicate_keys=False)
     try:
         found = decoder.decode()
     except (cbor2.CBORError, ValueError, TypeError, ArithmeticError) as error:
@@ -116,6 +116,8 @@ def _plain(value: Any, name: str) -> Any:
     if kind is dict:
         return {_key(key): _plain(inner, str(LABELS.get(key, key) if type(key) is int else key)) for key, inner in value.items()}
     if kind is list:
+        if len(value) > _LONGEST:
+            raise Rejected(Reason.TOO_LARGE, f"a list of {len(value)}, at most {_LONGEST}")
         return [_plain(inner, name) for inner in value]
     if kind is float and not math.isfinite(value):
         raise Rejected(Reason.NOT_FINITE, f"{name[:60]}: not a finite number")

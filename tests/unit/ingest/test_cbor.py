@@ -182,6 +182,12 @@ def test_depth_is_bounded_before_anything_is_built() -> None:
         assert caught.value.reason in {Reason.TOO_DEEP, Reason.UNSUPPORTED}
 
 
+def test_lists_are_bounded() -> None:
+    """Small elements in CBOR are smaller than in JSON: what would take milliseconds to look through is refused at once."""
+    assert len(rows(numbered([{"n": f"a{i % 4}", "v": i} for i in range(4096)]))) == 1024
+    assert reason(b"\x9f" + b"\xa0" * 4097 + b"\xff") == Reason.TOO_LARGE
+
+
 def test_a_stream_may_leave_the_end_open_and_cbor_may_name_itself() -> None:
     """Arrays and maps of indefinite length are what small encoders write; the tag of CBOR itself says nothing new."""
     assert rows(bytes.fromhex("9fbf006161 0201ffff"))[0].values == {"a": 1}
