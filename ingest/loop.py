@@ -27,7 +27,7 @@ from ingest.packets import Arrivals, pubacks
 from ingest.plan import Plan, client_id
 from ingest.refusals import Note
 from ingest.ticks import Ticker
-from ingest.topicmap import TopicMap
+from ingest.topicmap import DEFAULTS, TopicMap
 from ingest.visits import Visits
 from ingest.webhooks import Labels
 from vorab.clock import SECOND, Clock, Micros
@@ -54,7 +54,7 @@ class Loop:
     def __init__(self, log: EventLog, settings: Settings, clock: Clock, plan: Plan) -> None:
         """Raises ConfigError for a topic map or TLS files that cannot be."""
         self._log, self._settings, self._clock, self.plan = log, settings, clock, plan
-        known = (*settings.ingest.topic_map, *entries(settings.ingest.dialects))
+        known = (*settings.ingest.topic_map, *DEFAULTS, *entries(settings.ingest.dialects))
         topic_map = TopicMap(known, plan.partitions, plan.recorded_partitions)
         self._bridge = Bridge(most_messages=settings.mqtt.receive_maximum)
         self._shadow = settings.mode is Mode.SHADOW

@@ -13,7 +13,7 @@ from ingest.dialects.words import Say
 from ingest.intake import Intake
 from ingest.packets import Arrivals, Extra, Properties
 from ingest.plan import Plan
-from ingest.topicmap import TopicMap
+from ingest.topicmap import DEFAULTS, TopicMap
 from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Quality, Reading, decode, unpack
@@ -47,7 +47,7 @@ def attempt(settings: Settings, topic: str, payload: bytes, now: Micros, *, cont
     """What the topic map of these settings makes of a message that arrives at `now` (µs); raises ConfigError for a map that cannot be."""
     recorded = settings.topics.recorded_partitions
     partitions = settings.topics.partitions + recorded
-    topic_map = TopicMap((*settings.ingest.topic_map, *entries(settings.ingest.dialects)), partitions, recorded)
+    topic_map = TopicMap((*settings.ingest.topic_map, *DEFAULTS, *entries(settings.ingest.dialects)), partitions, recorded)
     plan = Plan(
         partitions=partitions,
         recorded_partitions=recorded,

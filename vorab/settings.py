@@ -23,8 +23,8 @@ from vorab.mistakes import field_at, line_of
 from vorab.payloads import JsonMap, PlainText
 
 FILE: Final = "vorab.toml"
-DIALECTS: Final[tuple[str, ...]] = ("sparkplug",)
-"""The dialects that are heard unless told otherwise."""
+DIALECTS: Final[tuple[str, ...]] = ("sparkplug", "homie", "tasmota", "zigbee2mqtt", "shelly")
+"""The dialects that are heard unless told otherwise, in order of preference: Shelly's topics begin with the device and fit most others."""
 DECODERS: Final = ("auto", "json", "senml+json", "cbor", "senml+cbor", "cloudevents+json", "mapped", "packed", "text")
 """What `decoder` of a topic map entry may say, beside `module:function`."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.topicmap import TopicMap
+from ingest import dialects
+from ingest.topicmap import DEFAULTS, TopicMap
 from vorab.errors import ConfigError, Reason, Rejected
-from vorab.settings import TopicMapEntry
+from vorab.settings import DIALECTS, TopicMapEntry
 from vorab.topics import partition_of
 
 
@@ -101,3 +102,11 @@ def test_a_map_that_cannot_be_is_refused_at_the_start(name: str, more: dict[str,
     """The operator reads which entry is wrong and why, before anything is connected."""
     with pytest.raises(ConfigError, match=what):
         entries(name, **more)
+
+
+def test_the_neutral_contract_goes_before_every_dialect() -> None:
+    """Dialects whose topics begin with the device fit many topics; a device called `online` keeps its telemetry."""
+    topic_map = TopicMap((*DEFAULTS, *dialects.entries(DIALECTS)), 4, 0)
+    for topic, kind in ((b"telemetry/online", "telemetry"), (b"telemetry/rpc", "telemetry"), (b"tele/status/STATE", "dialect")):
+        assert topic_map.resolve(topic).kind == kind
+    assert topic_map.resolve(b"tele/status/STATE").dialect == "tasmota"

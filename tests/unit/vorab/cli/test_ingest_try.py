@@ -82,7 +82,7 @@ def test_a_file_hex_and_json(run: Any, tmp_path: Path) -> None:
     ("arguments", "payload", "code", "words"),
     [
         (["--topic", "a/b"], b"1", 1, "refused: unknown_topic"),
-        (["--topic", "tele/tasmota_1/LWT"], b"Online", 1, "tasmota could read it: add it to ingest.dialects"),
+        (["--topic", "v1/gateway/connect"], b'{"device": "A"}', 1, "thingsboard could read it: add it to ingest.dialects"),
         (["--topic", "telemetry/x", "--retained"], b'{"a": 1}', 0, "is no news"),
         (["--topic", "telemetry/x", "--content-type", "image/png"], b'{"a": 1}', 1, "refused: unsupported"),
         (["--topic", "telemetry/x", "--content-type", "application/senml+json"], b'[{"n": "a", "v": 1}]', 0, "arrival"),
