@@ -126,27 +126,21 @@ def at_places(together: bytes, at: NDArray[np.int64], length: int) -> NDArray[An
 
 
 def _name(together: bytes, at: NDArray[np.int64], expected: Sequence[bytes | None]) -> tuple[NDArray[np.int64], list[bytes] | None]:
-    """Where the base names end, and which they are if they are not those expected."""
+    """Where the base names end, and which they are if they are not those expected; the quote behind them is the next piece's."""
     known = [name for name in expected if name is not None]
-    length = len(known[0]) if len(known) == len(expected) else 0
-    if 0 < length <= MOST_TEXT and set(map(len, known)) == {length}:
-        wanted = b"".join(known)
-        if at_places(together, at, length + 1).tobytes() == _closed(wanted, length):
-            return at + length, None
+    if len(known) == len(expected):
+        sizes = np.fromiter(map(len, known), np.int64, len(known))
+        longest = int(sizes.max())
+        texts = at_places(together, at, longest + 1).view(np.uint8).reshape(len(known), longest + 1) & _masks(longest + 1)[0][sizes]
+        if texts.tobytes() == np.array(known, f"S{longest + 1}").tobytes():
+            return at + sizes, None
     ends = np.fromiter((together.find(b'"', start, start + MOST_TEXT + 1) for start in at.tolist()), np.int64, len(at))
     if (ends < 0).any():
         raise Differs(ends >= 0)
     return ends, [together[start:end] for start, end in zip(at.tolist(), ends.tolist(), strict=True)]
 
 
-def _closed(wanted: bytes, length: int) -> bytes:
-    """Names of one length, each with the quote that ends it."""
-    names = np.full((len(wanted) // length, length + 1), ord('"'), np.uint8)
-    names[:, :-1] = np.frombuffer(wanted, np.uint8).reshape(-1, length)
-    return names.tobytes()
-
-
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def _masks(width: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """By the size of a number: which letters stay, and what stands in place of the others: a comma and blanks."""
     columns, sizes = np.arange(width), np.arange(width)[:, None]
