@@ -6,9 +6,9 @@
     DDEATH    a device is gone
     NDEATH    the node and all its devices are gone, if the session that died is the one that is known
 
-A message that comes too early waits up to two seconds for the one before it. If that never comes, a restart may have been missed, and
-what an alias means is open: data are refused until the node, asked for a new birth, has said it. A node that does not offer
-`Node Control/Rebirth` could not be asked; its data are read on.
+A message that comes too early waits up to two seconds for the one before it. If that never comes, or a number comes again, a restart may
+have been missed, and what an alias means is open: data are refused until the node, asked for a new birth, has said it. A node that does not
+offer `Node Control/Rebirth` could not be asked; its data are read on.
 
 A refused message leaves everything as it was, but for its place in the sequence, which it has taken, the wish for a new birth, and the
 note of a death.
@@ -233,7 +233,9 @@ class Sparkplug:
         node.held.append(held)
         self._held_bytes += len(held.heard.payload)
         words = self._release(node)
-        if len(node.held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
+        # A number from behind is no message that overtook another: the node has begun to count anew, and its birth was missed.
+        far = (held.seq - node.next) & 255 > MAX_HELD
+        if far or len(node.held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
             words += self._give_up(node, held.heard.received_at)
         return words
 

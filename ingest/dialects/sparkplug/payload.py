@@ -194,17 +194,19 @@ def _listed(name: str, raw: bytes, datatype: int) -> str | None:
     if len(raw) > 8 * MAX_TEXT:
         return None
     items: list[Any]
+    least = 0
     try:
         if datatype == BOOLEANS:
-            (count,) = struct.unpack_from("<I", raw)
-            bits = np.unpackbits(np.frombuffer(raw, "u1", offset=4))
-            items = bits[: count if count <= len(bits) else 0].astype(bool).tolist()
+            (least,) = struct.unpack_from("<I", raw)
+            items = np.unpackbits(np.frombuffer(raw[4:], "u1"))[:least].astype(bool).tolist()
         elif datatype == STRINGS:
             items = raw.decode().split("\0")[:-1] if raw.endswith(b"\0") else raw.decode().split("\0")
         else:
             items = np.frombuffer(raw, ARRAYS[datatype]).tolist()
     except (struct.error, ValueError):
         raise _mismatch(name, "an array of its datatype") from None
+    if len(items) < least:
+        raise _mismatch(name, "an array of its datatype")
     text = orjson.dumps(items).decode()
     return text if len(text) <= MAX_TEXT else None
 
