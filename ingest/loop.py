@@ -69,6 +69,7 @@ class Loop:
         ]
         self._link = Link(settings.mqtt, client_id(settings), wanted, self._listen, clock)
         self._client = self._link.client
+        self._client.take_payloads_of(settings.ingest.max_payload_bytes)
         self._results: deque[tuple[int, BaseException | None]] = deque()
         self._brought: deque[tuple[Record, bool]] = deque()
         self._actions: deque[tuple[Action, bool]] = deque()

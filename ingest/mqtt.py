@@ -26,6 +26,10 @@ READ_BYTES: Final = 1 << 18
 LARGEST_PACKET: Final = 1 << 20
 """What MQTT 5 brokers are told not to exceed; a payload between the limit and this is refused with its reason instead of vanishing."""
 
+_USUAL_PACKET: Final = 1 << 18
+_HEADER_BYTES: Final = 1 << 17
+"""More than topic and properties of a packet usually are."""
+
 TAKEN_OVER: Final = 0x8E
 
 
@@ -72,11 +76,17 @@ class BulkClient(paho.Client):
         """The messages of the last read, for the owner to take."""
         self.read_bytes = 0
         """How much the last read brought."""
-        self._splitter = Splitter(v5=self.v5)
+        self.largest = _USUAL_PACKET
+        """Bytes of the largest packet that is kept whole; of a larger one, its head."""
+        self._splitter = Splitter(v5=self.v5, largest=self.largest)
         self.on_connect = self._connected
         self.on_disconnect = self._disconnected
         self.on_subscribe = self._subscribed
         self._prepare()
+
+    def take_payloads_of(self, size: int) -> None:
+        """Keep packets whole whose payload has so many bytes, up to what a broker is asked for; before the first connection."""
+        self.largest = min(LARGEST_PACKET, max(_USUAL_PACKET, size + _HEADER_BYTES))
 
     def _prepare(self) -> None:
         settings = self.settings
@@ -104,7 +114,7 @@ class BulkClient(paho.Client):
     def reconnect(self) -> MQTTErrorCode:
         """Open a new connection, and with it a new epoch; raises OSError when there is no broker."""
         self.epoch += 1
-        self._splitter = Splitter(v5=self.v5)
+        self._splitter = Splitter(v5=self.v5, largest=self.largest)
         self.arrived = None
         return super().reconnect()
 

@@ -164,6 +164,22 @@ def test_zigbee2mqtt(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path
     assert [one["reason"] for one in bodies(log, topics.REJECTED)] == ["unknown_topic"]
 
 
+def test_a_large_network_of_zigbee(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> None:
+    """The list of 300 devices is larger than a payload usually may be; with the limit raised it is taken whole."""
+    broker = new_mosquitto(settings="message_size_limit 900000\nmax_packet_size 1000000\n")
+    like = json.loads(recorded("zigbee2mqtt/0-devices")[1])[1]
+    devices = [{**like, "friendly_name": f"d{i}", "ieee_address": f"0x{i:016x}"} for i in range(300)]
+    payload = json.dumps(devices)
+    assert 300_000 < len(payload) < 900_000
+    pub(broker, "zigbee2mqtt/bridge/devices", payload, retain=True)
+    with working(log, settings(broker, tmp_path, ingest={"dialects": ["zigbee2mqtt"], "max_payload_bytes": 900_000})):
+        soon(lambda: len(facts(log)) == 300, "the facts of all")
+        pub(broker, "zigbee2mqtt/d299", '{"temperature":4.5}')
+        soon(lambda: readings(log), "a row")
+    assert readings(log)[0].device == f"main/0x{299:016x}"
+    assert bodies(log, topics.REJECTED) == []
+
+
 # ------------------------------------------------------------------------------------------------ Sparkplug
 
 
