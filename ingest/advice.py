@@ -12,7 +12,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.TOO_DEEP: "nest less: sixteen levels are the most",
     Reason.BAD_UTF8: "send text as UTF-8; binary payloads need a `packed` table in their topic map entry",
     Reason.BAD_JSON: 'send JSON, or say in the topic map how the payload is read: decoder = "text", or a `packed` table for binary',
-    Reason.BAD_CBOR: "send whole CBOR of definite length, or say in the topic map how the payload is read",
+    Reason.BAD_CBOR: "send one whole CBOR item without tags, or say in the topic map how the payload is read",
     Reason.BAD_SHAPE: "send flat values, or give the topic map entry a `map` with the path of each signal",
     Reason.BAD_VALUE: "look at the signal that is named: its type, its range (min, max), the words of a bool",
     Reason.NOT_FINITE: "leave the value out when nothing was measured; a text that means nothing goes into `none` of the topic map",

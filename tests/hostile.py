@@ -56,7 +56,7 @@ def _not_json() -> Iterator[_Bad]:
     yield b'\xef\xbb\xbf{"temperature": 21.5}', Reason.BAD_JSON, "a byte order mark"
     yield b"temperature=21.5", Reason.BAD_JSON, "key and value"
     yield b"<t>21.5</t>", Reason.BAD_JSON, "XML"
-    yield b"\x82\xa1t\xcb@5\x80\x00\x00\x00\x00\x00", Reason.BAD_UTF8, "MessagePack"
+    yield b"\x82\xa1t\xcb@5\x80\x00\x00\x00\x00\x00", Reason.BAD_CBOR, "MessagePack"
     yield b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", Reason.BAD_UTF8, "gzip"
     yield b"PK\x03\x04\x14\x00", Reason.BAD_JSON, "zip"
     yield b'{"state": "\xff\xfe"}', Reason.BAD_UTF8, "bytes that are no UTF-8"

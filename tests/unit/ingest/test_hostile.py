@@ -81,7 +81,8 @@ def test_good_messages_between_them_are_untouched() -> None:
 
 def test_content_types_nobody_reads_are_refused() -> None:
     """A content type that names another format is refused, not guessed at."""
-    for named, reason in [("application/cbor", Reason.UNSUPPORTED), ("application/senml+json", Reason.BAD_SHAPE)]:
+    wrong = {"application/msgpack": Reason.UNSUPPORTED, "application/cbor": Reason.BAD_CBOR, "application/senml+json": Reason.BAD_SHAPE}
+    for named, reason in wrong.items():
         made = arrivals([("telemetry/pump-1", b'{"temperature": 21.5}')])
         made.extra[0] = Extra(properties=Properties(named))
         [taken] = intake().take(made, NOW)
