@@ -198,24 +198,32 @@ def test_known_bad_bulks_are_caught(monkeypatch: pytest.MonkeyPatch, bad: str) -
     if bad == "memory":
         monkeypatch.setattr(bulk.Bulk, "forget", lambda _self, _node: None)
     else:
-        real = bulk.Bulk._known
 
-        def blind(self: bulk.Bulk, batch: Batch, reads: Any, find: Any) -> Any:
-            known = real(self, batch, reads, find)
-            for position, hot in enumerate(known.hot.tolist()):
-                if hot >= 0 and known.layout[position] >= 0:
-                    known.seq[position] = self._hot[hot].node.next
-            return known
+        def blind(_self: bulk.Bulk, _batch: Batch, known: Any) -> Any:
+            return known.layout >= 0
 
-        monkeypatch.setattr(bulk.Bulk, "_known", blind)
-    hold = test_many_at_once_give_what_they_give_one_by_one.hypothesis.inner_test  # type: ignore[attr-defined] # without its search
-    caught = 0
-    for seed in range(20):
-        try:
-            hold(seed, 0.05, (0, 1), extras=False)
-        except AssertionError:
-            caught += 1
-    assert caught
+        monkeypatch.setattr(bulk.Bulk, "_in_sequence", blind)
+    assert told(intake(), story(bad)) != told(slow_intake(), story(bad))
+
+
+@pytest.mark.parametrize("bad", ["sequence", "memory"])
+def test_the_stories_that_catch_them_end_well(bad: str) -> None:
+    """With the bulk as it is."""
+    assert told(intake(), story(bad)) == told(slow_intake(), story(bad))
+
+
+def story(bad: str) -> list[Arrivals]:
+    """Births, data, and data of which one message is missing or before which there is a new birth."""
+    plant = Plant(1, 0.0)
+    plant.kinds = [[(10, 10, 10)] * 3] * 3
+    births = [message for node in range(3) for message in plant.births(node)]
+    first, second = ([message for _ in range(100) for message in plant.data()] for _ in range(2))
+    if bad == "sequence":
+        del second[50]
+    else:
+        again = [message for node in range(3) for message in plant.births(node)]
+        second = [*second, *again, *(message for _ in range(100) for message in plant.data())]
+    return [arrivals(births), arrivals(first), arrivals(second), arrivals([message for _ in range(100) for message in plant.data()])]
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
