@@ -14,6 +14,7 @@ from tests.parts.base import LOGS
 from tests.parts.browser import chromium
 from tests.parts.kafka import ForeignKafka, Kafka
 from tests.parts.mosquitto import ForeignMqtt, Mosquitto
+from tests.parts.proxy import Proxy
 from tests.parts.smtp import SmtpSink
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka | ForeignK
 
 @pytest.fixture
 def new_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewKafka]:
-    """Starts a Kafka of the test's own, to stop, kill and restart (about 4 s each)."""
+    """Starts a Kafka of the test's own, to stop, kill and restart (about 4 s each); `through` a proxy that its clients are sent to."""
     with ExitStack() as ends:
 
-        def make(settings: dict[str, str] | None = None) -> Kafka:
-            broker = Kafka(tmp_path_factory.mktemp("kafka"), settings)
+        def make(settings: dict[str, str] | None = None, through: Proxy | None = None) -> Kafka:
+            broker = Kafka(tmp_path_factory.mktemp("kafka"), settings, through.port if through else 0)
+            if through:
+                through.target = broker.port
             ends.callback(broker.kill)
             broker.start()
             return broker

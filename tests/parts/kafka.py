@@ -22,8 +22,8 @@ START_TIMEOUT_S: Final = 60
 class Kafka:
     """A broker on loopback; keeps port and data over stop, kill and start."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` override those of deploy/kafka/server.properties."""
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, advertised: int = 0) -> None:
+        """`settings` override those of deploy/kafka/server.properties; clients are told the port `advertised`, if there is one."""
         java = program("java")
         if java is None:
             missing("Java 17", "`make parts` as root on Debian, or install a Java runtime of version 17 or newer")
@@ -35,7 +35,7 @@ class Kafka:
         self.properties = folder / "server.properties"
         own = {
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{advertised or self.port}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "log.dirs": str(folder / "data"),
         }
