@@ -32,6 +32,7 @@ _COMPONENT: Final = re.compile(r"[a-z][a-z0-9_]{0,31}(?::\d{1,4})?")
 _REPLIES: Final = "vorab-"
 _MOST_REMEMBERED: Final = 300_000
 """Devices, components and faults together."""
+_MOST_COMPONENTS: Final = 512
 _MOST_FAULTS: Final = 64
 """Of one device."""
 
@@ -160,6 +161,8 @@ def _about(device: str, prefix: str, source: str) -> About:
 
 def _overlay(device: str, params: Mapping[str, Any], known: _Faults, *, whole: bool) -> tuple[list[Word], _Faults]:
     """What changed of a status. Signals that are not named are what they were, and need not be said again."""
+    if len(params) > _MOST_COMPONENTS:
+        raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(params)} components")
     at, faults, found = _time(params.get("ts")), dict(known), list[Word]()
     rows: list[dict[str, Value]] = [{}]
     for component, status in params.items():
@@ -169,6 +172,8 @@ def _overlay(device: str, params: Mapping[str, Any], known: _Faults, *, whole: b
             raise Rejected(Reason.BAD_NAME, f"component {component[:60]!r}")
         status = as_object(status)  # noqa: PLW2901 - the same, looked at
         lists = {key: status[key] for key in status if key == "errors" or key.endswith("_errors")}
+        if len(lists) > _MOST_FAULTS:
+            raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(lists)} lists of faults")
         values = flat(status, component, frozenset(f"{component}.{name}" for name in (*_LEFT_OUT, *lists)))
         if len(rows[-1]) + len(values) > MAX_SIGNALS:
             rows.append({})
@@ -189,6 +194,8 @@ def _errors(component: str, lists: Mapping[str, Any], known: _Faults, *, whole: 
     if whole:
         named = {place: frozenset() for place in (component, *(place for place in known if place.startswith(f"{component}.")))}
     for key, found in lists.items():
+        if isinstance(found, list) and len(found) > _MOST_FAULTS:
+            raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(found)} faults")
         if found is not None and not (isinstance(found, list) and all(isinstance(one, str) and 0 < len(one) <= 64 for one in found)):
             raise Rejected(Reason.BAD_SHAPE, f"{key} is not a list of names")
         named[component if key == "errors" else f"{component}.{key.removesuffix('_errors')[:32]}"] = frozenset(found or ())

@@ -40,15 +40,13 @@ def flat(tree: Mapping[str, Any], under: str = "", leave: frozenset[str] = froze
     return found
 
 
-def _leaves(tree: Mapping[str, Any], under: str, leave: frozenset[str]) -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        name = _NOT_IN_SIGNALS.sub("_", key)
+def _leaves(tree: Mapping[str, Any] | list[Any], under: str, leave: frozenset[str]) -> Iterator[tuple[str, Any]]:
+    for key, value in enumerate(tree) if isinstance(tree, list) else tree.items():
+        name = _NOT_IN_SIGNALS.sub("_", key) if isinstance(key, str) else str(key)
         path = f"{under}.{name}" if under else name
         if value is None or path in leave:
             continue
-        if isinstance(value, list):
-            value = {str(i): one for i, one in enumerate(value)}  # noqa: PLW2901 - the same, with names
-        if isinstance(value, dict):
+        if isinstance(value, dict | list):
             yield from _leaves(value, path, leave)
         else:
             yield path, value

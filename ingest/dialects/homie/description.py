@@ -14,7 +14,7 @@ from ingest.units import unit
 from vorab.errors import Reason, Rejected
 from vorab.frame import Value
 
-MOST_PROPERTIES: Final = 2_000
+MOST_PROPERTIES: Final = 1_000
 _WHOLE: Final = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _TRUTHS: Final = {"true": True, "false": False}
 _EMPTY: Final = b"\x00"
