@@ -52,7 +52,8 @@ class Thing:
     described: bool = False
     """Whether its properties are all known."""
     properties: dict[str, Property] = field(default_factory=dict)
-    alerts: frozenset[str] = frozenset()
+    alerts: dict[str, int] = field(default_factory=dict)
+    """Those that stand, each with a sum of its text."""
 
     @property
     def weight(self) -> int:
@@ -126,7 +127,10 @@ class Homie:
         if not self._lost_with_its_root(thing):
             words += _presence(device, state)
         if (state == "alert") != ("alert" in thing.alerts):
-            thing.alerts ^= {"alert"}
+            if state == "alert":
+                thing.alerts["alert"] = 0
+            else:
+                del thing.alerts["alert"]
             words.append(Found(device, "alert", state == "alert", text="the device is in the state `alert`"))
         self._keep(address, thing)
         if (state == "lost") != (before == "lost"):
@@ -182,15 +186,16 @@ class Homie:
         thing = self._things.get(address) or Thing()
         if not payload:  # one that is not known here may be from before this worker's time
             if name in thing.alerts:
-                thing.alerts -= {name}
+                del thing.alerts[name]
                 self._keep(address, thing)
             return [Found(device, name, active=False)]
         text = plain(payload, 2_000)
         if name not in thing.alerts and len(thing.alerts) >= _MOST_ALERTS:
             raise Rejected(Reason.TOO_MANY_SIGNALS, f"more than {_MOST_ALERTS} alerts")
-        thing.alerts |= {name}
+        told, now = thing.alerts.get(name), zlib.crc32(payload)
+        thing.alerts[name] = now
         self._keep(address, thing)
-        return [Found(device, name, active=True, text=text)]
+        return [Found(device, name, active=True, text=text)] if told != now else []  # stored ones come with each connection
 
     def _of_four(self, address: str, device: str, rest: tuple[str, ...], heard: Heard) -> list[Word]:
         what = "/".join(rest)

@@ -125,6 +125,8 @@ def test_an_alert_stands_as_long_as_its_text() -> None:
     homie = Homie()
     began = Found("heat-pump", "low-pressure", active=True, text="Refrigerant pressure is below 2 bar")
     assert said(homie, "5-alert", retained=True) == [began]
+    assert said(homie, "5-alert", retained=True) == [], "stored ones come with each connection"
+    assert hear(homie, f"{PUMP}/$alert/low-pressure", b"now 1 bar") == [began._replace(text="now 1 bar")]
     assert said(homie, "5-alert-over") == [Found("heat-pump", "low-pressure", active=False)]
 
 
