@@ -257,7 +257,7 @@ class Intake:
         taken.records += [_outgoing(record, partition) for partition, record in told.records]
         taken.statuses.update(record.status for _, record in told.records if isinstance(record, Reply))
         taken.says += told.says
-        for topic, payload, why in told.refused:
+        for topic, payload, why, _ in told.refused:
             if self._reject(_Message(place, topic.encode(), payload, b"", _NOTHING, now), why, None, taken):
                 taken.reasons[why.reason] += 1
         return placed

@@ -116,6 +116,8 @@ class Refused(NamedTuple):
     topic: str
     payload: bytes
     why: Rejected
+    device: str = ""
+    """Like any other refusal it is told by its topic."""
 
 
 Word = Row | Seen | Found | About | Answer | Say | Refused

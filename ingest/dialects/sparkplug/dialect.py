@@ -137,8 +137,8 @@ class Sparkplug:
     def _overheard(self, heard: Heard, group: str, name: str) -> list[Word]:
         """A command, ours or another host's: what was asked just now need not be asked again."""
         metric = first_of(read(heard.payload).metrics, REBIRTH)
-        if metric is not None and metric.raw and (group, name) in self._nodes:
-            self._wishes.asked(group, name, heard.received_at)
+        if metric is not None and metric.raw:
+            self._wishes.asked(group, name, heard.received_at, known=(group, name) in self._nodes)
         return []
 
     # ----------------------------------------------------------------------------------------------- the node

@@ -27,6 +27,9 @@ from vorab.frame import Value
 COMPRESSED: Final = "SPBV1.0_COMPRESSED"
 MAX_BODY: Final = 1 << 20
 """What a compressed payload may unfold to."""
+MAX_RATIO: Final = 50
+"""... and to how many times its size, above a small one: births fold to a tenth, bombs to a thousandth."""
+_SMALL_BODY: Final = 4096
 MAX_METRICS: Final = 20_000
 
 INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT, DOUBLE, BOOLEAN, STRING, DATETIME, TEXT, UUID = range(1, 16)
@@ -80,7 +83,8 @@ def read(data: bytes) -> Payload:
     """The payload of a message, unfolded where it is compressed.
 
     Raises:
-        Rejected: not a Sparkplug payload, more than 20,000 metrics, or more than 1 MiB in a compressed one.
+        Rejected: not a Sparkplug payload, more than 20,000 metrics, one without name and alias, or a compressed one that unfolds to more
+            than 1 MiB or 50 times its size.
     """
     outer = _parsed(data)
     found = outer
@@ -109,18 +113,21 @@ def _parsed(data: bytes) -> Any:
 def _unfolded(body: bytes) -> bytes:
     """Either of the two algorithms, told by its header, with an end that is in sight before anything grows."""
     inflater = zlib.decompressobj(wbits=47)
+    most = min(MAX_BODY, max(_SMALL_BODY, MAX_RATIO * len(body)))
     try:
-        data = inflater.decompress(body, MAX_BODY)
+        data = inflater.decompress(body, most)
     except zlib.error:
         raise Rejected(Reason.BAD_SHAPE, "the compressed body is neither DEFLATE nor GZIP") from None
     if inflater.unconsumed_tail:
-        raise Rejected(Reason.TOO_LARGE, f"more than {MAX_BODY} bytes in a compressed body")
+        raise Rejected(Reason.TOO_LARGE, f"more than {most} bytes in a compressed body of {len(body)}")
     if not inflater.eof:
         raise Rejected(Reason.BAD_SHAPE, "the compressed body ends too soon")
     return data
 
 
 def _metric(metric: Any) -> Metric:
+    if not metric.name and not metric.HasField("alias"):
+        raise Rejected(Reason.BAD_SHAPE, "a metric without name and alias")
     field = metric.WhichOneof("value") or ""
     raw = None if metric.is_null or not field else getattr(metric, field)
     unit = ""

@@ -54,11 +54,12 @@ class Wishes:
             wish.wanted, wish.tries = False, 0
             self._wanted.pop((group, node), None)
 
-    def asked(self, group: str, node: str, now: Micros) -> None:
-        """Somebody, perhaps another worker, has asked."""
-        wish = self._wish(group, node)
-        # Heard by whoever asked as well: a request counts once.
-        wish.at = max(wish.at, now + AGAIN)
+    def asked(self, group: str, node: str, now: Micros, *, known: bool) -> None:
+        """Somebody, perhaps another worker, has asked; nothing is noted of a node that is neither known nor wished for."""
+        if known or (group, node) in self._wishes:
+            wish = self._wish(group, node)
+            # Heard by whoever asked as well: a request counts once.
+            wish.at = max(wish.at, now + AGAIN)
 
     def due(self, now: Micros) -> Iterator[tuple[str, str]]:
         """Group and node of those to ask now."""

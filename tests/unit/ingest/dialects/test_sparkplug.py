@@ -374,9 +374,9 @@ def test_what_is_refused_leaves_the_session_as_it_was() -> None:
     edge = Edge()
     edge.birth()
     edge.device()
-    assert refusal(edge.hear, "DBIRTH", {"datatype": 10, "double_value": 1.0}, child="D1") is Reason.BAD_NAME
+    assert refusal(edge.hear, "DBIRTH", {"alias": 1, "datatype": 10, "double_value": 1.0}, child="D1") is Reason.BAD_NAME
     assert refusal(edge.hear, "DDATA", {"alias": 7, "string_value": "hot"}, child="D1") is Reason.BAD_VALUE
-    assert refusal(edge.hear, "NBIRTH", {"datatype": 10, "double_value": 1.0}, seq=0) is Reason.BAD_NAME
+    assert refusal(edge.hear, "NBIRTH", {"alias": 1, "datatype": 10, "double_value": 1.0}, seq=0) is Reason.BAD_NAME
     assert values(edge.data(5.0)) == [{"temperature": 5.0}]
 
 
@@ -410,6 +410,17 @@ def test_what_another_asked_is_not_asked_again() -> None:
     assert edge.asked() == []
     edge.now += 1
     assert edge.asked() == ["spBv1.0/G/NCMD/E1"]
+
+
+def test_of_two_workers_that_lack_a_birth_one_asks() -> None:
+    """The other hears it, and both hear the birth."""
+    first, second = Edge(), Edge()
+    refusal(first.data, 1.0)
+    refusal(second.data, 1.0)
+    first.now = second.now = NOW + SPREAD
+    assert first.asked() == ["spBv1.0/G/NCMD/E1"]
+    second.hear("NCMD", metric(session.REBIRTH, given=True), seq=None)
+    assert second.asked() == []
 
 
 def test_the_request_is_what_the_standard_says() -> None:
