@@ -291,7 +291,6 @@ class Loop:
         if acks and self._client.connection_is_open:
             crashpoint("ingest.before_ack")
             self._client.acknowledge(acks)
-            crashpoint("ingest.after_ack")
 
     def _landed(self, token: int, error: BaseException | None, now: Micros) -> None:
         began = self._appended_at.pop(token, None)
