@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -112,10 +111,12 @@ def murmur2(data: bytes) -> int:
     """Kafka's 32-bit MurmurHash2 (seed 0x9747b28c), so that any Kafka client finds the partition."""
     mask, mixer, length = 0xFFFFFFFF, 0x5BD1E995, len(data)
     h = 0x9747B28C ^ length
-    for word in struct.unpack_from(f"<{length >> 2}I", data):
-        k = word * mixer & mask
-        h = (h * mixer & mask) ^ ((k ^ (k >> 24)) * mixer & mask)
-    rest = data[length & ~3 :]
+    whole = length & ~3
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * mixer & mask
+        k = (k ^ (k >> 24)) * mixer & mask
+        h = (h * mixer & mask) ^ k
+    rest = data[whole:]
     if rest:
         h = (h ^ int.from_bytes(rest, "little")) * mixer & mask
     h = (h ^ (h >> 13)) * mixer & mask
