@@ -4,7 +4,7 @@
     DBIRTH    a device of it is there, with all its metrics
     NDATA, DDATA    values, by name or alias
     DDEATH    a device is gone
-    NDEATH    the node and all its devices are gone, if the session that died is the one that is known
+    NDEATH    the node and all its devices are gone, if the session that died is the one that is known, or if nothing more is heard of it
 
 A message that comes too early waits up to two seconds for the one before it. If that never comes, or a number comes again, a restart may
 have been missed, and what an alias means is open: data are refused until the node, asked for a new birth, has said it. A node that does not
@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from ingest.columns import Columns
-from ingest.decoders.rows import MAX_SIGNALS, Row, micros
+from ingest.decoders.rows import FAR, MAX_SIGNALS, Row, micros
 from ingest.dialects.batch import Batch
 from ingest.dialects.sparkplug.bulk import Bulk
 from ingest.dialects.sparkplug.commands import Commands
@@ -57,6 +57,9 @@ ASK_AFTER: Final[Micros] = 2 * SECOND
 """... and who does not is asked."""
 REBORN: Final[Micros] = 30 * SECOND
 """Devices that were there before NBIRTH and are not born again within this time are gone."""
+SILENT: Final[Micros] = 30 * SECOND
+"""A node that says nothing for so long after the death of another session, and after it was asked for its birth, is gone: some clients
+number their wills otherwise than their births, and a birth may have been missed."""
 MAX_ROWS: Final = 1_000
 """Of one message, and of all that come at once because a gap was filled."""
 MAX_HELD: Final = 64
@@ -117,6 +120,7 @@ class Sparkplug:
         if node is None or not node.born or node.lost:
             self._wishes.want(group, name, heard.received_at)
             raise Rejected(Reason.OUT_OF_SESSION, "the node's birth was not heard, or a message was missed since; a new birth is asked for")
+        node.gone_at = None  # it speaks
         return self._in_turn(node, heard, payload, kind, child)
 
     def hear_all(self, batch: Batch) -> tuple[list[Columns], int]:
@@ -130,7 +134,7 @@ class Sparkplug:
             return None
         node = self._nodes.get((levels[1], levels[3]))
         device = node.devices.get(levels[4] if len(levels) > 4 else "") if node is not None else None
-        if node is None or device is None or node.next < 0 or self._commands.waits_for(device.ident):
+        if node is None or device is None or node.next < 0 or node.gone_at is not None or self._commands.waits_for(device.ident):
             return None
         return node, device
 
@@ -166,7 +170,7 @@ class Sparkplug:
         self._known += len(device.names) - node.known
         rebirth = first_of(payload.metrics, REBIRTH)
         node.born, node.lost, node.obliging, node.bdseq, node.died = True, False, rebirth is not None, bdseq, None
-        node.next = -1 if seq is None else (seq + 1) & 255
+        node.next, node.gone_at = -1 if seq is None else (seq + 1) & 255, None
         node.devices = {"": device}
         if node.present:
             node.births_due = now + REBORN
@@ -189,16 +193,23 @@ class Sparkplug:
             return [Seen(node.ident, online=False, evidence="will")]
         node.died = bdseq, now
         if node.born and None not in {bdseq, node.bdseq} and bdseq != node.bdseq:
+            if node.obliging:
+                node.gone_at, self._waiting[group, name] = FAR, node
+                self._wishes.want(group, name, now)
+                self._changed(node)
             raise Rejected(Reason.OUT_OF_SESSION, f"the death of session {bdseq}, and this is session {node.bdseq}")
-        if not node.born:
-            return self._refuse_held(node, "this session died")
+        return self._end(node) if node.born else self._refuse_held(node, "this session died")
+
+    def _end(self, node: Node) -> list[Word]:
+        """Node and devices are gone."""
+        group, name = node.group, node.name
         words = self._refuse_held(node, "the node died before the message it waited for came")
         gone = [node.ident, *(ident(group, name, child) for child in sorted(node.present))]
         for each in gone:
             self._commands.died(each)
         words += [Seen(each, online=False, evidence="will") for each in gone]
         self._known -= node.known
-        node.born, node.next, node.births_due = False, -1, None
+        node.born, node.next, node.births_due, node.gone_at = False, -1, None, None
         node.devices, node.present = {}, set()
         self._waiting.pop((group, name), None)
         self._dead[group, name] = None
@@ -358,10 +369,15 @@ class Sparkplug:
             if node.births_due is not None and now >= node.births_due:
                 node.births_due = None
                 words += self._not_reborn(node)
-            if not node.held and node.births_due is None:
-                del self._waiting[place]
+            if node.gone_at is not None and now >= node.gone_at:
+                words += self._end(node)
+            if not node.held and node.births_due is None and node.gone_at is None:
+                self._waiting.pop(place, None)
         self._commands.due(now)
         for group, name in self._wishes.due(now):
+            asked = self._nodes.get((group, name))
+            if asked is not None and asked.gone_at == FAR:
+                asked.gone_at = now + SILENT
             words.append(Say("", f"spBv1.0/{group}/NCMD/{name}", write([Written(REBIRTH, BOOLEAN, value=True)], now // _MS)))
         return words
 

@@ -88,6 +88,8 @@ class Node:
     """By when devices that are present have to be born again."""
     died: tuple[int | None, Micros] | None = None
     """bdSeq and arrival of the last NDEATH."""
+    gone_at: Micros | None = None
+    """When it counts as gone unless it says something: the death of another session was heard. `FAR` until it has been asked."""
     doubted: list[Heard] = field(default_factory=list)
     """A birth that came with the death of the same session, and what came after it."""
     held: list[Held] = field(default_factory=list)

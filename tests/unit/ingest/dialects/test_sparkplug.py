@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from ingest.decoders.rows import Row
 from ingest.dialects.sparkplug import dialect, session, sparkplug_pb2
-from ingest.dialects.sparkplug.dialect import OVERTAKEN, REBORN, REORDER, Sparkplug
+from ingest.dialects.sparkplug.dialect import OVERTAKEN, REBORN, REORDER, SILENT, Sparkplug
 from ingest.dialects.sparkplug.payload import read
 from ingest.dialects.sparkplug.session import Device, signals_of
 from ingest.dialects.sparkplug.wishes import AGAIN, SPREAD, Wishes
@@ -130,6 +130,24 @@ def test_recorded_messages_of_tahu() -> None:
     assert seen(words[9]) == [("Plant~201:gw", False, "will"), ("Plant~201:gw:D~201", False, "will")]
 
 
+def test_recorded_messages_of_pysparkplug() -> None:
+    """No aliases, a time for each metric, every metric with its datatype; its goodbye carries the number of the next session."""
+    one = Sparkplug()
+    *messages, goodbye = [
+        Heard(levels := tuple(topic.split("/")), {}, levels[1:], payload, NOW + i * SECOND)
+        for i, (topic, payload) in enumerate(all_recorded("pysparkplug"))
+    ]
+    words = [one.hear(message) for message in messages]
+    [born] = values(words[1])
+    assert born.items() >= {"t": 21.5, "n": -3, "s": "on"}.items()
+    assert "u" not in born, "a whole number beyond 63 bits"
+    assert [values(found) for found in words[2:8]] == [
+        [{"t": 22.5, "n": -4}], [{"up": -6}], [{"t": 23.5, "n": -5}], [{"up": -7}], [{"t": 24.5, "n": -6}], [{"up": -8}]
+    ]  # fmt: skip
+    assert seen(words[8]) == [("G2:py:d", False, "goodbye")]
+    assert refusal(one.hear, goodbye) is Reason.OUT_OF_SESSION
+
+
 def test_a_row_per_time_stamp_and_history_apart() -> None:
     """Metrics with times of their own; what was stored and is handed in later is marked."""
     edge = Edge()
@@ -243,6 +261,25 @@ def test_a_death_of_an_earlier_session_is_refused() -> None:
     assert seen(edge.death(2)) == [("G:E1", False, "will"), ("G:E1:D1", False, "will")]
     assert edge.death(2) == [], "told once"
     assert refusal(edge.data, 1.0) is Reason.OUT_OF_SESSION
+
+
+def test_a_node_that_falls_silent_after_the_death_of_another_session_is_gone() -> None:
+    """Some clients number their wills otherwise than their births; who lives says so, or answers when asked."""
+    edge, lively = Edge(), Edge()
+    for each in (edge, lively):
+        each.birth(bdseq=1)
+        each.device()
+        assert refusal(each.death, 0) is Reason.OUT_OF_SESSION
+        each.now += MINUTE
+        assert each.asked() == ["spBv1.0/G/NCMD/E1"]
+    lively.seq = 1
+    assert values(lively.data(1.0)) == [{"temperature": 1.0}]
+    for each in (edge, lively):
+        each.now += SILENT - 1
+        assert seen(each.one.due(each.now)) == []
+        each.now += 1
+    assert seen(edge.one.due(edge.now)) == [("G:E1", False, "will"), ("G:E1:D1", False, "will")]
+    assert seen(lively.one.due(lively.now)) == []
 
 
 def test_a_birth_that_its_own_death_overtook_is_not_believed() -> None:
