@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +13,11 @@ from vorab.frame import I8, SIGNAL_TYPES, U1, U4, U8, Reading, shape_of
 
 ROWS_PER_MESSAGE: Final = 1024
 """Room for the rows of one message in a rank."""
+_FRAME_BYTES: Final = 400_000
+"""Kafka takes 1 MB per record; columns of many small odd rows are larger than their JSON, so a pass stops well before."""
+_ROW_BYTES: Final = 240
+_FRAME_ROWS: Final = _FRAME_BYTES // _ROW_BYTES
+_LAST_RANK: Final = 2**62
 
 
 @dataclass(slots=True)
@@ -96,3 +101,23 @@ def of_rows(rows: Sequence[Placed]) -> list[Columns]:
             )
         )
     return made
+
+
+def frames_of(made: list[Columns], rows: list[Placed]) -> Iterator[list[Columns]]:
+    """The columns of each frame: one, or several where few messages made so many rows that a frame would outgrow what the log takes."""
+    low = 0
+    while len(rows) > _FRAME_ROWS:
+        # The cut lies between two messages, so that none of them stands in two frames.
+        cut = _FRAME_ROWS
+        while cut and rows[cut].rank // ROWS_PER_MESSAGE == rows[cut - 1].rank // ROWS_PER_MESSAGE:
+            cut -= 1
+        if not cut:
+            break
+        high = rows[cut].rank // ROWS_PER_MESSAGE * ROWS_PER_MESSAGE
+        yield [some for columns in made if (some := between(columns, low, high)) is not None] + of_rows(rows[:cut])
+        low, rows = high, rows[cut:]
+    if low:
+        made = [some for columns in made if (some := between(columns, low, _LAST_RANK)) is not None]
+    made = made + of_rows(rows)
+    if made:
+        yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ingest.intake import Taken
+from ingest.taken import Taken
 from vorab import metrics
 
 

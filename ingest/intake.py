@@ -6,19 +6,16 @@ Decisions only; no socket, no thread, no clock.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from ingest.acks import Mark
-from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, between, of_rows
+from ingest.columns import ROWS_PER_MESSAGE, Columns, Placed, frames_of, of_rows
 from ingest.decoders import Sender, decode, is_json, is_pack
-from ingest.decoders.flat import promises
 from ingest.dialects.batch import Batch
-from ingest.dialects.words import About, Answer, Heard, Order, Say
+from ingest.dialects.words import About, Answer, Heard, Order
 from ingest.framer import Framer
 from ingest.gate import Gate, Stopped
 from ingest.hearing import Hearing, Told
@@ -27,9 +24,10 @@ from ingest.plan import Plan
 from ingest.presence import PresenceBook
 from ingest.quick import Plain
 from ingest.quick_senml import Packs
-from ingest.refusals import SOURCE, News, Note, Notes, rejection, source_of
+from ingest.refuser import Refuser
 from ingest.replies import reply
 from ingest.roster import BULK, FOREIGN, Roster
+from ingest.taken import NOTHING, Message, Taken, marks_of, outgoing, reply_tick
 from ingest.timing import settle
 from ingest.topicmap import Route, TopicMap
 from ingest.units import named
@@ -38,47 +36,9 @@ from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame, Reading, encode
 from vorab.log import Outgoing
-from vorab.records import Facts, Rejection, Reply
+from vorab.records import Facts, Reply
 
 FRAME_HEADERS: Final = (("content-type", cloudevents.FRAME),)
-_FRAME_BYTES: Final = 400_000
-"""Kafka takes 1 MB per record; columns of many small odd rows are larger than their JSON, so a pass stops well before."""
-_ROW_BYTES: Final = 240
-
-
-@dataclass(slots=True)
-class Taken:
-    """What became of one pass over some messages."""
-
-    records: list[Outgoing] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    says: list[Say] = field(default_factory=list)
-    """What dialects want published."""
-    news: list[Rejection] = field(default_factory=list)
-    """Refusals that the log of this process should mention."""
-    counts: Counter[str] = field(default_factory=Counter)
-    """Messages by what became of them."""
-    reasons: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
-    answered: list[Reply] = field(default_factory=list)
-    """Replies of devices that keep to the neutral contract."""
-    rows: int = 0
-    framed: list[int] = field(default_factory=list)
-    """Partitions that got a frame."""
-    marks: list[Mark] = field(default_factory=list)
-    """What devices want acknowledged end to end, once all records are in the log."""
-    refused: dict[int, Rejected] = field(default_factory=dict)
-    """Why, by place among the arrivals."""
-
-
-class _Message(NamedTuple):
-    place: int
-    """Among the arrivals."""
-    topic: bytes
-    payload: bytes
-    mid: bytes
-    extra: Extra
-    received_at: Micros
 
 
 class Intake:
@@ -94,8 +54,7 @@ class Intake:
         self._presence = PresenceBook()
         self._hearing = Hearing(plan, topic_map.dialects, self._presence, resolve or (lambda *_: None), self._roster.route)
         self._roster.bulk = self._hearing.in_bulk
-        self._notes = Notes()
-        self._news = News()
+        self.refusing = Refuser(plan)
 
     # ----------------------------------------------------------------------------------------------- a pass
 
@@ -118,17 +77,17 @@ class Intake:
             rest = self._gate.rest(rest, arrivals, received_at, stopped)
         made, left = self._packs.quick(plain, received_at, self._roster.names, self.plan.limits.payload_bytes, self._roster.only)
         taken.counts["telemetry"] += len(plain.payloads) - len(left)
-        taken.marks += _marks(made, self._roster.keys)
+        taken.marks += marks_of(made, self._roster.keys)
         rows: list[Placed] = []
         for i in sorted([*rest, *(plain.places[position] for position in left)]):
-            extra = arrivals.extra.get(i, _NOTHING)
-            self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, received_at), taken, rows)
+            extra = arrivals.extra.get(i, NOTHING)
+            self._one(Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, received_at), taken, rows)
         if bulk:
             made += self._in_bulk(self._gate.bulk(bulk, arrivals, received_at, stopped), arrivals, received_at, taken, rows)
-        for some in _frames_of(made, rows):
+        for some in frames_of(made, rows):
             self._frames(some, received_at, taken)
         for flood in stopped:
-            self._stop(flood, arrivals, received_at, taken)
+            self.refusing.flood(flood, self._roster.route(arrivals.topics[flood.places[0]]), arrivals, received_at, taken)
         return taken
 
     def _sort(self, arrivals: Arrivals, low: int, high: int) -> tuple[Plain, list[int], Sequence[int]]:
@@ -191,8 +150,8 @@ class Intake:
 
     def _slowly(self, places: Sequence[int], arrivals: Arrivals, now: Micros, taken: Taken, rows: list[Placed], position: int) -> None:
         i = places[position]
-        extra = arrivals.extra.get(i, _NOTHING)
-        self._one(_Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, now), taken, rows)
+        extra = arrivals.extra.get(i, NOTHING)
+        self._one(Message(i, arrivals.topics[i], arrivals.payloads[i], arrivals.mids[i], extra, now), taken, rows)
 
     def _number_behind(self, topic: bytes, device: str) -> int:
         _, number = self._child(self._roster.route(topic), device)
@@ -206,23 +165,23 @@ class Intake:
 
     # ----------------------------------------------------------------------------------------------- one message
 
-    def _one(self, message: _Message, taken: Taken, rows: list[Placed]) -> None:
+    def _one(self, message: Message, taken: Taken, rows: list[Placed]) -> None:
         route: Route | None = None
         try:
             route = self._roster.route(message.topic)
             kind = "ignored" if route.kind == "ignore" else self._take(route, message, taken, rows)
         except Rejected as why:
-            kind = self._refuse(message, why, route, taken)
+            kind = self.refusing.message(message, why, route, taken)
         taken.counts[kind] += 1
 
-    def _take(self, route: Route, message: _Message, taken: Taken, rows: list[Placed]) -> str:
+    def _take(self, route: Route, message: Message, taken: Taken, rows: list[Placed]) -> str:
         payload, received_at = message.payload, message.received_at
         if message.extra.size is not None:
             raise Rejected(Reason.TOO_LARGE, f"{message.extra.size} bytes, at most {self.plan.limits.payload_bytes}")
         if route.kind == "status":
             presence = self._presence.heard(route, payload, received_at, retained=message.extra.retain)
             if presence is not None:
-                taken.records.append(_outgoing(presence, route.partition))
+                taken.records.append(outgoing(presence, route.partition))
         elif route.kind == "dialect":
             self._hear(route, message, taken, rows)
         elif message.extra.retain:
@@ -230,14 +189,14 @@ class Intake:
             return "retained"
         elif route.kind == "reply":
             answer = reply(route, payload, received_at)
-            taken.records.append(_outgoing(answer, route.partition))
+            taken.records.append(outgoing(answer, route.partition))
             taken.statuses[answer.status] += 1
             taken.answered.append(answer)
         else:
             rows += self._decoded(route, message, taken)
         return route.kind
 
-    def _hear(self, route: Route, message: _Message, taken: Taken, rows: list[Placed]) -> None:
+    def _hear(self, route: Route, message: Message, taken: Taken, rows: list[Placed]) -> None:
         extra, limit = message.extra, self.plan.limits.payload_bytes
         if len(message.payload) > limit:
             raise Rejected(Reason.TOO_LARGE, f"{len(message.payload)} bytes, at most {limit}")
@@ -254,11 +213,11 @@ class Intake:
             measured_at, received_at, quality = settle(row, now, recorded=False)
             reading = Reading(key, measured_at, received_at, quality, row.values, named(row.units), row.boot, row.seq)
             placed.append(Placed(place * ROWS_PER_MESSAGE + i, self._roster.number(device, key, partition), reading))
-        taken.records += [_outgoing(record, partition) for partition, record in told.records]
+        taken.records += [outgoing(record, partition) for partition, record in told.records]
         taken.statuses.update(record.status for _, record in told.records if isinstance(record, Reply))
         taken.says += told.says
         for topic, payload, why, _ in told.refused:
-            if self._reject(_Message(place, topic.encode(), payload, b"", _NOTHING, now), why, None, taken):
+            if self.refusing.tell(Message(place, topic.encode(), payload, b"", NOTHING, now), why, None, taken):
                 taken.reasons[why.reason] += 1
         return placed
 
@@ -268,19 +227,8 @@ class Intake:
 
     def alarm(self, alarm: records.Alarm, taken: Taken) -> None:
         """A finding that came by no topic."""
-        taken.records.append(_outgoing(alarm, self.plan.partition_of(alarm.key)))
+        taken.records.append(outgoing(alarm, self.plan.partition_of(alarm.key)))
         taken.counts["alarm"] += 1
-
-    def refuse(self, source: bytes, payload: bytes, why: Rejected, now: Micros, taken: Taken, *, size: int | None = None) -> None:
-        """A refusal of what came by no topic, whoever writes the partition: nobody else has heard it."""
-        record = rejection(source, payload, b"", why, now, route=None, size=size)
-        taken.records.append(
-            _outgoing(record, topics.partition_of(record.key, self.plan.rejected_partitions, self.plan.recorded_partitions))
-        )
-        taken.counts["rejected"] += 1
-        taken.reasons[why.reason] += 1
-        if self._news.first(record.source, why.reason, now, self.plan.speed):
-            taken.news.append(record)
 
     def due(self, now: Micros) -> Taken:
         """What dialects have to say because time has passed."""
@@ -289,8 +237,8 @@ class Intake:
         if rows:
             self._frames(of_rows(rows), now, taken)
         for topic, route, flood in self._gate.due(now, self._roster.route):
-            message = _Message(-1, topic, b"", b"", _NOTHING, now)
-            self._reject(message, Rejected(flood.reason, flood.detail), route, taken, flood.record)
+            message = Message(-1, topic, b"", b"", NOTHING, now)
+            self.refusing.tell(message, Rejected(flood.reason, flood.detail), route, taken, flood.record)
         return taken
 
     def away(self, absence: Micros, now: Micros) -> None:
@@ -310,7 +258,7 @@ class Intake:
         facts = self._hearing.facts(action.key)
         return self._hearing.command(facts, action, now) if facts is not None and facts.dialect else None
 
-    def _decoded(self, route: Route, message: _Message, taken: Taken) -> list[Placed]:
+    def _decoded(self, route: Route, message: Message, taken: Taken) -> list[Placed]:
         found = decode(
             message.payload,
             Sender(route.device, route.key, message.received_at),
@@ -320,7 +268,7 @@ class Intake:
         )
         if found[0].heartbeat_s is not None and self.plan.owns(route.partition):
             facts = self._hearing.about(About(route.device, heartbeat_s=found[0].heartbeat_s), route, message.received_at)
-            taken.records += [] if facts is None else [_outgoing(facts, route.partition)]
+            taken.records += [] if facts is None else [outgoing(facts, route.partition)]
         placed = []
         for i, row in enumerate(found):
             measured_at, received_at, quality = settle(row, message.received_at, recorded=route.recorded)
@@ -341,54 +289,6 @@ class Intake:
         partition = self.plan.partition_of(key)
         return key, self._roster.number(device, key, partition) if self.plan.owns(partition) else None
 
-    def _refuse(self, message: _Message, why: Rejected, route: Route | None, taken: Taken) -> str:
-        if not self._reject(message, why, route, taken):
-            return "skipped"  # nobody's device: the worker that writes the partition of its rejection tells about it
-        taken.reasons[why.reason] += 1
-        taken.refused[message.place] = why
-        if route is not None and route.kind == "telemetry":
-            # Refused is stored too, as a rejection: to send it again would only be refused again.
-            taken.marks += [Mark(route.key, *numbers) for numbers in promises(message.payload)]
-        return "rejected"
-
-    def _reject(self, message: _Message, why: Rejected, route: Route | None, taken: Taken, messages: int = 1) -> bool:
-        """A record, a word to the device, a line in the log of this process; False where that is another worker's to do."""
-        if route is not None and route.kind == "dialect":
-            route = None  # which device it was, only the dialect could have said
-        partition = self._place_of_rejection(message.topic)
-        if not self.plan.owns(partition if route is None else route.partition):
-            return False
-        now, size = message.received_at, message.extra.size
-        record = rejection(message.topic, message.payload, message.mid, why, now, route=route, size=size, messages=messages)
-        taken.records.append(_outgoing(record, partition))
-        if self._news.first(record.device or record.source, why.reason, now, self.plan.speed):
-            taken.news.append(record)
-        if route is not None and (note := self._notes.note(route, why, now, self.plan.speed)) is not None:
-            taken.notes.append(note)
-        return True
-
-    def _place_of_rejection(self, topic: bytes) -> int:
-        source = topics.key_of(topics.DEFAULT_TENANT, source_of(topic))
-        return topics.partition_of(source, self.plan.rejected_partitions, self.plan.recorded_partitions)
-
-    def _stop(self, flood: Stopped, arrivals: Arrivals, now: Micros, taken: Taken) -> None:
-        """Messages above the limit of their sender: dropped unread, all counted, few of them told about."""
-        place, why = flood.places[0], Rejected(flood.reason, flood.detail)
-        topic = arrivals.topics[place]
-        route = self._roster.route(topic)
-        if not self.plan.owns(self._place_of_rejection(topic) if route.kind == "dialect" else route.partition):
-            taken.counts["skipped"] += len(flood.places)
-            return
-        taken.counts["rejected"] += len(flood.places)
-        taken.reasons[flood.reason] += len(flood.places)
-        taken.refused.update(dict.fromkeys(flood.places, why))
-        if flood.record:
-            extra = arrivals.extra.get(place, _NOTHING)
-            message = _Message(place, topic, arrivals.payloads[place], arrivals.mids[place], extra, now)
-            self._reject(message, why, route, taken, flood.record)
-        elif route.kind != "dialect" and (note := self._notes.note(route, why, now, self.plan.speed)) is not None:
-            taken.notes.append(note)
-
     # ----------------------------------------------------------------------------------------------- records
 
     def _frames(self, made: Sequence[Columns], received_at: Micros, taken: Taken) -> None:
@@ -405,52 +305,7 @@ class Intake:
 
     def answered(self, answer: records.Reply) -> Outgoing:
         """A reply vorab writes in a device's place."""
-        return _outgoing(answer, self.plan.partition_of(answer.key))
-
-
-_NOTHING: Final = Extra()
-_FRAME_ROWS: Final = _FRAME_BYTES // _ROW_BYTES
-_LAST_RANK: Final = 2**62
-
-
-def _frames_of(made: list[Columns], rows: list[Placed]) -> Iterator[list[Columns]]:
-    """The columns of each frame: one, or several where few messages made so many rows that a frame would outgrow what the log takes."""
-    low = 0
-    while len(rows) > _FRAME_ROWS:
-        # The cut lies between two messages, so that none of them stands in two frames.
-        cut = _FRAME_ROWS
-        while cut and rows[cut].rank // ROWS_PER_MESSAGE == rows[cut - 1].rank // ROWS_PER_MESSAGE:
-            cut -= 1
-        if not cut:
-            break
-        high = rows[cut].rank // ROWS_PER_MESSAGE * ROWS_PER_MESSAGE
-        yield [some for columns in made if (some := between(columns, low, high)) is not None] + of_rows(rows[:cut])
-        low, rows = high, rows[cut:]
-    if low:
-        made = [some for columns in made if (some := between(columns, low, _LAST_RANK)) is not None]
-    made = made + of_rows(rows)
-    if made:
-        yield made
-
-
-def _marks(made: Sequence[Columns], keys: Sequence[str]) -> Iterator[Mark]:
-    """What the quick way's messages want acknowledged."""
-    for some in made:
-        if some.acked is not None and some.boot is not None and some.seq is not None:
-            numbers = zip(some.number.tolist(), some.boot.tolist(), some.seq.tolist(), some.acked.tolist(), strict=True)
-            yield from (Mark(keys[number], *rest) for number, *rest in numbers)
-
-
-def reply_tick(partition: int, now: Micros) -> Outgoing:
-    """`Every reply up to now has been written to this partition`."""
-    tick = records.Tick(id=f"tick/{topics.REPLIES}/{partition}/{now}", at=now)
-    _, value, headers = records.to_wire(tick, SOURCE)
-    return Outgoing(topics.REPLIES, partition, None, value, headers)
-
-
-def _outgoing(record: records.Record, partition: int) -> Outgoing:
-    key, value, headers = records.to_wire(record, SOURCE)
-    return Outgoing(record.TOPIC, partition, key, value, headers)
+        return outgoing(answer, self.plan.partition_of(answer.key))
 
 
 def _usual(extra: Extra, payload: bytes) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ingest.acks import AckBook, Mark
-from ingest.intake import Taken
 from ingest.refusals import Note
+from ingest.taken import Taken
 from vorab.clock import Micros
 
 

@@ -19,13 +19,14 @@ from ingest.bridge import Append, Bridge, Done, Effect
 from ingest.dialects import entries
 from ingest.door import Door
 from ingest.downlink import Command, Downlink, Outcome
-from ingest.intake import Intake, Taken, reply_tick
+from ingest.intake import Intake
 from ingest.link import Link
 from ingest.mqtt import READ_BYTES, Subscription, command_properties
 from ingest.nap import Pace
 from ingest.packets import Arrivals, pubacks
 from ingest.plan import Plan, client_id
 from ingest.refusals import Note
+from ingest.taken import Taken, reply_tick
 from ingest.ticks import Ticker
 from ingest.topicmap import DEFAULTS, TopicMap
 from ingest.visits import Visits

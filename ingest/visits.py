@@ -7,8 +7,9 @@ from functools import partial
 from typing import NamedTuple
 
 from ingest.door import LOST, STORED, Knock, Verdict, foreign, refused
-from ingest.intake import Intake, Taken
+from ingest.intake import Intake
 from ingest.packets import Arrivals, Extra, Properties
+from ingest.taken import Taken
 from ingest.topicmap import PREFIX
 from ingest.webhooks import ALERTMANAGER, Finding, Labels, alertmanager, thingsboard
 from vorab import topics
@@ -56,7 +57,7 @@ class Visits:
             route = self._intake.route(topic)
         except Rejected as why:
             taken = Taken()
-            self._intake.refuse(topic, knock.payload, why, now, taken, size=knock.size)
+            self._intake.refusing.without_topic(topic, knock.payload, why, now, taken, size=knock.size)
             visit.passes.append(taken)
             visit.answers.append(partial(_answer, knock, refused(why)))
             return
@@ -88,7 +89,9 @@ class Visits:
             if one.alarm is not None:
                 self._intake.alarm(one.alarm, taken)
             elif one.refused is not None:
-                self._intake.refuse(f"v1/{knock.tenant}/{knock.kind}".encode(), one.raw, one.refused, now, taken, size=knock.size)
+                self._intake.refusing.without_topic(
+                    f"v1/{knock.tenant}/{knock.kind}".encode(), one.raw, one.refused, now, taken, size=knock.size
+                )
         if taken.counts["alarm"]:
             return taken, Verdict(200, body={"alarms": taken.counts["alarm"], "refused": taken.counts["rejected"]})
         return taken, refused(next(one.refused for one in found if one.refused is not None))

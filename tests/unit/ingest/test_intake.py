@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.intake import Intake, Taken
+from ingest.intake import Intake
 from ingest.packets import Arrivals, Extra, Properties
 from ingest.plan import Plan
 from ingest.roster import Roster
+from ingest.taken import Taken
 from ingest.topicmap import TopicMap
 from vorab import topics
 from vorab.clock import DAY, MINUTE, SECOND, Micros, iso

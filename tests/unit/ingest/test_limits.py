@@ -10,10 +10,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.intake import Intake, Taken
+from ingest.intake import Intake
 from ingest.limits import Allowance, Quota
 from ingest.packets import Arrivals, Extra
 from ingest.plan import Plan
+from ingest.taken import Taken
 from ingest.topicmap import TopicMap
 from tests.unit.ingest.test_intake import NOW, arrivals, bodies, rows
 from vorab import topics
