@@ -79,6 +79,7 @@ class _Known(NamedTuple):
     """Of the captures, by level."""
     entry: TopicMapEntry
     make: Maker
+    children: bool
 
     def begins(self, level: str) -> bool:
         """Whether topics with this first level may fit; empty: one that no entry names."""
@@ -119,7 +120,7 @@ class TopicMap:
             if wanted in seen or (entry.time == "recorded" and not recorded_partitions):
                 continue
             seen.add(wanted)
-            known.append(_Known(levels, tuple(_name(level) for level in levels), entry, maker(entry)))
+            known.append(_Known(levels, tuple(_name(level) for level in levels), entry, maker(entry), speaks_of_others(entry)))
             if entry.retained:
                 self.live.add(wanted)
             if entry.kind != "ignore":
@@ -137,14 +138,14 @@ class TopicMap:
         Raises:
             Rejected: not UTF-8, fits no entry, or names a device or tenant by an id that is not allowed.
         """
-        entry, make, levels, found = self._find(topic)
-        return self._of_dialect(entry, levels, found) if entry.dialect else self._route(entry, found, make)
+        known, levels, found = self._find(topic)
+        return self._of_dialect(known.entry, levels, found) if known.entry.dialect else self._route(known, found)
 
     def entry_of(self, topic: bytes) -> TopicMapEntry:
         """The entry that decides about a topic; raises Rejected where none does."""
-        return self._find(topic)[0]
+        return self._find(topic)[0].entry
 
-    def _find(self, topic: bytes) -> tuple[TopicMapEntry, Maker, list[str], dict[str, str]]:
+    def _find(self, topic: bytes) -> tuple[_Known, list[str], dict[str, str]]:
         try:
             levels = topic.decode().split("/")
         except UnicodeDecodeError:
@@ -152,7 +153,7 @@ class TopicMap:
         for known in self._by_first.get(levels[0], self._any_first):
             found = known.match(levels)
             if found is not None:
-                return known.entry, known.make, levels, found
+                return known, levels, found
         raise Rejected(Reason.UNKNOWN_TOPIC, "the topic map has no entry for this topic")
 
     def _of_dialect(self, entry: TopicMapEntry, levels: Sequence[str], found: dict[str, str]) -> Route:
@@ -166,7 +167,8 @@ class TopicMap:
             levels=tuple(levels), named=found, tail=tuple(tail.split("/")) if tail else (), zone=entry.zone, dialect=entry.dialect,
         )  # fmt: skip
 
-    def _route(self, entry: TopicMapEntry, found: dict[str, str], make: Maker) -> Route:
+    def _route(self, known: _Known, found: dict[str, str]) -> Route:
+        entry = known.entry
         tail = found.pop("#", "")
         for name, value in found.items():
             if not ID.fullmatch(value):
@@ -178,7 +180,7 @@ class TopicMap:
             raise Rejected(Reason.BAD_NAME, "the tenant `recorded` belongs to topics with time: recorded")
         device = found.get("device", "")
         key = key_of(tenant, device)
-        decoder = by_properties(make(found), tail)
+        decoder = by_properties(known.make(found), tail)
         return Route(
             kind=entry.kind,
             tenant=tenant,
@@ -189,7 +191,7 @@ class TopicMap:
             recorded=tenant == RECORDED_TENANT,
             number=self.numbers.setdefault(key, len(self.numbers)),
             plain=entry.kind == "telemetry" and not recorded and decoder in {"auto", "json", "senml+json"},
-            children=speaks_of_others(entry),
+            children=known.children,
         )
 
 
