@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.base import wait_until
 from tests.parts.fixtures import NewKafka
 from tests.parts.kafka import Kafka
 from vorab.errors import ConfigError, Unavailable
@@ -299,6 +301,27 @@ def test_after_a_failure_the_producer_is_built_anew(new_kafka: NewKafka, monkeyp
         assert log._appender._producer is not first
         values = [each.value for each in everything(log, "t")]
         assert (values[0], values[-1]) == (b"before", b"after")
+
+
+@pytest.mark.kafka
+def test_what_waits_behind_a_failure_fails_too(new_kafka: NewKafka) -> None:
+    """Kafka stands still: one request is out and more wait behind it; each is told once, none waits for ever."""
+    broker = new_kafka()
+    told: list[BaseException | None] = []
+    with open_log(broker.log_address, patience_s=2.0) as log:
+        log.create({"t": 1})
+        append_all(log, [Outgoing("t", 0, b"k", b"before")])
+        os.kill(broker.child.pid, signal.SIGSTOP)
+        try:
+            log.append(Outgoing("t", 0, b"k", b"out"), told.append)
+            out = threading.Event()
+            out.wait(0.5)  # what follows must not share its request
+            for i in range(20):
+                log.append(Outgoing("t", 0, b"k", b"%d" % i), told.append)
+            wait_until(lambda: len(told) == 21, "everybody being told", timeout_s=20)
+        finally:
+            os.kill(broker.child.pid, signal.SIGCONT)
+    assert all(isinstance(error, Unavailable) for error in told)
 
 
 @pytest.mark.kafka

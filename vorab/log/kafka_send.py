@@ -30,6 +30,7 @@ REQUEST_MS: Final = 15_000
 MAX_REQUEST_BYTES: Final = 1 << 20
 BATCH_BYTES: Final = 64 << 10
 CLOSE_S: Final = 30.0
+FORCED_CLOSE_S: Final = 5.0
 
 log = logger("kafka")
 
@@ -122,7 +123,7 @@ class Appender:
                 producer.close(CLOSE_S)
             except KafkaError as error:
                 log.warning("records were not confirmed at the end", waiting=self._records, why=str(error))
-                producer.close(0)
+                _close_at_once(producer)
 
     def _room(self, size: int) -> bool:
         return not self._records or (self._records < MAX_RECORDS and self._bytes + size <= MAX_BYTES)
@@ -185,7 +186,9 @@ class Appender:
 
 
 def _close_at_once(producer: Any) -> None:
+    """Fail everything it holds. Its own `close` first waits for what cannot be sent, and gives up before it has told anybody."""
+    producer._sender.force_close()  # noqa: SLF001 - nothing public fails what waits
     try:
-        producer.close(0)
+        producer.close(FORCED_CLOSE_S)
     except KafkaError as error:
         log.info("closing a failed producer", why=str(error))
