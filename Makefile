@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz bench parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz bench bench-kafka parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ fuzz: $(DEV) ## damaged messages for every decoder and dialect (ARGS="--inputs 1
 
 bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
 	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done
+
+bench-kafka: $(DEV) ## the same beside a Kafka of its own (ARGS="bridge --rate 1000")
+	@$(BIN)/python -m tests.parts.lend $(BIN)/vorab bench $(if $(ARGS),$(ARGS),bridge)
 
 parts: $(DEV) ## install the real parts the tests want: Mosquitto, Kafka, Chromium, Node.js clients, promtool
 	@$(BIN)/python -m tests.parts.install
