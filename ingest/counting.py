@@ -23,6 +23,8 @@ def taken(done: Taken) -> None:
     for status, n in done.statuses.items():
         _labelled("vorab_ingest_replies_total", status).inc(n)
     metrics.metric("vorab_ingest_rows_total").inc(done.rows)
+    if done.left_out:
+        metrics.metric("vorab_ingest_values_left_out_total").inc(done.left_out)
     metrics.metric("vorab_ingest_frames_total").inc(len(done.framed))
 
 

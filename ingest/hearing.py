@@ -15,7 +15,7 @@ from ingest.columns import Columns
 from ingest.decoders.rows import MAX_SIGNALS, Row
 from ingest.dialects import dialect
 from ingest.dialects.batch import Batch, InBulk
-from ingest.dialects.words import About, Answer, Found, Heard, Order, Refused, Say, Seen, Word, ident
+from ingest.dialects.words import About, Answer, Found, Heard, LeftOut, Order, Refused, Say, Seen, Word, ident
 from ingest.plan import Plan
 from ingest.presence import PresenceBook
 from ingest.topicmap import Route
@@ -49,6 +49,8 @@ class Told:
     """Partition and record."""
     says: list[Say] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    left_out: int = 0
+    """Values that no signal can hold."""
 
 
 class Hearing:
@@ -132,6 +134,9 @@ class Hearing:
         key = key_of(route.tenant, device)
         partition = self._plan.partition_of(key)
         if not self._plan.owns(partition):
+            return
+        if isinstance(word, LeftOut):
+            told.left_out += word.values
             return
         if isinstance(word, Row):
             if word.values:

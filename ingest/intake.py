@@ -216,6 +216,7 @@ class Intake:
         taken.records += [outgoing(record, partition) for partition, record in told.records]
         taken.statuses.update(record.status for _, record in told.records if isinstance(record, Reply))
         taken.says += told.says
+        taken.left_out += told.left_out
         for topic, payload, why, _ in told.refused:
             if self.refusing.tell(Message(place, topic.encode(), payload, b"", NOTHING, now), why, None, taken):
                 taken.reasons[why.reason] += 1

@@ -39,6 +39,8 @@ class Taken:
     answered: list[Reply] = field(default_factory=list)
     """Replies of devices that keep to the neutral contract."""
     rows: int = 0
+    left_out: int = 0
+    """Values that no signal can hold, of messages that were taken."""
     framed: list[int] = field(default_factory=list)
     """Partitions that got a frame."""
     marks: list[Mark] = field(default_factory=list)

@@ -29,6 +29,11 @@ TABLE: Final[tuple[Metric, ...]] = (
     # ingest
     Metric("vorab_ingest_messages_total", "counter", "MQTT messages received, by what became of them.", ("result",)),
     Metric("vorab_ingest_rows_total", "counter", "Readings written to the log."),
+    Metric(
+        "vorab_ingest_values_left_out_total",
+        "counter",
+        "Values no signal can hold (tables, files, long texts) of messages that were taken.",
+    ),
     Metric("vorab_ingest_frames_total", "counter", "Frames written to the log."),
     Metric("vorab_ingest_ticks_total", "counter", "Empty frames written to move time on."),
     Metric("vorab_ingest_rejected_total", "counter", "Refused messages, by reason.", ("reason",)),

@@ -120,7 +120,15 @@ class Refused(NamedTuple):
     """Like any other refusal it is told by its topic."""
 
 
-Word = Row | Seen | Found | About | Answer | Say | Refused
+class LeftOut(NamedTuple):
+    """Values of a message that no signal can hold: a table, a file, a number beyond 64 bits. The rest of it is taken."""
+
+    device: str
+    values: int
+    """How many."""
+
+
+Word = Row | Seen | Found | About | Answer | Say | Refused | LeftOut
 """`Row.device` names the device where the topic map's entry does not."""
 
 

@@ -41,7 +41,7 @@ from ingest.dialects.sparkplug.session import (
     signals_of,
 )
 from ingest.dialects.sparkplug.wishes import Wishes
-from ingest.dialects.words import Heard, Order, Refused, Say, Seen, Word, ident
+from ingest.dialects.words import Heard, LeftOut, Order, Refused, Say, Seen, Word, ident
 from vorab.clock import SECOND, Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Quality, Value
@@ -440,15 +440,16 @@ def _known(device: Device, metric: Metric) -> Known | None:
     return known
 
 
-def _rows(device: Device, payload: Payload) -> tuple[list[Row], Mapping[str, Value]]:
+def _rows(device: Device, payload: Payload) -> tuple[list[Word], Mapping[str, Value]]:
     """One row per time stamp, apart where it is history; and the values that are news, by metric. Raises Rejected."""
     found: dict[tuple[int | None, bool, int], tuple[dict[str, Value], dict[str, str]]] = {}
     seen: dict[str, Value] = {}
-    taken = 0
+    taken = left_out = 0
     for metric in payload.metrics:
         known = _known(device, metric)
         given = None if known is None else value(known.name, metric.raw, known.datatype)
         if known is None or given is None:
+            left_out += known is not None and metric.raw is not None
             continue
         if not metric.historical:
             seen[known.name] = given
@@ -462,8 +463,10 @@ def _rows(device: Device, payload: Payload) -> tuple[list[Row], Mapping[str, Val
         taken += 1
     if len(found) > MAX_ROWS:
         raise Rejected(Reason.TOO_LARGE, f"{len(found)} rows, at most {MAX_ROWS}")
-    rows = [
+    rows: list[Word] = [
         Row(None if at is None else micros(at, _MS), values, units, device=device.ident, quality=_HISTORICAL if historical else 0)
         for (at, historical, _), (values, units) in found.items()
     ]
+    if left_out:
+        rows.append(LeftOut(device.ident, left_out))
     return rows, seen

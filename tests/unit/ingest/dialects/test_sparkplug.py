@@ -16,7 +16,7 @@ from ingest.dialects.sparkplug.dialect import OVERTAKEN, REBORN, REORDER, SILENT
 from ingest.dialects.sparkplug.payload import read
 from ingest.dialects.sparkplug.session import Device, signals_of
 from ingest.dialects.sparkplug.wishes import AGAIN, SPREAD, Wishes
-from ingest.dialects.words import About, Answer, Heard, Order, Refused, Say, Seen, Word
+from ingest.dialects.words import About, Answer, Heard, LeftOut, Order, Refused, Say, Seen, Word
 from tests.recorded import NOW, all_recorded, order
 from vorab.clock import MINUTE, SECOND, Micros
 from vorab.errors import Reason, Rejected
@@ -176,6 +176,14 @@ def test_a_birth_of_many_metrics_is_split_into_rows() -> None:
     """No row has more signals than a row may have."""
     found = Edge().birth(*(metric(f"m{i}", i, float(i)) for i in range(600)))
     assert [len(one) for one in values(found)] == [256, 256, 88]
+
+
+def test_values_no_signal_can_hold_are_counted() -> None:
+    """A long text and a number beyond 64 bits are left out, the rest is taken, and it is told how many were; a null is no value."""
+    beyond = {"name": "big", "datatype": 8, "long_value": 2**64 - 1}
+    words = Edge().birth(metric("t", given=1.5), metric("note", given="x" * 300), beyond, {"name": "n", "datatype": 10, "is_null": True})
+    assert values(words) == [{"t": 1.5}]
+    assert [word.values for word in words if isinstance(word, LeftOut)] == [2]
 
 
 def test_names_become_signals() -> None:
