@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -106,6 +107,9 @@ def of_rows(rows: Sequence[Placed]) -> list[Columns]:
 def frames_of(made: list[Columns], rows: list[Placed]) -> Iterator[list[Columns]]:
     """The columns of each frame: one, or several where few messages made so many rows that a frame would outgrow what the log takes."""
     low = 0
+    if len(rows) > _FRAME_ROWS:
+        # What a dialect read one by one stands behind the rest; cuts go by the order of arrival.
+        rows = sorted(rows, key=attrgetter("rank"))
     while len(rows) > _FRAME_ROWS:
         # The cut lies between two messages, so that none of them stands in two frames.
         cut = _FRAME_ROWS
