@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -216,9 +216,13 @@ class Loop:
     def _take(self, arrivals: Arrivals, now: Micros) -> None:
         passes = self._intake.take(arrivals, now)
         crashpoint("ingest.before_append")
+        self._hand_in(arrivals.mids, passes, len(arrivals), now, kept.ticket(passes))
+
+    def _hand_in(self, mids: Sequence[bytes], passes: Sequence[Taken], messages: int, now: Micros, ticket: object) -> None:
+        """Everything one read or visit became goes to the log together."""
         records = (record for taken in passes for record in taken.records)
         with self._log.together():
-            self._do(self._bridge.received(arrivals.mids, records, len(arrivals), now, kept.ticket(passes)))
+            self._do(self._bridge.received(mids, records, messages, now, ticket))
         self._account(passes, now)
 
     def _account(self, passes: Iterable[Taken], now: Micros) -> None:
@@ -242,10 +246,7 @@ class Loop:
         self.door.open()
         if self.door.waiting and not self._bridge.full:
             visit = self._visits.take(self.door.take(), now)
-            records = (record for taken in visit.passes for record in taken.records)
-            owed = kept.ticket(visit.passes, visit.answers)
-            self._do(self._bridge.received([], records, visit.messages, now, owed))
-            self._account(visit.passes, now)
+            self._hand_in([], visit.passes, visit.messages, now, kept.ticket(visit.passes, visit.answers))
 
     def _publish(self, taken: Taken) -> None:
         self._tell(taken.notes)

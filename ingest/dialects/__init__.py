@@ -24,14 +24,18 @@ DIALECTS: Final[Mapping[str, str]] = {
 
 def dialect(name: str) -> Dialect:
     """A new instance of the dialect of this name; raises ConfigError where there is none."""
+    return _class_of(name)()
+
+
+def _class_of(name: str) -> type[Dialect]:
     place = DIALECTS.get(name)
     if place is None:
         raise ConfigError(f"there is no dialect {name!r}", key="ingest.dialects", hint=f"one of {', '.join(DIALECTS)}")
     module, _, attribute = place.partition(":")
     found: Any = getattr(importlib.import_module(module), attribute)
-    return cast(Dialect, found())
+    return cast(type[Dialect], found)
 
 
 def entries(names: Iterable[str]) -> list[TopicMapEntry]:
     """The usual topics of these dialects, for the topic map; raises ConfigError for a dialect that does not exist."""
-    return [TopicMapEntry(filter=wanted, dialect=name) for name in names for wanted in dialect(name).filters]
+    return [TopicMapEntry(filter=wanted, dialect=name) for name in names for wanted in _class_of(name).filters]
