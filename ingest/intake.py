@@ -113,7 +113,7 @@ class Intake:
         found, rest, heard = Plain(places, [], []), [], []
         for i, number in enumerate(numbers, low):
             if number == -1:
-                number = self._first(arrivals.topics[i])  # noqa: PLW2901
+                number = self._first(arrivals.topics[i])  # noqa: PLW2901 - now it is known
             if number == FOREIGN:
                 continue
             if number <= BULK:

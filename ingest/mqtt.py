@@ -101,7 +101,7 @@ class BulkClient(paho.Client):
         self.max_inflight_messages_set(20)
         self.reconnect_delay_set(1, 30)
         if self.v5:
-            wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
             wanted.SessionExpiryInterval = settings.session_expiry_s
             wanted.ReceiveMaximum = settings.receive_maximum
             wanted.MaximumPacketSize = LARGEST_PACKET
@@ -256,7 +256,7 @@ def _packet(head: int, body: bytearray) -> dict[str, Any]:
 
 def command_properties(response_topic: str, correlation: bytes, expires_in_s: int) -> Any:
     """MQTT 5 properties of a command: where to answer, what the answer belongs to, and when the broker may forget it."""
-    made = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    made = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
     made.ContentType = "application/json"
     made.ResponseTopic = response_topic
     made.CorrelationData = correlation

@@ -41,7 +41,7 @@ class Detect:
         self._looked_up: Micros = 0
         self._time = b""
 
-    def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002
+    def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the protocol
         """Fold a frame."""
         if not isinstance(record, Frame) or not record.n:
             return []

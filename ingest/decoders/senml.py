@@ -179,9 +179,9 @@ class _Pack:
         row = self._rows.setdefault(key, Row(at, {}, {}, relative=relative))
         if len(row.values) >= MAX_SIGNALS:
             raise Rejected(Reason.TOO_MANY_SIGNALS, f"more than {MAX_SIGNALS} signals")
-        row.values[signal] = value  # type: ignore[index]
+        row.values[signal] = value  # type: ignore[index]  # a dict, made above
         if unit:
-            row.units[signal] = unit  # type: ignore[index]
+            row.units[signal] = unit  # type: ignore[index]  # a dict, made above
 
     def rows(self) -> list[Row]:
         return [self._rows[key]._replace(heartbeat_s=self._heartbeat_s) for key in sorted(self._rows)]

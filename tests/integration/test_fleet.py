@@ -58,7 +58,7 @@ class Watcher:
         self.client.on_subscribe = lambda *_: subscribed.set()
         properties: Any = None
         if self.five:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
             properties.SessionExpiryInterval = 600
         # Mosquitto stores a session over its own restart only if the client did not ask for a clean start.
         clean = False if self.five else mqtt.MQTT_CLEAN_START_FIRST_ONLY
@@ -79,7 +79,7 @@ class Watcher:
         """Send a command."""
         properties: Any = None
         if self.five:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
             properties.ResponseTopic = response_topic or f"vorab/v1/{self.tenant}/{device}/cmd/{command}/res"
             properties.CorrelationData = id_.encode()
         payload = json.dumps({"id": id_, "name": command, "params": {}, **body})

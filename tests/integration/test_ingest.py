@@ -323,7 +323,7 @@ def test_an_action_becomes_a_command_and_is_answered(new_mosquitto: NewMosquitto
             properties: Any = heard.properties
             assert (properties.ResponseTopic, properties.CorrelationData) == ("vorab/v1/main/pump-7/cmd/restart/res", b"a1")
             assert 0 < properties.MessageExpiryInterval <= 60
-        again = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        again = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
         again.CorrelationData = b"a1"
         pump.say(f"{heard.topic}/res", json.dumps({"id": body["id"], "status": "succeeded"}), properties=again)
         soon(lambda: bodies(log, topics.REPLIES), "the reply")

@@ -40,7 +40,7 @@ class Player:
 
     def play(self) -> None:
         """Tell everything."""
-        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
         session.SessionExpiryInterval = 3600
         host, port = self._plan["mqtt"]
         self._client.connect(host, port, keepalive=30, clean_start=False, properties=session)
@@ -73,7 +73,7 @@ class Player:
         for topic, payload, kind in messages:
             properties = None
             if kind:
-                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
                 properties.ContentType = kind
             # Hostile payloads are bytes in latin-1 clothes: a plan is JSON.
             waiting.append(self._client.publish(topic, payload.encode("latin-1"), qos=1, properties=properties))

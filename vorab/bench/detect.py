@@ -31,7 +31,7 @@ class _Empty:
     def device(self, key: str) -> Device | None:  # noqa: ARG002 - nobody is registered
         return None
 
-    def customer(self, key: str) -> Customer | None:  # noqa: ARG002
+    def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - the protocol
         return None
 
 

@@ -119,7 +119,7 @@ class Connection:
         client.max_inflight_messages_set(inflight)
         client.max_queued_messages_set(buffer)
         # Fractions of a second work although the annotation says int; on a story clock a second is ten minutes.
-        client.reconnect_delay_set(0.2, 1)  # type: ignore[arg-type]
+        client.reconnect_delay_set(0.2, 1)  # type: ignore[arg-type]  # paho takes fractions
         if broker.username:
             client.username_pw_set(broker.username, broker.password or None)
         if broker.ca_file:
@@ -140,7 +140,7 @@ class Connection:
         """Connect in the background, and again whenever the connection breaks."""
         properties = None
         if self._five:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
             properties.SessionExpiryInterval = self._session_s
         self._client.connect_async(
             self.broker.host,
@@ -155,7 +155,7 @@ class Connection:
         """Hand a message over; its number, or None where the buffer is full (QoS 0: where there is no connection)."""
         properties = None
         if self._five:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
             properties.ContentType = "application/json"
             if correlation:
                 properties.CorrelationData = correlation

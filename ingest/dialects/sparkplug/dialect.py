@@ -198,7 +198,7 @@ class Sparkplug:
                 self._wishes.want(group, name, now)
                 self._changed(node)
             raise Rejected(Reason.OUT_OF_SESSION, f"the death of session {bdseq}, and this is session {node.bdseq}")
-        return self._end(node) if node.born else self._refuse_held(node, "this session died")
+        return self._end(node) if node.born else self._refuse_held(node, "the session it came in died")
 
     def _end(self, node: Node) -> list[Word]:
         """Node and devices are gone."""

@@ -571,7 +571,7 @@ class Story(RuleBasedStateMachine):
         self.bdseq = 0
         self.alive = False
         self.base = 0
-        """Aliases of this session begin here, so that each session means something else by a number."""
+        """Aliases of one birth begin here, so that each session means something else by a number."""
         self.old: list[tuple[int, bytes]] = []
 
     def _metrics(self) -> list[dict[str, Any]]:
