@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.parts.fixtures"]
@@ -14,3 +17,10 @@ settings.register_profile("house", deadline=None, derandomize=True, max_examples
 settings.register_profile("quick", deadline=None, derandomize=True, max_examples=25)
 settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leaks_are_told_where_they_happen() -> Iterator[None]:
+    """A socket or file left open fails a test of the module that left it, not whichever test the garbage collector meets next."""
+    yield
+    gc.collect()
