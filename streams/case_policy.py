@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from streams.rules import Duration
+from streams.rule import Duration
 from vorab.records import Scalar, Severity
 
 HAND_OVER: Final = "hand_over"

@@ -17,7 +17,8 @@ from streams.detect_judge import Placed, end_orphans, fall_silent, hear, judge, 
 from streams.detect_rows import fresh_rows, rows_of
 from streams.detect_words import symptom
 from streams.detectors import silence
-from streams.rules import RuleSet, SilenceRule
+from streams.detectors.silence import SilenceRule
+from streams.rules import RuleSet
 from vorab.clock import SECOND, Micros
 from vorab.frame import Frame
 from vorab.processor import Input, Kind, Out, Registry, kind_of
@@ -32,7 +33,7 @@ class Detect:
     inputs: ClassVar[tuple[Input, ...]] = (Input(READINGS),)
     outputs: ClassVar[tuple[str, ...]] = (SYMPTOMS,)
     ticks: ClassVar[tuple[str, ...]] = (SYMPTOMS,)
-    schema: ClassVar[int] = 1
+    schema: ClassVar[int] = 2
 
     def __init__(self, rules: RuleSet, registry: Registry) -> None:
         self.book = Book(rules, registry)

@@ -10,19 +10,24 @@ import msgspec
 import numpy as np
 
 from streams.detect_series import Devices, Table
-from streams.detectors import evidence, silence, threshold
-from streams.detectors.learned import Learned, LearnedConfig
-from streams.rules import AnyRule, Bound, RuleSet, SilenceRule, ThresholdRule, looks_at, parse_rule
+from streams.detectors import evidence, silence
+from streams.detectors.columns import Columns
+from streams.detectors.shape import EPISODE, Detector
+from streams.detectors.silence import SilenceRule
+from streams.rule import Rule, resolve
+from streams.rules import DETECTORS, RuleSet, parse_rule
 from vorab.processor import Registry
 
 NO_SIGNAL: Final = 0
-"""Number of the signal name "": silence looks at none."""
+"""Number of the signal name "": silence looks at none, and the readings of a series are nobody's rule."""
 MOST_NAMES: Final = 4096
 """Signals a partition learns about; devices that make up a name per message shall not eat its memory. Names in rules always count."""
-THRESHOLD_BLOCK: Final = 1024
-LEARNED_BLOCK: Final = 512
+SERIES_BLOCK: Final = 1024
 SILENCE_BLOCK: Final = 4096
 """Slots per block of state: none is larger than 512 KiB."""
+DEVICES: Final = "devices"
+SERIES: Final = "series"
+SILENCE: Final = "silence"
 
 
 class Book:
@@ -31,16 +36,18 @@ class Book:
     def __init__(self, rules: RuleSet, registry: Registry) -> None:
         self.rules = rules
         self.devices = Devices(registry)
-        self._rings = evidence.layout(max((rule.evidence for rule in rules if not isinstance(rule, SilenceRule)), default=1))
-        self.thresholds = Table("threshold", {**threshold.LAYOUT, **self._rings}, THRESHOLD_BLOCK, self)
-        self.silences = Table("silence", silence.LAYOUT, SILENCE_BLOCK, self)
-        self.learned: dict[str, tuple[Table, Learned]] = {}
-        """By the name of the table: one per set of settings."""
+        depth = max((rule.evidence for rule in rules if not isinstance(rule, SilenceRule)), default=1)
+        self.series = Table(SERIES, evidence.layout(depth), SERIES_BLOCK, self)
+        """The last readings of every series that any rule looks at."""
+        self.silences = Table(SILENCE, silence.LAYOUT, SILENCE_BLOCK, self)
+        self.detectors: dict[str, tuple[Table, Detector]] = {}
+        """By the name of the table: one per detector, or per set of settings that its series share."""
+        self._table_of = {rule.id: self._table_for(rule) for rule in rules}
+        self._looking: dict[int, list[tuple[Table, Detector]]] = {}
         self.orphans: list[tuple[Table, int]] = []
         """Slots whose rule does not look any more: what it raised is to be ended."""
         self.gone: list[str] = []
         """Blocks of state that are to be deleted."""
-        self._table_of = {rule.id: self._table_for(rule) for rule in rules}
         self._take_names([""], {})
         self._told = 0
 
@@ -53,7 +60,15 @@ class Book:
             number = self._enter(name)
         return number
 
-    def rule_of(self, table: Table, slot: int) -> AnyRule:
+    def looking_at(self, signal: int) -> list[tuple[Table, Detector]]:
+        """The tables that have a rule for a signal on any device."""
+        found = self._looking.get(signal)
+        if found is None:
+            wanted = {self._table_of[rule.id].columns.name for rule in self.rules if rule.looks_at(self.names[signal])}
+            found = self._looking[signal] = [pair for name, pair in self.detectors.items() if name in wanted]
+        return found
+
+    def rule_of(self, table: Table, slot: int) -> Rule:
         """The rule whose state stands in a slot."""
         return self._rule[int(table.columns.of["rule"][slot])]
 
@@ -74,8 +89,8 @@ class Book:
         self._rule = {self._enter(rule): parse_rule(text) for rule, text in withdrawn.items() if rule not in self.rules.by_id}
         self._rule.update((self._enter(rule.id), rule) for rule in self.rules)
         for rule in self.rules:
-            if isinstance(rule, ThresholdRule):
-                self._enter(rule.signal)
+            for name in rule.signal_names:
+                self._enter(name)
 
     def _enter(self, name: str) -> int:
         number = self._number.setdefault(name, len(self.names))
@@ -88,66 +103,69 @@ class Book:
     def choose(self, table: Table, device: int, signal: int) -> Sequence[int]:
         """The rules of a table that look at a series."""
         tenant, name = self.devices.parts(device)
-        entry = self.devices.entries[device]
-        return [
-            self._number[rule.id]
+        limits = self._limits(device)
+        rules = [
+            rule
             for rule in self.rules.of_device(tenant, name, self.devices.models[device])
-            if self._table_of[rule.id] is table
-            and (signal == NO_SIGNAL or looks_at(rule, self.names[signal]))
-            and not (isinstance(rule, ThresholdRule) and entry is not None and _bound(rule.limit, entry.limits) is None)
+            if (rule.looks_at(self.names[signal]) if signal != NO_SIGNAL else self._table_of[rule.id] is table)
+            and (limits is None or all(resolve(bound, limits) is not None for bound in rule.needs))
         ]
+        if table is self.series:
+            return [NO_SIGNAL] if rules else []
+        return [self._number[rule.id] for rule in rules if self._table_of[rule.id] is table]
 
     def prepare(self, table: Table, slot: int, rule: int, device: int, *, fresh: bool) -> None:
         """Write a rule's settings into a slot."""
-        found, of = self._rule[rule], table.columns.of
+        if table is self.series:
+            return
+        found = self._rule[rule]
         if isinstance(found, SilenceRule):
-            of["after"][slot] = found.after
-        elif isinstance(found, ThresholdRule):
-            entry = self.devices.entries[device]
-            limits = entry.limits if entry is not None else {}
-            limit, clear = _bound(found.limit, limits), None if found.clear is None else _bound(found.clear, limits)
-            if limit is None:  # of a device the registry does not know (any more): what it said stays, else nothing is beyond
-                limit = found.sign * (np.inf if fresh else float(of["edge"][slot]))
-            threshold.prepare(table.columns, slot, found.sign, limit, clear)
-            of["hold"][slot], of["need"][slot] = found.hold, found.count
-        elif fresh:
-            learned = self.learned[table.columns.name][1]
-            learned.grow(table.columns.n)
-            learned.clear(np.array([slot]))
+            table.columns.of["after"][slot] = found.after
+        else:
+            limits = self._limits(device) or {}
+            detector = self.detectors[table.columns.name][1]
+            detector.grow(table.columns.n)
+            detector.prepare(table.columns, slot, found, lambda bound: resolve(bound, limits), fresh=fresh)
         table.columns.touch(np.array([slot]))
 
     def move(self, table: Table, source: int, target: int) -> None:
-        """Move a series of the learned detector."""
-        if table.columns.name in self.learned:
-            learned = self.learned[table.columns.name][1]
-            learned.grow(table.columns.n)
-            learned.restore(np.array([target]), learned.snapshot(np.array([source])))
+        """Move what a detector keeps beside the columns."""
+        pair = self.detectors.get(table.columns.name)
+        if pair is not None:
+            pair[1].grow(table.columns.n)
+            pair[1].move(source, target)
 
     def settle(self, devices: Sequence[int]) -> None:
         """The registry, or the rules, say something else about these devices."""
         if not devices:
             return
         for table in self.tables:
-            self.orphans += [(table, slot) for slot in table.settle(devices)]
+            gone = table.settle(devices)
+            if table is self.series:
+                for slot in gone:
+                    table.free(slot)
+            else:
+                self.orphans += [(table, slot) for slot in gone]
 
     @property
     def tables(self) -> list[Table]:
         """All of them."""
-        return [self.thresholds, self.silences, *(table for table, _ in self.learned.values())]
+        return [self.series, self.silences, *(table for table, _ in self.detectors.values())]
 
-    def _table_for(self, rule: AnyRule) -> Table:
-        if isinstance(rule, ThresholdRule):
-            return self.thresholds
+    def _limits(self, device: int) -> Mapping[str, float] | None:
+        entry = self.devices.entries[device]
+        return None if entry is None else entry.limits
+
+    def _table_for(self, rule: Rule) -> Table:
         if isinstance(rule, SilenceRule):
             return self.silences
-        config: LearnedConfig = rule.config
-        name = f"learned-{zlib.crc32(repr(config).encode()):08x}"
-        if name not in self.learned:
-            self.learned[name] = (self._learned_table(name), Learned(config))
-        return self.learned[name][0]
-
-    def _learned_table(self, name: str) -> Table:
-        return Table(name, {"active": "|b1", "onset": "<i8", "detected": "<i8", **self._rings}, LEARNED_BLOCK, self)
+        detector = DETECTORS[rule.detector]
+        shared = detector.shared(rule)
+        name = detector.name if shared == () else f"{detector.name}-{zlib.crc32(repr(shared).encode()):08x}"
+        if name not in self.detectors:
+            made = detector(rule)
+            self.detectors[name] = Table(name, made.layout, made.block, self), made
+        return self.detectors[name][0]
 
     # ------------------------------------------------------------------------------------------------- state
 
@@ -159,10 +177,10 @@ class Book:
         for name, first, last in devices.columns.take_changed():
             out[name] = devices.columns.pack(first, last, keys=devices.keys[first:last], models=devices.models[first:last])
         for table in self.tables:
-            learned = self.learned.get(table.columns.name)
+            pair = self.detectors.get(table.columns.name)
             for name, first, last in table.columns.take_changed():
-                more = {} if learned is None else {"learned": learned[1].snapshot(np.arange(first, last))}
-                out[name] = table.columns.pack(first, last, **more)
+                more = b"" if pair is None else pair[1].beside(first, last)
+                out[name] = table.columns.pack(first, last, **({"beside": more} if more else {}))
         if len(self.names) != self._told:
             self._told = len(self.names)
             rules = {self.names[number]: rule.model_dump_json(by_alias=True) for number, rule in self._rule.items()}
@@ -176,31 +194,31 @@ class Book:
         numbered = [(name, *name.rpartition("/")[::2]) for name in blocks if "/" in name]
         order = sorted(numbered, key=lambda each: (each[1], int(each[2])))
         for name, kind, _ in order:
-            if kind == "devices":
+            if kind == DEVICES:
                 self.devices.restore(name, blocks[name])
         tables = {table.columns.name: table for table in self.tables}
         old: dict[str, Table] = {}
         for name, kind, _ in order:
-            if kind.startswith("learned-") and kind not in tables:  # no rule has these settings any more
-                tables[kind] = old[kind] = self._learned_table(kind)
+            if kind == DEVICES:
+                continue
+            if kind not in tables:  # no rule has this detector, or these settings of it, any more: only what it raised is of interest
+                tables[kind] = old[kind] = Table(kind, EPISODE, block_of(blocks[name]), self)
             if kind in old:
                 self.gone.append(name)
-            if kind in tables:
-                self._restore_table(tables[kind], name, blocks[name])
+            self._restore_table(tables[kind], name, blocks[name])
         self.orphans += [(table, slot) for table in old.values() for slot in range(table.columns.n)]
         self.settle(range(len(self.devices.keys)))
 
     def _restore_table(self, table: Table, name: str, block: bytes) -> None:
-        first, count, beside = table.restore(name, block)
-        evidence.resize(table.columns, first, beside["resized"])
-        if "learned" in beside and table.columns.name in self.learned:
-            learned = self.learned[table.columns.name][1]
-            learned.grow(table.columns.n)
-            learned.restore(np.arange(first, first + count), beside["learned"])
+        first, count, got = table.restore(name, block)
+        if table is self.series:
+            evidence.resize(table.columns, first, got["resized"])
+        pair = self.detectors.get(table.columns.name)
+        if pair is not None and "beside" in got:
+            pair[1].grow(table.columns.n)
+            pair[1].take_beside(first, count, got["beside"])
 
 
-def _bound(bound: Bound, limits: Mapping[str, float]) -> float | None:
-    """The number of a limit for a device; None where it has none."""
-    if isinstance(bound, float):
-        return bound
-    return limits.get(bound.limit, bound.default)
+def block_of(block: bytes) -> int:
+    """How many slots the blocks of a table have, as one of them says."""
+    return Columns.slots_per_block(block)

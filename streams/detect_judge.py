@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +15,33 @@ from streams.detect_book import NO_SIGNAL, Book
 from streams.detect_rows import Rows
 from streams.detect_series import Table
 from streams.detect_words import Finding
-from streams.detectors import evidence, silence, threshold
+from streams.detectors import evidence, silence
 from streams.detectors.columns import Runs, Slots
-from streams.detectors.learned import Change, Learned, Verdicts
-from streams.rules import SilenceRule, ThresholdRule
+from streams.detectors.shape import Change, Detector, Episodes, Floats, Longs, Told
+from streams.detectors.silence import SilenceRule
 from vorab.clock import Micros
+from vorab.records import Severity
 
-Longs = NDArray[np.int64]
-Floats = NDArray[np.float64]
+SEVERITIES: Final = list(Severity)
+ENDED: Final = (Change.CLEARED, Change.ADAPTED)
 
 
 class Placed(NamedTuple):
-    """A finding with its place among those of a frame: by row, then kind, then rule."""
+    """A finding with its place among those of a frame: by row, then kind, then rule and signal."""
 
     row: int
     kind: int
     rule: str
+    signal: str
     finding: Finding
 
 
 @dataclass(frozen=True, slots=True)
 class Led:
-    """Rows of one signal for one table, sorted by slot."""
+    """Readings of one signal, sorted by series."""
 
     rows: Rows
+    signal: str
     at: Slots
     """Per reading its row in the frame."""
     runs: Runs
@@ -46,29 +50,26 @@ class Led:
 
 
 def judge(book: Book, rows: Rows, fresh: NDArray[np.bool_], found: list[Placed]) -> None:
-    """Thresholds and learned detectors, signal by signal."""
+    """What the detectors find, signal by signal."""
     for name, values in rows.signals.items():
         signal = book.signal(name)
         if signal is None:
             continue
-        usable = fresh & np.isfinite(values)
-        for table in (book.thresholds, *(table for table, _ in book.learned.values())):
-            led = _lead(book, table, signal, rows, usable, values)
-            if led is None:
-                continue
-            table.columns.touch(led.runs.slots)
-            if table is book.thresholds:
-                _thresholds(book, led, found)
-            else:
-                _learned(book, table, book.learned[table.columns.name][1], led, found)
-            evidence.remember(table.columns, led.runs, led.times, led.values)
+        led = _lead(book, name, signal, rows, fresh & np.isfinite(values), values)
+        if led is None:
+            continue
+        for table, detector in book.looking_at(signal):
+            _look(book, table, detector, signal, led, found)
+        book.series.columns.touch(led.runs.slots)
+        evidence.remember(book.series.columns, led.runs, led.times, led.values)
 
 
-def _lead(book: Book, table: Table, signal: int, rows: Rows, usable: NDArray[np.bool_], values: Floats) -> Led | None:
+def _lead(book: Book, name: str, signal: int, rows: Rows, usable: NDArray[np.bool_], values: Floats) -> Led | None:
+    table = book.series
     firsts = table.firsts(signal, rows.device, len(book.devices.keys))
     at, slots = table.expand(firsts if np.count_nonzero(usable) == len(usable) else np.where(usable, firsts, -1))
     at, runs = _unrepeated(table, rows, at, slots, "last_at", "written")
-    return Led(rows, at, runs, rows.measured[at], values[at]) if len(at) else None
+    return Led(rows, name, at, runs, rows.measured[at], values[at]) if len(at) else None
 
 
 def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, known: str) -> tuple[Slots, Runs]:
@@ -91,83 +92,66 @@ def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, kn
     return at[~repeats], Runs(runs.slots[~repeats], apart=rows.apart)
 
 
-def _thresholds(book: Book, led: Led, found: list[Placed]) -> None:
-    table, runs = book.thresholds, led.runs
-    episodes = threshold.update(table.columns, runs, led.times, led.values)
+def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, found: list[Placed]) -> None:
+    """Lead readings to the slots of one detector and its findings back."""
+    at, slots = table.expand(table.firsts(signal, led.rows.device[led.at], len(book.devices.keys)))
+    if not len(at):
+        return
+    runs = Runs(slots, apart=led.rows.apart)
+    at = runs.sort(at)
+    whole = runs.order is None and len(at) == len(led.at) and table.single
+    times, values = (led.times, led.values) if whole else (led.times[at], led.values[at])
+    table.columns.touch(runs.slots)
+    if runs.apart or not detector.one_by_one:
+        _find(book, table, detector, led, at, runs.slots, detector.update(table.columns, runs, times, values), found)
+        return
+    nth = runs.index - runs.start
+    for turn in range(int(nth.max()) + 1):
+        mine = np.flatnonzero(nth == turn)
+        slots = runs.slots[mine]
+        episodes = detector.update(table.columns, Runs(slots, apart=True), times[mine], values[mine])
+        _find(book, table, detector, led, at[mine], slots, episodes, found)
+
+
+def _find(
+    book: Book, table: Table, detector: Detector, led: Led, at: Slots, slots: Slots, episodes: Episodes | None, found: list[Placed]
+) -> None:
+    """Findings out of episodes; `at` leads from the rows of the call to those of `led`."""
     if episodes is None:
         return
-    of = table.columns.of
+    numbers = {name: column.tolist() for name, column in episodes.numbers.items()}
     for i, row in enumerate(episodes.rows.tolist()):
-        slot, at = int(runs.slots[row]), int(led.at[row])
-        rule = book.rule_of(table, slot)
-        assert isinstance(rule, ThresholdRule)  # noqa: S101 - no others stand in this table
-        value, limit, time = float(led.values[row]), float(of["edge"][slot]) * rule.sign, int(led.times[row])
-        onset, raised, unit = int(episodes.onset[i]), bool(episodes.raised[i]), rule.unit or led.rows.unit(rule.signal, at)
-        if raised:
-            text = words.threshold_raised(rule, value, limit, unit, int(episodes.count[i]), time - onset)
-        else:
-            clear = None if rule.clear is None else float(of["inner"][slot]) * rule.sign
-            text = words.threshold_cleared(rule, value, clear, limit, unit)
-        times, values = evidence.recall(table.columns, runs, led.times, led.values, row, rule.evidence)
+        here = int(at[row])
+        rule, change, place = book.rule_of(table, int(slots[row])), Change(int(episodes.change[i])), int(led.at[here])
+        of = {name: column[i] for name, column in numbers.items()}
+        onset, detected, time, value = int(episodes.onset[i]), int(episodes.detected[i]), int(led.times[here]), float(led.values[here])
+        unit = rule.unit or led.rows.unit(led.signal, place)
+        times, values = evidence.recall(book.series.columns, led.runs, led.times, led.values, here, rule.evidence)
         finding = Finding(
             rule,
-            book.device_of(table, slot),
+            book.device_of(table, int(slots[row])),
             onset,
-            int(episodes.detected[i]),
-            None if raised else time,
-            signal=rule.signal,
+            time if change is Change.UPDATED else detected,
+            time if change in ENDED else None,
+            updated=change is Change.UPDATED,
+            severity=None if episodes.severity is None else SEVERITIES[int(episodes.severity[i])],
+            signal=led.signal,
             unit=unit,
             value=value,
-            limit=limit,
-            explanation=text,
+            low=_number(of, "low"),
+            high=_number(of, "high"),
+            limit=_number(of, "limit"),
+            explanation=detector.say(rule, change, Told(led.signal, unit, value, time, onset, detected, of)),
             times=times,
             values=values,
+            proven=change is not Change.ADAPTED,
         )
-        found.append(Placed(at, 2, rule.id, finding))
+        found.append(Placed(place, 2, rule.id, led.signal, finding))
 
 
-def _learned(book: Book, table: Table, learned: Learned, led: Led, found: list[Placed]) -> None:
-    learned.grow(table.columns.n)
-    runs = led.runs
-    nth = runs.index - runs.start
-    for turn in range(int(nth.max()) + 1):  # the detector takes one reading of a series at a time
-        mine = runs.index if runs.apart else np.flatnonzero(nth == turn)
-        verdicts = learned.update(runs.slots[mine], led.times[mine], led.values[mine])
-        changed = np.flatnonzero(verdicts.change).tolist()
-        found.extend(_learned_one(book, table, learned, led, int(mine[i]), verdicts, i) for i in changed)
-
-
-def _learned_one(book: Book, table: Table, learned: Learned, led: Led, row: int, verdicts: Verdicts, i: int) -> Placed:
-    slot, at, change, of = int(led.runs.slots[row]), int(led.at[row]), int(verdicts.change[i]), table.columns.of
-    rule, signal = book.rule_of(table, slot), book.signal_of(table, slot)
-    value, time, unit = float(led.values[row]), int(led.times[row]), rule.unit or led.rows.unit(signal, at)
-    raised = change == Change.RAISED
-    of["active"][slot] = raised
-    if raised:
-        of["onset"][slot], of["detected"][slot] = verdicts.onset[i], time
-        bounds = (float(verdicts.level[i]), float(verdicts.level_low[i]), float(verdicts.level_high[i]))
-        text = words.learned_raised(signal, value, unit, int(verdicts.memory[i]), bounds, learned.config.speeds)
-    else:
-        text = words.learned_cleared(signal, value, unit, change)
-    times, values = evidence.recall(table.columns, led.runs, led.times, led.values, row, rule.evidence)
-    low, high = float(verdicts.low[i]), float(verdicts.high[i])
-    finding = Finding(
-        rule,
-        book.device_of(table, slot),
-        int(verdicts.onset[i]),
-        int(of["detected"][slot]),
-        None if raised else time,
-        signal=signal,
-        unit=unit,
-        value=value,
-        low=None if math.isnan(low) else low,
-        high=None if math.isnan(high) else high,
-        explanation=text,
-        times=times,
-        values=values,
-        proven=change != Change.ADAPTED,
-    )
-    return Placed(at, 3, rule.id, finding)
+def _number(numbers: Mapping[str, float], name: str) -> float | None:
+    value = numbers.get(name)
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def hear(book: Book, listening: silence.Listening, rows: Rows, fresh: NDArray[np.bool_], found: list[Placed]) -> None:
@@ -193,10 +177,10 @@ def hear(book: Book, listening: silence.Listening, rows: Rows, fresh: NDArray[np
     for i, row in enumerate(gaps.rows.tolist()):
         known, rule = _silent(book, int(runs.slots[row]), int(gaps.onset[i]), int(gaps.detected[i]))
         if gaps.fresh[i]:
-            found.append(Placed(int(at[row]), 0, rule.id, known))
+            found.append(Placed(int(at[row]), 0, rule.id, "", known))
         back = max(int(received[row]), known.detected)
         text = words.silence_cleared(back - (known.detected - rule.after))
-        found.append(Placed(int(at[row]), 1, rule.id, replace(known, cleared=back, explanation=text)))
+        found.append(Placed(int(at[row]), 1, rule.id, "", replace(known, cleared=back, explanation=text)))
 
 
 def fall_silent(book: Book, listening: silence.Listening, now: Micros) -> list[Finding]:
@@ -238,6 +222,6 @@ def end_orphans(book: Book, now: Micros) -> list[Finding]:
     return sorted(found, key=lambda each: (each.device, each.rule.id))
 
 
-def place(each: Placed) -> tuple[int, int, str]:
+def place(each: Placed) -> tuple[int, int, str, str]:
     """What findings of a frame are sorted by."""
-    return each[:3]
+    return each[:4]

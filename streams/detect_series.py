@@ -117,7 +117,8 @@ class Table:
         self.columns = Columns(name, {**OWNERS, **layout}, block)
         self._desk = desk
         self._index: dict[int, NDArray[np.intp]] = {}
-        self._single = True
+        self.single = True
+        """Whether no series has more than one rule."""
 
     def firsts(self, signal: int, devices: Slots, count: int) -> Slots:
         """Per row the first slot of its series, negative where no rule looks at it; `count` is the number of devices there are."""
@@ -135,7 +136,7 @@ class Table:
         """All slots of these series: (index of the row, slot), rows in order."""
         rows = (firsts >= 0).nonzero()[0]
         firsts = firsts[rows]
-        if self._single:
+        if self.single:
             return rows, firsts
         counts = self.columns.of["together"][firsts]
         every = np.repeat(np.arange(len(rows)), counts)
@@ -193,7 +194,7 @@ class Table:
         if index is None or len(index) <= device:
             index = self._widen(signal, device + 1)
         index[device] = first if count else IGNORED
-        self._single = self._single and count <= 1
+        self.single = self.single and count <= 1
 
     def _place(self, device: int, signal: int, rules: Sequence[int], old: Mapping[int, int]) -> None:
         """New slots for a series; state moves over from `old` (rule → slot)."""

@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from streams.rules import CLASSES, AnyRule, FromRegistry, LearnedOptions, LearnedRule, RuleSet
+from streams.detectors.learning import LearnedOptions, LearnedRule
+from streams.rule import FromRegistry, Rule
+from streams.rules import CLASSES, RuleSet
 from vorab.errors import ConfigError
 
 _FILES: Final = ("*.yaml", "*.yml")
@@ -42,7 +44,7 @@ class Problem(NamedTuple):
 class Checked(NamedTuple):
     """What is in the files: good rules, and what is wrong with the others."""
 
-    rules: list[AnyRule]
+    rules: list[Rule]
     problems: list[Problem]
     files: list[str]
 
@@ -198,7 +200,7 @@ def _problems_of(error: ValidationError, value: dict[str, Any], node: Any, name:
     return sorted(found, key=lambda problem: problem.line)
 
 
-def _meant(rule: type[AnyRule], loc: Sequence[object]) -> str:
+def _meant(rule: type[Rule], loc: Sequence[object]) -> str:
     """The key that was probably meant, where one is near."""
     model: Any = rule
     for part in loc[:-1]:

@@ -1,1 +1,1 @@
-"""Detectors: each tells from the readings of many series, in columns, where an episode starts and ends."""
+"""What finds faults in readings: one module per detector, each with its rule, its logic and its sentences."""

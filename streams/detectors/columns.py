@@ -62,7 +62,12 @@ class Columns:
     def pack(self, first: int, last: int, **more: object) -> bytes:
         """The bytes of a block, `more` beside the columns."""
         columns = {name: column[first:last].tobytes() for name, column in self.of.items()}
-        return msgspec.msgpack.encode({"n": last - first, "columns": columns, **more})
+        return msgspec.msgpack.encode({"n": last - first, "block": self.block, "columns": columns, **more})
+
+    @staticmethod
+    def slots_per_block(data: bytes) -> int:
+        """How many slots the blocks of the table have that this one was packed from."""
+        return int(_decoder.decode(data)["block"])
 
     def unpack(self, name: str, data: bytes) -> dict[str, Any]:
         """Put a block back where it was, and give what stood beside it.

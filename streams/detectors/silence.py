@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from streams.detectors.columns import Columns, Runs
-from vorab.clock import Micros
+from streams.rule import Duration, Rule
+from vorab.clock import SECOND, Micros
 
 Longs = NDArray[np.int64]
 
@@ -27,6 +29,13 @@ LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "detected": "<i8",
 }
 FAR: Final[Micros] = 2**62
+
+
+class SilenceRule(Rule):
+    """A device that has spoken before says nothing."""
+
+    detector: Literal["silence"]
+    after: Duration = Field(ge=SECOND, description="How long after its last reading arrived.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,21 @@ All readings of a call are judged in one pass: who was last inside, and who last
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from streams.detectors.columns import Columns, Runs
+from streams.detectors.shape import EPISODE, Bools, Change, Detector, Episodes, Floats, Layout, Longs, Told
+from streams.rule import Bound, Duration, SignalRule, say_duration
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Ints = NDArray[Any]
-Bools = NDArray[np.bool_]
 
-LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
+LAYOUT: Final[Layout] = {
+    **EPISODE,
     "sign": "<f8",  # 1 above, -1 below
     "edge": "<f8",  # limit times sign: a value times sign beyond it is in a run
     "inner": "<f8",  # clear value times sign: below it is cleared
@@ -29,31 +30,77 @@ LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "count": "<i4",  # readings in the run
     "since": "<i8",  # first reading of the run
     "busy": "|b1",  # in a run or raised; all others need no second look
-    "active": "|b1",
-    "onset": "<i8",  # of the episode that is raised
-    "detected": "<i8",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Episodes:
-    """What a call found, one entry per row that raised or cleared."""
+class ThresholdRule(SignalRule):
+    """A signal beyond a limit."""
 
-    rows: NDArray[np.intp]
-    """Index into the rows of the call."""
-    raised: NDArray[np.bool_]
-    """Raised, else cleared."""
-    onset: Longs
-    detected: Longs
-    count: NDArray[np.intp]
-    """Readings in the run."""
+    detector: Literal["threshold"]
+    above: Bound | None = Field(None, description="Raised while the signal is above this.")
+    below: Bound | None = Field(None, description="Raised while the signal is below this.")
+    clear: Bound | None = Field(None, description="Cleared only beyond this on the way back (hysteresis); none: as soon as it is back.")
+    hold: Duration = Field(0, alias="for", description="How long, in the device's own time, before it counts.")
+    count: int = Field(1, ge=1, le=10_000, description="How many readings in a row before it counts.")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> ThresholdRule:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("say either above or below")
+        if isinstance(self.limit, float) and isinstance(self.clear, float) and self.sign * (self.clear - self.limit) > 0:
+            raise ValueError(f"clear {self.clear:g} lies beyond the limit {self.limit:g}: it would clear while it is raised")
+        return self
+
+    @property
+    def limit(self) -> Bound:
+        """The limit, on whichever side."""
+        return self.above if self.above is not None else self.below if self.below is not None else 0.0
+
+    @property
+    def sign(self) -> float:
+        """1 where above is bad, -1 where below is."""
+        return 1.0 if self.above is not None else -1.0
+
+    @property
+    def needs(self) -> tuple[Bound, ...]:
+        """The limit."""
+        return (self.limit,)
 
 
-def prepare(state: Columns, slot: int, sign: float, limit: float, clear: float | None) -> None:
-    """Write the limits of a slot; without a clear value it clears where it is not beyond the limit."""
-    edge = limit * sign
-    state.of["sign"][slot], state.of["edge"][slot] = sign, edge
-    state.of["inner"][slot] = np.nextafter(edge, np.inf) if clear is None else clear * sign
+class Threshold(Detector):
+    """Beyond a limit."""
+
+    name: ClassVar[str] = "threshold"
+    layout = LAYOUT
+
+    def prepare(self, state: Columns, slot: int, rule: ThresholdRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:
+        """Write the limits; without a clear value it clears where it is not beyond the limit."""
+        of, sign, limit = state.of, rule.sign, bound(rule.limit)
+        if limit is None:  # of a device the registry does not know (any more): what it said stays, else nothing is beyond
+            limit = sign * (np.inf if fresh else float(of["edge"][slot]))
+        clear = None if rule.clear is None else bound(rule.clear)
+        of["sign"][slot], of["edge"][slot] = sign, limit * sign
+        of["inner"][slot] = np.nextafter(limit * sign, np.inf) if clear is None else clear * sign
+        of["hold"][slot], of["need"][slot] = rule.hold, rule.count
+
+    def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
+        """Judge readings."""
+        return update(state, runs, at, values)
+
+    def say(self, rule: ThresholdRule, change: Change, told: Told) -> str:
+        """The value, the limit, and how long."""
+        limit, count = told.numbers["limit"], int(told.numbers["count"])
+        side, back = ("above", "below") if rule.sign > 0 else ("below", "above")
+        value = told.amount(told.value)
+        if change is Change.RAISED:
+            text = f"{told.signal} is {value}, {side} the limit of {told.amount(limit)}"
+            if count > 1:
+                text += f", {count} readings in a row"
+            lasted = told.at - told.onset
+            return text + (f", for {say_duration(lasted)}." if lasted else ".")
+        if rule.clear is None:
+            return f"{told.signal} is back at {value}, no longer beyond the limit of {told.amount(limit)}."
+        return f"{told.signal} is back at {value}, {back} {told.amount(told.numbers['clear'])}."
 
 
 def update(state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
@@ -91,7 +138,14 @@ def update(state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | 
     detected = np.where(begun < 0, of["detected"][mine], at[begun])
     # Where a slot changed more than once, the last of its rows stands.
     of["onset"][mine], of["detected"][mine] = onset, detected
-    return Episodes(rows[changed], raised[changed], onset, detected, count[changed])
+    sign = of["sign"][mine]
+    return Episodes(
+        rows[changed],
+        np.where(raised[changed], np.int8(Change.RAISED), np.int8(Change.CLEARED)),
+        onset,
+        detected,
+        {"limit": of["edge"][mine] * sign, "clear": of["inner"][mine] * sign, "count": count[changed]},
+    )
 
 
 def _runs_of(runs: Runs, at: Longs, hot: Bools, carried: Ints, since: Longs) -> tuple[Ints, Longs]:

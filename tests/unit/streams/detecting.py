@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.detect import Detect
-from streams.rules import CLASSES, AnyRule, RuleSet
+from streams.rule import Rule as AnyRule
+from streams.rules import CLASSES, RuleSet
 from vorab.clock import SECOND
 from vorab.frame import Reading, decode, encode, pack
 from vorab.processor import Out

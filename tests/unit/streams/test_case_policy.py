@@ -9,8 +9,8 @@ import pytest
 
 from streams.case_policy import HAND_OVER, NOBODY, PRIORITY, Limits, Line, Remedy, json_schema, keys
 from streams.case_remedies import load_policy
+from streams.detectors.silence import SilenceRule
 from streams.rulefiles import load_rules
-from streams.rules import SilenceRule
 from tests.unit.streams.ward import REMEDIES, written
 from vorab.errors import ConfigError
 from vorab.records import Severity

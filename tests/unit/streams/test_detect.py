@@ -382,7 +382,7 @@ def test_settings_that_are_gone_end_their_symptoms() -> None:
     host.crash()
 
     assert ended.state == "cleared"
-    assert not [name for name in host.blocks if name.startswith("learned-") and name.split("/")[0] not in str(host.detect.book.learned)]
+    assert not [name for name in host.blocks if name.startswith("learned-") and name.split("/")[0] not in str(host.detect.book.detectors)]
     assert not host.tick(1250 * 300 + 1)
 
 
@@ -400,7 +400,8 @@ def test_only_blocks_that_changed_are_written() -> None:
     assert not host.detect.dirty()
     host.frame([reading("d5", 1, 70)])
     assert {name.split("/")[0] + "/" + name.split("/")[1] for name in host.detect.dirty() if "/" in name and "learned" not in name} == {
-        "threshold/0"
+        "series/0",
+        "threshold/0",
     }
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from streams.detectors.learning import LearnedRule
+from streams.rule import parse_duration, say_duration
 from streams.rulefiles import check, default_folder, load_rules
-from streams.rules import RuleSet, json_schema, parse_duration, parse_rule, say_duration
+from streams.rules import RuleSet, json_schema, parse_rule
 from tests.unit.streams.detecting import rule
 from vorab.clock import HOUR, MINUTE, SECOND
 from vorab.errors import ConfigError
@@ -198,7 +200,8 @@ def test_options_of_the_learned_detector_are_checked() -> None:
     """Unknown ones are refused; durations have units; what is given reaches the detector."""
     good = rule("learned", options={"persist": 3, "warm_up_us": "1 d"})
 
-    assert (good.config.persist, good.config.warm_up_us) == (3, 24 * HOUR)  # type: ignore[union-attr]
+    assert isinstance(good, LearnedRule)
+    assert (good.config.persist, good.config.warm_up_us) == (3, 24 * HOUR)
     with pytest.raises(ValidationError, match="extra"):
         rule("learned", options={"persists": 3})
     with pytest.raises(ValidationError, match="persist"):

@@ -1,0 +1,131 @@
+"""The learned detector as one of the detectors of series: its rule, its state beside the columns, its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field, create_model, model_validator
+
+from streams.detectors.columns import Columns, Runs
+from streams.detectors.learned import Change as Verdict
+from streams.detectors.learned import Learned, LearnedConfig
+from streams.detectors.shape import Change, Detector, Episodes, Floats, Longs, Told
+from streams.rule import Bound, Duration, Globs, Rule, Strict
+
+CHANGES: Final = np.zeros(len(Verdict), np.int8)
+CHANGES[[Verdict.RAISED, Verdict.CLEARED, Verdict.ADAPTED]] = Change.RAISED, Change.CLEARED, Change.ADAPTED
+
+
+def _options() -> type[BaseModel]:
+    given: dict[str, Any] = {}
+    for field in fields(LearnedConfig):
+        kind: Any = Duration if field.name.endswith("_us") else {"int": int, "float": float}.get(str(field.type), tuple[float, ...])
+        given[field.name] = (kind, field.default)
+    return create_model("LearnedOptions", __base__=Strict, **given)
+
+
+LearnedOptions: Final = _options()
+"""The settings of the learned detector, each with its default."""
+
+
+class LearnedRule(Rule):
+    """A signal that behaves as it never has."""
+
+    detector: Literal["learned"]
+    signals: Globs = Field(("*",), description="Patterns of the signals to learn.")
+    ignore: tuple[str, ...] = Field((), description="Patterns of signals to leave out: counters, flags.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Settings of the detector that differ from its defaults.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_signal(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("signals"), str):
+            return {**data, "signals": (data["signals"],)}
+        return data
+
+    @model_validator(mode="after")
+    def _known_options(self) -> LearnedRule:
+        LearnedOptions.model_validate(self.options)
+        return self
+
+    @property
+    def config(self) -> LearnedConfig:
+        """The detector's settings."""
+        return LearnedConfig(**LearnedOptions.model_validate(self.options).model_dump(exclude_unset=True))
+
+    def looks_at(self, signal: str) -> bool:
+        """Signals by their patterns."""
+        return any(fnmatchcase(signal, glob) for glob in self.signals) and not any(fnmatchcase(signal, glob) for glob in self.ignore)
+
+
+class Learning(Detector):
+    """Leads readings to `Learned`, which keeps its own state: one per set of settings."""
+
+    name: ClassVar[str] = "learned"
+    block: ClassVar[int] = 512
+    one_by_one: ClassVar[bool] = True
+
+    def __init__(self, rule: LearnedRule) -> None:
+        self.learned = Learned(rule.config)
+
+    @classmethod
+    def shared(cls, rule: LearnedRule) -> LearnedConfig:
+        """The settings."""
+        return rule.config
+
+    def prepare(self, state: Columns, slot: int, rule: LearnedRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:  # noqa: ARG002 - the shape
+        """Forget what stood there before."""
+        if fresh:
+            self.learned.grow(state.n)
+            self.learned.clear(np.array([slot]))
+
+    def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
+        """Judge one reading of each series."""
+        self.learned.grow(state.n)
+        verdicts = self.learned.update(runs.slots, at, values)
+        rows = np.flatnonzero(verdicts.change)
+        if not len(rows):
+            return None
+        of, slots, change = state.of, runs.slots[rows], CHANGES[verdicts.change[rows]]
+        raised = change == Change.RAISED
+        onset = verdicts.onset[rows]
+        of["active"][slots] = raised
+        of["onset"][slots] = onset
+        detected = of["detected"][slots] = np.where(raised, at[rows], of["detected"][slots])
+        names = ("low", "high", "memory", "level", "level_low", "level_high")
+        return Episodes(rows, change, onset, detected, {name: getattr(verdicts, name)[rows] for name in names})
+
+    def say(self, rule: LearnedRule, change: Change, told: Told) -> str:
+        """What went where it never was: the reading, an average of it, or its steps."""
+        signal, value, numbers = told.signal, told.amount(told.value), told.numbers
+        if change is Change.ADAPTED:
+            return f"{signal} has stayed at about {value} for so long that this is its new normal."
+        if change is Change.CLEARED:
+            return f"{signal} is back at {value}, where it has been before."
+        speeds, memory = rule.config.speeds, int(numbers["memory"])
+        level, so_far = told.amount(numbers["level"]), f"{told.amount(numbers['level_low'])} to {told.amount(numbers['level_high'])}"
+        if memory >= len(speeds):
+            return f"{signal} moves by {level} from reading to reading; so far it was {so_far}. It is {value} now."
+        if speeds[memory] >= 1.0:
+            return f"{signal} is {value}; so far it was {so_far}."
+        return f"{signal} averages {level} over about {round(1.0 / speeds[memory])} readings; so far that was {so_far}. It is {value} now."
+
+    def grow(self, slots: int) -> None:
+        """There are so many slots now."""
+        self.learned.grow(slots)
+
+    def move(self, source: int, target: int) -> None:
+        """A slot's state goes to another one."""
+        self.learned.restore(np.array([target]), self.learned.snapshot(np.array([source])))
+
+    def beside(self, first: int, last: int) -> bytes:
+        """The memories of these slots."""
+        return self.learned.snapshot(np.arange(first, last))
+
+    def take_beside(self, first: int, count: int, state: bytes) -> None:
+        """Put them back."""
+        self.learned.restore(np.arange(first, first + count), state)

@@ -1,0 +1,145 @@
+"""What every rule has, and the words rules are written with: durations, limits, patterns of devices."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Annotated, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
+from vorab.records import Severity
+
+EVIDENCE: Final = 24
+"""Most readings a symptom carries as evidence."""
+
+_UNITS: Final[dict[str, Micros]] = {"ms": SECOND // 1000, "s": SECOND, "min": MINUTE, "m": MINUTE, "h": HOUR, "d": DAY}
+_DURATION: Final = r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*$"
+
+
+def parse_duration(value: object) -> object:
+    """`90 s`, `2 min` (or `2m`), `1.5 h` as µs; anything that is not text passes through for the type to refuse."""
+    if not isinstance(value, str):
+        if isinstance(value, bool | float) or (isinstance(value, int) and value != 0):
+            raise ValueError("a duration needs a unit: 90 s, 2 min, 1.5 h")
+        return value
+    found = re.match(_DURATION, value)
+    if not found:
+        raise ValueError(f"{value!r} is no duration; 90 s, 2 min, 1.5 h and 3 d are")
+    return round(float(found[1]) * _UNITS[found[2]])
+
+
+def say_duration(us: Micros) -> str:
+    """µs as people and rule files write it: `2 min`."""
+    for unit in ("d", "h", "min", "s"):
+        if us >= _UNITS[unit] and us % _UNITS[unit] == 0:
+            return f"{us // _UNITS[unit]} {unit}"
+    return f"{us / _UNITS['min']:.1f} min" if us >= MINUTE else f"{us / SECOND:g} s"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(say_duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90 s", "2 min", "1.5 h"]}),
+]
+"""µs in Python, text in files."""
+
+Slug = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Globs = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class Title(Strict):
+    """What people call the finding."""
+
+    en: str = Field(min_length=1, max_length=120, description="English, one short sentence without a full stop.")
+    de: str = Field(min_length=1, max_length=120, description="German, the same.")
+
+
+class Applies(Strict):
+    """On which devices a rule looks; patterns with * and ?, every line must match."""
+
+    models: Globs = Field(("*",), description="Models; a device the registry does not know matches only *.")
+    devices: Globs = Field(("*",), description="Names of devices.")
+    tenants: Globs = Field(("*",), description="Tenants.")
+
+    def match(self, tenant: str, device: str, model: str) -> bool:
+        """Whether the device is meant."""
+        return (
+            any(fnmatchcase(model, glob) for glob in self.models)
+            and any(fnmatchcase(device, glob) for glob in self.devices)
+            and any(fnmatchcase(tenant, glob) for glob in self.tenants)
+        )
+
+
+class FromRegistry(Strict):
+    """A value each device brings along in its registry entry."""
+
+    limit: str = Field(min_length=1, description="Name of the limit in the device's registry entry.")
+    default: float | None = Field(None, description="For devices without it; none: the rule does not apply to them.")
+
+
+Bound = float | FromRegistry
+
+
+class Rule(Strict):
+    """What all rules have; a detector's module has the rest."""
+
+    detector: str
+
+    id: Slug = Field(description="Stays for ever: it is part of the ids of symptoms.")
+    title: Title
+    applies: Applies = Field(default_factory=Applies)
+    cause: Slug = Field(description="Symptoms of one cause on one device belong to one case.")
+    severity: Severity = Severity.MAJOR
+    unit: str = Field("", max_length=32, description="UCUM code (Cel, bar, mm/s); for display.")
+    evidence: int = Field(EVIDENCE, ge=1, le=EVIDENCE, description="Readings of the signal that a symptom carries.")
+
+    @cached_property
+    def version(self) -> str:
+        """Short hash of the rule as it decides and speaks, whatever the spelling of its file."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:12]
+
+    @property
+    def needs(self) -> tuple[Bound, ...]:
+        """What a device must have a number for; the rule does not look at one that has none."""
+        return ()
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Signals it names in full: these are always remembered, however many others there are."""
+        return ()
+
+    def looks_at(self, signal: str) -> bool:  # noqa: ARG002 - what other rules are asked
+        """Whether it judges a signal by itself."""
+        return False
+
+
+class SignalRule(Rule):
+    """A rule about one signal."""
+
+    signal: str = Field(min_length=1, description="The signal it judges.")
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """Its one signal."""
+        return (self.signal,)
+
+    def looks_at(self, signal: str) -> bool:
+        """Whether this is its signal."""
+        return signal == self.signal
+
+
+def resolve(bound: Bound, limits: Mapping[str, float]) -> float | None:
+    """The number of a limit for a device with these limits; None where it has none."""
+    return bound if isinstance(bound, float) else limits.get(bound.limit, bound.default)
