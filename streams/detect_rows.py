@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.detectors.columns import Columns, Runs, Slots
+from vorab.clock import SECOND
 from vorab.frame import Block, Frame
 
 Longs = NDArray[np.int64]
@@ -44,11 +46,26 @@ class Rows:
         return len(self.device)
 
 
-def rows_of(frame: Frame, watched: Any) -> Rows:
-    """All rows; only signals that `watched(name)` says are wanted."""
+Watched = Callable[[str], bool]
+ReadWords = Callable[[str, Sequence[str] | NDArray[Any]], NDArray[np.float64]]
+
+ABOUT: Final[dict[str, Callable[[Block], NDArray[Any] | None]]] = {
+    "@messages": lambda block: np.ones(len(block)),
+    "@boot": lambda block: block.boot,
+    "@lag": lambda block: (block.received_at - block.measured_at) / SECOND,
+    "@quality": lambda block: block.quality,
+}
+"""What every row says of itself, as signals: one message, number of the boot, seconds on the way, quality bits."""
+
+
+def rows_of(frame: Frame, watched: Watched, read: ReadWords | None = None) -> Rows:
+    """All rows; only signals that `watched(name)` says are wanted.
+
+    `read(name, words)` gives numbers for words, or for the numbers of a signal that is read as words.
+    """
     blocks = [block for block in frame.blocks if len(block)]
     if len(blocks) == 1:
-        return _one(blocks[0], watched)
+        return _one(blocks[0], watched, read)
     if not blocks:
         empty: Longs = np.zeros(0, np.int64)
         return Rows(np.zeros(0, np.intp), empty, empty, {}, [])
@@ -68,16 +85,29 @@ def rows_of(frame: Frame, watched: Any) -> Rows:
     for block in blocks:
         mine = place[at : at + len(block)]
         at += len(block)
-        for name, column in block.signals.items():
-            if watched(name):
-                whole = out.signals.get(name)
-                if whole is None:
-                    whole = out.signals[name] = np.full(len(order), np.nan)
-                whole[mine] = column
+        for name, column in _columns(block, watched, read).items():
+            whole = out.signals.get(name)
+            if whole is None:
+                whole = out.signals[name] = np.full(len(order), np.nan)
+            whole[mine] = column
     return out
 
 
-def _one(block: Block, watched: Any) -> Rows:
+def _columns(block: Block, watched: Watched, read: ReadWords | None) -> dict[str, NDArray[Any]]:
+    """The wanted signals of a block: measured, said in words, and what its rows say of themselves."""
+    found: dict[str, NDArray[Any]] = {name: column for name, column in block.signals.items() if watched(name)}
+    for name, column in block.text.items():
+        if read is not None and watched(name):
+            found[name] = read(name, column)
+    for name, about in ABOUT.items():
+        if watched(name):
+            column = about(block)
+            if column is not None:
+                found[name] = column
+    return found
+
+
+def _one(block: Block, watched: Watched, read: ReadWords | None) -> Rows:
     row = block.row
     order: Any = slice(None)
     if len(row) > 1 and not (row[1:] > row[:-1]).all():
@@ -86,7 +116,7 @@ def _one(block: Block, watched: Any) -> Rows:
         block.device[order].astype(np.intp),
         block.measured_at[order],
         block.received_at[order],
-        {name: column[order].astype(np.float64, copy=False) for name, column in block.signals.items() if watched(name)},
+        {name: column[order].astype(np.float64, copy=False) for name, column in _columns(block, watched, read).items()},
         [block],
         None,
         None if block.boot is None else block.boot[order].astype(np.int64),

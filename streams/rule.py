@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -94,6 +94,9 @@ Bound = float | FromRegistry
 
 class Rule(Strict):
     """What all rules have; a detector's module has the rest."""
+
+    text: ClassVar[bool] = False
+    """Whether it judges words: they come as numbers, and `read_words` tells which."""
 
     detector: str
 

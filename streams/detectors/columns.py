@@ -67,7 +67,7 @@ class Columns:
     @staticmethod
     def slots_per_block(data: bytes) -> int:
         """How many slots the blocks of the table have that this one was packed from."""
-        return int(_decoder.decode(data)["block"])
+        return int(_decoder.decode(data).get("block", 1024))
 
     def unpack(self, name: str, data: bytes) -> dict[str, Any]:
         """Put a block back where it was, and give what stood beside it.
