@@ -96,14 +96,12 @@ def rows_of(frame: Frame, watched: Watched, read: ReadWords | None = None) -> Ro
 def _columns(block: Block, watched: Watched, read: ReadWords | None) -> dict[str, NDArray[Any]]:
     """The wanted signals of a block: measured, said in words, and what its rows say of themselves."""
     found: dict[str, NDArray[Any]] = {name: column for name, column in block.signals.items() if watched(name)}
-    for name, column in block.text.items():
-        if read is not None and watched(name):
-            found[name] = read(name, column)
+    if read is not None:
+        found.update({name: read(name, words) for name, words in block.text.items() if watched(name)})
     for name, about in ABOUT.items():
-        if watched(name):
-            column = about(block)
-            if column is not None:
-                found[name] = column
+        told = about(block) if watched(name) else None
+        if told is not None:
+            found[name] = told
     return found
 
 
