@@ -47,7 +47,7 @@ class Detect:
         if not isinstance(record, Frame) or not record.n:
             return []
         book, found = self.book, list[Placed]()
-        rows = rows_of(record, book.rules.watches)
+        rows = rows_of(record, book.rules.watches, book.read_words)
         rows.device = book.devices.slots(record.devices)[rows.device]
         rows.apart = book.devices.apart(rows.device)
         fresh = fresh_rows(rows, book.devices.columns, rows.device)

@@ -12,7 +12,7 @@ import numpy as np
 from streams.detect_series import Devices, Table
 from streams.detectors import evidence, silence
 from streams.detectors.columns import Columns
-from streams.detectors.shape import EPISODE, Detector
+from streams.detectors.shape import EPISODE, Detector, Floats
 from streams.detectors.silence import SilenceRule
 from streams.rule import Rule, resolve
 from streams.rules import DETECTORS, RuleSet, parse_rule
@@ -22,6 +22,8 @@ NO_SIGNAL: Final = 0
 """Number of the signal name "": silence looks at none, and the readings of a series are nobody's rule."""
 MOST_NAMES: Final = 4096
 """Signals a partition learns about; devices that make up a name per message shall not eat its memory. Names in rules always count."""
+MOST_WORDS: Final = 4096
+"""Different words a partition tells apart."""
 SERIES_BLOCK: Final = 1024
 SILENCE_BLOCK: Final = 4096
 """Slots per block of state: none is larger than 512 KiB."""
@@ -50,6 +52,9 @@ class Book:
         """Blocks of state that are to be deleted."""
         self._take_names([""], {})
         self._told = 0
+        self.words: dict[str, float] = {}
+        """Words that devices said, by number; those beyond `MOST_WORDS` are all 0."""
+        self._told_words = 0
 
     # ------------------------------------------------------------------------------------------------- names
 
@@ -58,6 +63,18 @@ class Book:
         number = self._number.get(name)
         if number is None and len(self.names) < MOST_NAMES and self.rules.watches(name):
             number = self._enter(name)
+        return number
+
+    def read_words(self, name: str, words: Sequence[str]) -> Floats:
+        """Numbers for the words of a signal, for rules that judge words; NaN where none does."""
+        if not self.rules.reads_words(name):
+            return np.full(len(words), np.nan)
+        return np.array([self._number_of(word) for word in words], float)
+
+    def _number_of(self, word: str) -> float:
+        number = self.words.get(word, 0.0)
+        if not number and len(self.words) < MOST_WORDS:
+            number = self.words[word] = len(self.words) + 1.0
         return number
 
     def looking_at(self, signal: int) -> list[tuple[Table, Detector]]:
@@ -181,16 +198,17 @@ class Book:
             for name, first, last in table.columns.take_changed():
                 more = b"" if pair is None else pair[1].beside(first, last)
                 out[name] = table.columns.pack(first, last, **({"beside": more} if more else {}))
-        if len(self.names) != self._told:
-            self._told = len(self.names)
+        if (len(self.names), len(self.words)) != (self._told, self._told_words):
+            self._told, self._told_words = len(self.names), len(self.words)
             rules = {self.names[number]: rule.model_dump_json(by_alias=True) for number, rule in self._rule.items()}
-            out["names"] = msgspec.msgpack.encode({"names": self.names, "rules": rules})
+            out["names"] = msgspec.msgpack.encode({"names": self.names, "rules": rules, "words": list(self.words)})
         return out
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over state; rules and registry may have changed since."""
         kept: dict[str, Any] = msgspec.msgpack.decode(blocks["names"])
         self._take_names(kept["names"], kept["rules"])
+        self.words.update({word: number for number, word in enumerate(kept.get("words", []), 1)})
         numbered = [(name, *name.rpartition("/")[::2]) for name in blocks if "/" in name]
         order = sorted(numbered, key=lambda each: (each[1], int(each[2])))
         for name, kind, _ in order:

@@ -89,6 +89,10 @@ class RuleSet:
                 self._watched[signal] = found
         return found
 
+    def reads_words(self, signal: str) -> bool:
+        """Whether any rule judges the words of a signal."""
+        return any(rule.text and rule.looks_at(signal) for rule in self.rules)
+
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a rule file, for editors and for other tools."""
