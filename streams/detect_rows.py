@@ -47,7 +47,7 @@ class Rows:
 
 
 Watched = Callable[[str], bool]
-ReadWords = Callable[[str, Sequence[str] | NDArray[Any]], NDArray[np.float64]]
+ReadWords = Callable[[str, Sequence[str]], NDArray[np.float64]]
 
 ABOUT: Final[dict[str, Callable[[Block], NDArray[Any] | None]]] = {
     "@messages": lambda block: np.ones(len(block)),
