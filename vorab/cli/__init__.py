@@ -52,7 +52,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "new": Entry("vorab.cli.new", "app", "Make files to begin with: a decoder, its sample and its test.", WORK),
     "simulate": Entry("vorab.cli.simulate", "simulate", "Publish simulated devices over MQTT.", WORK),
     "replay": Entry("vorab.cli.simulate", "replay", "Publish a recorded CSV file over MQTT.", WORK),
-    "bench": Entry("vorab.cli.bench", "bench", "vorab's own benchmarks, one JSON line each.", WORK),
+    "bench": Entry("vorab.cli.bench", "app", "vorab's own benchmarks, one JSON line each.", WORK),
 }
 
 
