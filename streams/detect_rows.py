@@ -1,4 +1,4 @@
-"""A frame as plain columns in order of arrival, without what was read before."""
+"""A frame as plain columns in order of arrival."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from streams.detectors.columns import Columns, Runs, Slots
 from vorab.clock import SECOND
-from vorab.frame import Block, Frame
+from vorab.frame import Block, Frame, Quality
 
 Longs = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+CLAMPED: Final = int(Quality.CLAMPED)
 
 
 @dataclass(slots=True)
@@ -23,7 +26,9 @@ class Rows:
     device: Slots
     """Index into the frame's devices."""
     measured: Longs
+    """µs; of rows whose clock cannot be believed the time of arrival."""
     received: Longs
+    quality: Bytes
     signals: dict[str, NDArray[np.float64]]
     """NaN where a row does not carry the signal."""
     blocks: list[Block]
@@ -36,6 +41,8 @@ class Rows:
 
     apart: bool = False
     """Whether no device has two rows."""
+    late: NDArray[np.bool_] | None = None
+    """Which rows are older than something their device was judged by: they count for signals that have said nothing newer; None: none."""
 
     def unit(self, signal: str, row: int) -> str:
         """The unit a row gives for a signal, or nothing."""
@@ -68,14 +75,15 @@ def rows_of(frame: Frame, watched: Watched, read: ReadWords | None = None) -> Ro
         return _one(blocks[0], watched, read)
     if not blocks:
         empty: Longs = np.zeros(0, np.int64)
-        return Rows(np.zeros(0, np.intp), empty, empty, {}, [])
+        return Rows(np.zeros(0, np.intp), empty, empty, np.zeros(0, np.uint8), {}, [])
     order = np.argsort(np.concatenate([block.row for block in blocks]), kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     out = Rows(
         np.concatenate([block.device for block in blocks])[order].astype(np.intp),
-        np.concatenate([block.measured_at for block in blocks])[order],
+        np.concatenate([_believed(block) for block in blocks])[order],
         np.concatenate([block.received_at for block in blocks])[order],
+        np.concatenate([block.quality for block in blocks])[order],
         {},
         blocks,
         np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])[order],
@@ -112,8 +120,9 @@ def _one(block: Block, watched: Watched, read: ReadWords | None) -> Rows:
         order = np.argsort(row, kind="stable")
     return Rows(
         block.device[order].astype(np.intp),
-        block.measured_at[order],
+        _believed(block)[order],
         block.received_at[order],
+        block.quality[order],
         {name: column[order].astype(np.float64, copy=False) for name, column in _columns(block, watched, read).items()},
         [block],
         None,
@@ -130,6 +139,37 @@ def _merge_sequences(out: Rows, blocks: list[Block], order: Slots) -> None:
     out.boot = np.concatenate([np.zeros(len(block), np.int64) if block.boot is None else block.boot.astype(np.int64) for block in blocks])[
         order
     ]
+
+
+def _believed(block: Block) -> Longs:
+    """The times of a block, those of arrival where the device's clock was found wrong."""
+    wrong = block.quality & CLAMPED
+    return np.where(wrong, block.received_at, block.measured_at) if np.count_nonzero(wrong) else block.measured_at
+
+
+def origins(frame: Frame) -> tuple[list[Block], Slots, Slots]:
+    """The blocks of a frame, and per row, in the order of `rows_of`, its block and its place there."""
+    blocks = [block for block in frame.blocks if len(block)]
+    order = np.argsort(np.concatenate([block.row for block in blocks]), kind="stable")
+    block = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+    place = np.concatenate([np.arange(len(block)) for block in blocks])
+    return blocks, block[order], place[order]
+
+
+def part(block: Block, at: Slots, row: NDArray[Any], device: NDArray[Any]) -> Block:
+    """Some rows of a block, in this order, with other row numbers and devices."""
+    return Block(
+        row=row.astype(np.uint32),
+        device=device.astype(np.uint32),
+        measured_at=block.measured_at[at],
+        received_at=block.received_at[at],
+        quality=block.quality[at],
+        boot=None if block.boot is None else block.boot[at],
+        seq=None if block.seq is None else block.seq[at],
+        signals={name: column[at] for name, column in block.signals.items()},
+        units=block.units,
+        text={name: [words[i] for i in at.tolist()] for name, words in block.text.items()},
+    )
 
 
 def fresh_rows(rows: Rows, devices: Columns, slots: Slots) -> NDArray[np.bool_]:
