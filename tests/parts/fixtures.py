@@ -31,6 +31,8 @@ MARKED_BY_FIXTURE = {
     "page": "browser",
     "browser": "browser",
 }
+REAL_PARTS = {*MARKED_BY_FIXTURE.values(), "acceptance", "chaos", "contract", "integration"}
+"""Marks and folders of the tests whose failure the logs of the parts may explain."""
 
 
 @pytest.fixture(scope="session")
@@ -133,9 +135,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             LOGS.parent.rmdir()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """After a failure: the last words of every part."""
-    if not LOGS.exists() or not terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", []):
+    """After a failure of a test with real parts: the last words of every part. What failed, and why, is the last thing printed."""
+    failed = terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", [])
+    if not LOGS.exists() or not any(mark in report.keywords for report in failed for mark in REAL_PARTS):
         return
     terminalreporter.section(f"logs of the parts, kept in {LOGS}")
     for log in sorted(LOGS.glob("*.log")):
