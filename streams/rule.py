@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from streams.schedule import When
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
 from vorab.records import Severity
 
@@ -107,6 +108,7 @@ class Rule(Strict):
     severity: Severity = Severity.MAJOR
     unit: str = Field("", max_length=32, description="UCUM code (Cel, bar, mm/s); for display.")
     evidence: int = Field(EVIDENCE, ge=1, le=EVIDENCE, description="Readings of the signal that a symptom carries.")
+    when: When | None = Field(None, description="Days and hours in which it looks; none: always.")
 
     @cached_property
     def version(self) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import ValidationError
@@ -188,6 +189,12 @@ def _wrong_words(values: dict[str, Any]) -> list[Wrong]:
         if not isinstance(values["remote_repair"], bool):
             what = f"{values['remote_repair']!r} is neither yes nor no"
             wrong.append(("remote_repair", what, "yes or no; leave it out where nobody was asked"))
+    if values.get("time_zone"):
+        zone = values["time_zone"] = str(values["time_zone"])
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            wrong.append(("time_zone", f"there is no time zone {zone!r}", "as the time zone database names it: Europe/Berlin"))
     if "limits" in values:
         written = values["limits"]
         values["limits"] = mapping(written)

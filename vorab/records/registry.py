@@ -26,6 +26,8 @@ class Device(DeviceRecord):
     cohort: str = ""
     customer: str = ""
     contract: str = ""
+    time_zone: str = ""
+    """Where it stands (Europe/Berlin), for rules that look at certain hours."""
     remote_repair: bool | None = None
     """The customer's consent to remote repair; None has not been asked."""
     limits: dict[str, float] = Field(default_factory=dict)

@@ -154,6 +154,7 @@ def test_devices_come_out_as_they_went_in(state: Path) -> None:
         ("devices", "in.yaml", "- {model: pump}\n", r"the id the device has"),
         ("devices", "in.yaml", "- {device: p, limits: {a: high}}\n", r"limits"),
         ("devices", "in.yaml", "- {device: p, remote_repair: perhaps}\n", r"remote_repair"),
+        ("devices", "in.yaml", "- {device: p, time_zone: Europe/Baerlin}\n", r"there is no time zone .Europe/Baerlin."),
         ("devices", "in.yaml", "- {device: p}\n- {device: p}\n", r"twice"),
     ],
 )
