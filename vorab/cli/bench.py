@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -70,3 +71,26 @@ def latency(rate: Rate = 0) -> None:
     Example: `vorab bench latency --rate 1000`
     """
     show("latency", **({"rate": rate} if rate else {}))
+
+
+@app.command()
+def fleet(
+    seed: Annotated[list[int] | None, typer.Option(help="A fleet of this seed; may be given several times.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="So many fresh seeds, where none is given.")] = 3,
+    devices: Annotated[int, typer.Option(min=3, help="Pumps, printers and heat pumps.")] = 300,
+    days: Annotated[int, typer.Option(min=1, help="Days of each fleet; faults begin after the fifth.")] = 28,
+    rules: Annotated[Path | None, typer.Option(help="Other rules; their causes are the kinds of faults.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line in place of the table.")] = False,
+) -> None:
+    """How well faults of a simulated fleet are found: confusion matrix, precision, recall, delay, false alerts.
+
+    Example: `vorab bench fleet --seed 1`
+    """
+    from vorab.bench import fleet as bench
+    from vorab.bench.fleet_table import table
+
+    found, matches = bench.run(
+        seed or (), seeds, devices, days, rules or bench.RULES, progress=lambda line: None if as_json else typer.echo(line, err=True)
+    )
+    typer.echo(json.dumps(found) if as_json else table(found, matches))
+    raise typer.Exit(EXIT_OK if found["ok"] else EXIT_PROBLEMS)
