@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +12,7 @@ import numpy as np
 
 from streams.detect_series import Devices, Table
 from streams.detectors import evidence, silence
-from streams.detectors.columns import Columns
+from streams.detectors.columns import Columns, Slots
 from streams.detectors.shape import EPISODE, Detector, Floats
 from streams.detectors.silence import SilenceRule
 from streams.rule import Rule, resolve
@@ -45,16 +46,16 @@ class Book:
         self.detectors: dict[str, tuple[Table, Detector]] = {}
         """By the name of the table: one per detector, or per set of settings that its series share."""
         self._table_of = {rule.id: self._table_for(rule) for rule in rules}
+        self._chosen: dict[tuple[str, int, str, str], tuple[int, ...]] = {}
         self._looking: dict[int, list[tuple[Table, Detector]]] = {}
         self.orphans: list[tuple[Table, int]] = []
         """Slots whose rule does not look any more: what it raised is to be ended."""
         self.gone: list[str] = []
         """Blocks of state that are to be deleted."""
         self._take_names([""], {})
-        self._told = 0
+        self._told = (0, 0, False)
         self.words: dict[str, float] = {}
         """Words that devices said, by number; those beyond `MOST_WORDS` are all 0."""
-        self._told_words = 0
 
     # ------------------------------------------------------------------------------------------------- names
 
@@ -117,33 +118,43 @@ class Book:
 
     # ------------------------------------------------------------------------------- what tables want to know
 
-    def choose(self, table: Table, device: int, signal: int) -> Sequence[int]:
+    def choose(self, table: Table, device: int, signal: int) -> tuple[int, ...]:
         """The rules of a table that look at a series."""
         tenant, name = self.devices.parts(device)
+        alike = (table.columns.name, signal, tenant, self.devices.models[device])
+        found = self._chosen.get(alike)
+        if found is not None:
+            return found
         limits = self._limits(device)
-        rules = [
-            rule
-            for rule in self.rules.of_device(tenant, name, self.devices.models[device])
-            if (rule.looks_at(self.names[signal]) if signal != NO_SIGNAL else self._table_of[rule.id] is table)
-            and (limits is None or all(resolve(bound, limits) is not None for bound in rule.needs))
-        ]
+        of_device = self.rules.of_device(tenant, name, self.devices.models[device])
+        looking = [rule for rule in of_device if (rule.looks_at(self.names[signal]) if signal != NO_SIGNAL else self._is_in(table, rule))]
+        rules = [rule for rule in looking if limits is None or all(resolve(bound, limits) is not None for bound in rule.needs)]
         if table is self.series:
-            return [NO_SIGNAL] if rules else []
-        return [self._number[rule.id] for rule in rules if self._table_of[rule.id] is table]
+            found = (NO_SIGNAL,) if rules else ()
+        else:
+            found = tuple(self._number[rule.id] for rule in rules if self._is_in(table, rule))
+        if not self.rules.names_devices and all(_same_for_all(rule) for rule in looking):
+            self._chosen[alike] = found
+        return found
 
-    def prepare(self, table: Table, slot: int, rule: int, device: int, *, fresh: bool) -> None:
-        """Write a rule's settings into a slot."""
+    def _is_in(self, table: Table, rule: Rule) -> bool:
+        return self._table_of[rule.id] is table
+
+    def prepare(self, table: Table, slots: Slots, rule: int, devices: Slots, *, fresh: bool) -> None:
+        """Write a rule's settings into slots."""
         if table is self.series:
             return
-        found = self._rule[rule]
+        found, columns = self._rule[rule], table.columns
+        columns.touch(slots)
         if isinstance(found, SilenceRule):
-            table.columns.of["after"][slot] = found.after
-        else:
-            limits = self._limits(device) or {}
-            detector = self.detectors[table.columns.name][1]
-            detector.grow(table.columns.n)
-            detector.prepare(table.columns, slot, found, lambda bound: resolve(bound, limits), fresh=fresh)
-        table.columns.touch(np.array([slot]))
+            columns.of["after"][slots] = found.after
+            return
+        detector = self.detectors[columns.name][1]
+        detector.grow(columns.n)
+        groups = [(slots, devices[0])] if _same_for_all(found) else list(zip(np.split(slots, len(slots)), devices.tolist(), strict=True))
+        for mine, device in groups:
+            limits = self._limits(int(device)) or {}
+            detector.prepare(columns, mine, found, partial(resolve, limits=limits), fresh=fresh)
 
     def move(self, table: Table, source: int, target: int) -> None:
         """Move what a detector keeps beside the columns."""
@@ -198,10 +209,12 @@ class Book:
             for name, first, last in table.columns.take_changed():
                 more = b"" if pair is None else pair[1].beside(first, last)
                 out[name] = table.columns.pack(first, last, **({"beside": more} if more else {}))
-        if (len(self.names), len(self.words)) != (self._told, self._told_words):
-            self._told, self._told_words = len(self.names), len(self.words)
+        told = (len(self.names), len(self.words), bool(self.orphans))
+        if told != self._told:
+            self._told = told
             rules = {self.names[number]: rule.model_dump_json(by_alias=True) for number, rule in self._rule.items()}
-            out["names"] = msgspec.msgpack.encode({"names": self.names, "rules": rules, "words": list(self.words)})
+            about = {"names": self.names, "rules": rules, "words": list(self.words), "versions": self._versions()}
+            out["names"] = msgspec.msgpack.encode(about)
         return out
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
@@ -211,9 +224,7 @@ class Book:
         self.words.update({word: number for number, word in enumerate(kept.get("words", []), 1)})
         numbered = [(name, *name.rpartition("/")[::2]) for name in blocks if "/" in name]
         order = sorted(numbered, key=lambda each: (each[1], int(each[2])))
-        for name, kind, _ in order:
-            if kind == DEVICES:
-                self.devices.restore(name, blocks[name])
+        changed = [slot for name, kind, _ in order if kind == DEVICES for slot in self.devices.restore(name, blocks[name])]
         tables = {table.columns.name: table for table in self.tables}
         old: dict[str, Table] = {}
         for name, kind, _ in order:
@@ -225,7 +236,14 @@ class Book:
                 self.gone.append(name)
             self._restore_table(tables[kind], name, blocks[name])
         self.orphans += [(table, slot) for table in old.values() for slot in range(table.columns.n)]
-        self.settle(range(len(self.devices.keys)))
+        for table in self.tables:
+            table.find(len(self.devices.keys))
+        same = not self.orphans and kept.get("versions") == self._versions()
+        self.settle(changed if same else range(len(self.devices.keys)))
+
+    def _versions(self) -> dict[str, str]:
+        """What the slots were settled by; nothing as long as some are not."""
+        return {} if self.orphans else {rule.id: rule.version for rule in self.rules}
 
     def _restore_table(self, table: Table, name: str, block: bytes) -> None:
         first, count, got = table.restore(name, block)
@@ -235,6 +253,11 @@ class Book:
         if pair is not None and "beside" in got:
             pair[1].grow(table.columns.n)
             pair[1].take_beside(first, count, got["beside"])
+
+
+def _same_for_all(rule: Rule) -> bool:
+    """Whether devices of one model all have the same limits by it."""
+    return all(isinstance(bound, float) for bound in rule.bounds)
 
 
 def block_of(block: bytes) -> int:

@@ -6,6 +6,7 @@ rows of a frame at once. Devices are looked up in the registry when they are fir
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from operator import is_not
 from typing import Any, Final, Protocol
@@ -26,6 +27,7 @@ DEVICE_LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "seq": "<u8",
     "seq_at": "<i8",  # time of the reading with this number
     "numbered": "|b1",
+    "entry": "<u4",  # what the registry said, as a number: whether it says something else after a restart
 }
 
 
@@ -68,15 +70,18 @@ class Devices:
         self.keys.append(key)
         self.entries.append(entry)
         self.models.append(entry.model if entry is not None else model)
+        if entry is not None:
+            self.columns.of["entry"][slot] = print_of(entry)
         return slot
 
-    def restore(self, name: str, block: bytes) -> None:
-        """Take over a block of devices, the blocks in their order."""
+    def restore(self, name: str, block: bytes) -> list[int]:
+        """Take over a block of devices, the blocks in their order; those of which the registry says something else now."""
         have = self.columns.n
         got = self.columns.unpack(name, block)
-        for key, model in zip(got["keys"], got["models"], strict=True):
-            self._enter(key, have, model)
-            have += 1
+        was = self.columns.of["entry"][have : self.columns.n].copy()
+        for slot, key, model in zip(range(have, self.columns.n), got["keys"], got["models"], strict=True):
+            self._enter(key, slot, model)
+        return (have + np.flatnonzero(self.columns.of["entry"][have : self.columns.n] != was)).tolist()
 
     def look_up(self) -> list[int]:
         """Look some devices up again, each in turn; the slots of those whose entry is another one now."""
@@ -90,6 +95,7 @@ class Devices:
                 if entry is not None and entry is not self.entries[slot]:
                     changed.append(slot)
                     self.entries[slot], self.models[slot] = entry, entry.model
+                    self.columns.of["entry"][slot] = print_of(entry)
                     self.columns.touch(np.array([slot]))
         return changed
 
@@ -97,6 +103,11 @@ class Devices:
         """Tenant and name."""
         tenant, _, device = self.keys[slot].partition("/")
         return tenant, device
+
+
+def print_of(entry: Device) -> int:
+    """A number that changes when an entry says something else."""
+    return zlib.crc32(entry.model_dump_json().encode())
 
 
 UNKNOWN: Final = -1
@@ -116,7 +127,7 @@ class Table:
     def __init__(self, name: str, layout: Mapping[str, str | tuple[str, int]], block: int, desk: Desk) -> None:
         self.columns = Columns(name, {**OWNERS, **layout}, block)
         self._desk = desk
-        self._index: dict[int, NDArray[np.intp]] = {}
+        self._index: dict[int, NDArray[np.int32]] = {}
         self.single = True
         """Whether no series has more than one rule."""
 
@@ -127,10 +138,13 @@ class Table:
             index = self._widen(signal, count)
         firsts = index[devices]
         if np.count_nonzero(firsts == UNKNOWN):
+            wanted: dict[tuple[int, ...], list[int]] = {}
             for device in np.unique(devices[firsts == UNKNOWN]).tolist():
-                self._place(device, signal, self._desk.choose(self, device, signal), {})
+                wanted.setdefault(self._desk.choose(self, device, signal), []).append(device)
+            for rules, alike in wanted.items():
+                self._place_new(np.array(alike), signal, rules)
             firsts = index[devices]
-        return firsts
+        return firsts.astype(np.intp)
 
     def expand(self, firsts: Slots) -> tuple[Slots, Slots]:
         """All slots of these series: (index of the row, slot), rows in order."""
@@ -165,14 +179,23 @@ class Table:
             if kept == slots and slots == list(range(slots[0], slots[0] + len(slots))):
                 self._point(device, signal, slots[0], len(slots))
                 for slot, rule in zip(slots, rules, strict=True):
-                    self._desk.prepare(self, slot, rule, device, fresh=False)
+                    self._desk.prepare(self, np.array([slot]), rule, np.array([device]), fresh=False)
             else:
                 self._place(device, signal, rules, old)
                 orphans += [slot for rule, slot in old.items() if rule not in rules]
         return orphans
 
+    def find(self, count: int) -> None:
+        """Find the series that stand in restored columns, of `count` devices."""
+        of, n = self.columns.of, self.columns.n
+        firsts = np.flatnonzero(of["together"][:n])
+        self.single = self.single and not (of["together"][firsts] > 1).any()
+        for signal in np.unique(of["signal"][firsts]).tolist():
+            mine = firsts[of["signal"][firsts] == signal]
+            self._widen(signal, count)[of["device"][mine] - 1] = mine
+
     def restore(self, name: str, block: bytes) -> tuple[int, int, dict[str, Any]]:
-        """Take over a block: its first slot, how many, and what stood beside the columns. To be settled when all are there."""
+        """Take over a block: its first slot, how many, and what stood beside the columns. `find` when all are there."""
         got = self.columns.unpack(name, block)
         return int(name.rpartition("/")[2]) * self.columns.block, got["n"], got
 
@@ -182,9 +205,9 @@ class Table:
             column[slot] = 0
         self.columns.touch(np.array([slot]))
 
-    def _widen(self, signal: int, count: int) -> NDArray[np.intp]:
-        old = self._index.get(signal, np.zeros(0, np.intp))
-        index = np.full(max(count, 2 * len(old), 16), UNKNOWN, np.intp)
+    def _widen(self, signal: int, count: int) -> NDArray[np.int32]:
+        old = self._index.get(signal, np.zeros(0, np.int32))
+        index = np.full(max(count, 2 * len(old), 16), UNKNOWN, np.int32)
         index[: len(old)] = old
         self._index[signal] = index
         return index
@@ -195,6 +218,23 @@ class Table:
             index = self._widen(signal, device + 1)
         index[device] = first if count else IGNORED
         self.single = self.single and count <= 1
+
+    def _place_new(self, devices: Slots, signal: int, rules: Sequence[int]) -> None:
+        """Slots for the same series of many devices, all of them new."""
+        width = len(rules)
+        index, of = self._index[signal], self.columns.of
+        if not width:
+            index[devices] = IGNORED
+            return
+        firsts = self.columns.grow(width * len(devices)) + width * np.arange(len(devices))
+        index[devices] = firsts
+        self.single = self.single and width == 1
+        of = self.columns.of
+        of["together"][firsts] = width
+        for nth, rule in enumerate(rules):
+            slots = firsts + nth
+            of["device"][slots], of["signal"][slots], of["rule"][slots] = devices + 1, signal, rule
+            self._desk.prepare(self, slots, rule, devices, fresh=True)
 
     def _place(self, device: int, signal: int, rules: Sequence[int], old: Mapping[int, int]) -> None:
         """New slots for a series; state moves over from `old` (rule → slot)."""
@@ -210,17 +250,17 @@ class Table:
                 self.free(source)
             of["device"][slot], of["signal"][slot], of["rule"][slot] = device + 1, signal, rule
             of["together"][slot] = len(rules) if slot == first else 0
-            self._desk.prepare(self, slot, rule, device, fresh=source is None)
+            self._desk.prepare(self, np.array([slot]), rule, np.array([device]), fresh=source is None)
 
 
 class Desk(Protocol):
     """Who knows the rules."""
 
-    def choose(self, table: Table, device: int, signal: int) -> Sequence[int]:
+    def choose(self, table: Table, device: int, signal: int) -> tuple[int, ...]:
         """The numbers of the rules of this table that look at a series."""
 
-    def prepare(self, table: Table, slot: int, rule: int, device: int, *, fresh: bool) -> None:
-        """Write a rule's settings for a device into a slot; `fresh` when it has no state yet."""
+    def prepare(self, table: Table, slots: Slots, rule: int, devices: Slots, *, fresh: bool) -> None:
+        """Write a rule's settings for devices into a slot each; `fresh` when they have no state yet."""
 
     def move(self, table: Table, source: int, target: int) -> None:
         """Move what is kept beside the columns."""

@@ -18,6 +18,9 @@ from vorab.records import Severity
 EVIDENCE: Final = 24
 """Most readings a symptom carries as evidence."""
 
+NOT_MEASURED: Final = "@="
+"""What the names of signals begin with that no device measured: what rows say of themselves, and what is computed."""
+
 _UNITS: Final[dict[str, Micros]] = {"ms": SECOND // 1000, "s": SECOND, "min": MINUTE, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION: Final = r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*$"
 
@@ -119,6 +122,11 @@ class Rule(Strict):
     def needs(self) -> tuple[Bound, ...]:
         """What a device must have a number for; the rule does not look at one that has none."""
         return ()
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """All limits that a device may bring along; these are prepared for each device by itself."""
+        return self.needs
 
     @property
     def signal_names(self) -> tuple[str, ...]:

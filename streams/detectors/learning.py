@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 from pydantic import BaseModel, Field, create_model, model_validator
 
-from streams.detectors.columns import Columns, Runs
+from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.learned import Change as Verdict
 from streams.detectors.learned import Learned, LearnedConfig
 from streams.detectors.shape import Change, Detector, Episodes, Floats, Longs, Told
-from streams.rule import Bound, Duration, Globs, Rule, Strict
+from streams.rule import NOT_MEASURED, Bound, Duration, Globs, Rule, Strict
 
 CHANGES: Final = np.zeros(len(Verdict), np.int8)
 CHANGES[[Verdict.RAISED, Verdict.CLEARED, Verdict.ADAPTED]] = Change.RAISED, Change.CLEARED, Change.ADAPTED
@@ -58,8 +58,10 @@ class LearnedRule(Rule):
         return LearnedConfig(**LearnedOptions.model_validate(self.options).model_dump(exclude_unset=True))
 
     def looks_at(self, signal: str) -> bool:
-        """Signals by their patterns."""
-        return any(fnmatchcase(signal, glob) for glob in self.signals) and not any(fnmatchcase(signal, glob) for glob in self.ignore)
+        """Signals by their patterns; what a row says of itself is only judged where a rule names it."""
+        if signal[0] in NOT_MEASURED or any(fnmatchcase(signal, glob) for glob in self.ignore):
+            return False
+        return any(fnmatchcase(signal, glob) for glob in self.signals)
 
 
 class Learning(Detector):
@@ -77,11 +79,11 @@ class Learning(Detector):
         """The settings."""
         return rule.config
 
-    def prepare(self, state: Columns, slot: int, rule: LearnedRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:  # noqa: ARG002 - the shape
+    def prepare(self, state: Columns, slots: Slots, rule: LearnedRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:  # noqa: ARG002 - the shape
         """Forget what stood there before."""
         if fresh:
             self.learned.grow(state.n)
-            self.learned.clear(np.array([slot]))
+            self.learned.clear(slots)
 
     def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
         """Judge one reading of each series."""

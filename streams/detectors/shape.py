@@ -97,8 +97,11 @@ class Detector:
         """What all rules of one table have in common besides the detector; rules that differ in it get tables of their own."""
         return ()
 
-    def prepare(self, state: Columns, slot: int, rule: Any, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:
-        """Write a rule's settings into a slot; `bound` gives the device's number for a limit, `fresh` says that it is a new slot."""
+    def prepare(self, state: Columns, slots: Slots, rule: Any, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:
+        """Write a rule's settings into slots; `bound` gives the device's number for a limit, `fresh` says that they are new.
+
+        There is one slot where the rule has limits of the device (`Rule.bounds`), else there may be many.
+        """
 
     def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
         """Judge readings sorted by slot, each slot's in order of time (µs); values are finite. None: nothing changed."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from streams.detectors.columns import Columns, Runs
+from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Bools, Change, Detector, Episodes, Floats, Layout, Longs, Told
 from streams.rule import Bound, Duration, SignalRule, say_duration
 
@@ -66,6 +66,11 @@ class ThresholdRule(SignalRule):
         """The limit."""
         return (self.limit,)
 
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The limit, and where it clears."""
+        return self.needs if self.clear is None else (self.limit, self.clear)
+
 
 class Threshold(Detector):
     """Beyond a limit."""
@@ -73,15 +78,16 @@ class Threshold(Detector):
     name: ClassVar[str] = "threshold"
     layout = LAYOUT
 
-    def prepare(self, state: Columns, slot: int, rule: ThresholdRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:
+    def prepare(self, state: Columns, slots: Slots, rule: ThresholdRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:
         """Write the limits; without a clear value it clears where it is not beyond the limit."""
-        of, sign, limit = state.of, rule.sign, bound(rule.limit)
+        of, sign = state.of, rule.sign
+        limit: Any = bound(rule.limit)
         if limit is None:  # of a device the registry does not know (any more): what it said stays, else nothing is beyond
-            limit = sign * (np.inf if fresh else float(of["edge"][slot]))
+            limit = sign * (np.inf if fresh else of["edge"][slots])
         clear = None if rule.clear is None else bound(rule.clear)
-        of["sign"][slot], of["edge"][slot] = sign, limit * sign
-        of["inner"][slot] = np.nextafter(limit * sign, np.inf) if clear is None else clear * sign
-        of["hold"][slot], of["need"][slot] = rule.hold, rule.count
+        of["sign"][slots], of["edge"][slots] = sign, limit * sign
+        of["inner"][slots] = np.nextafter(limit * sign, np.inf) if clear is None else clear * sign
+        of["hold"][slots], of["need"][slots] = rule.hold, rule.count
 
     def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
         """Judge readings."""

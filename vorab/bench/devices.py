@@ -1,0 +1,241 @@
+"""What a million devices cost on one machine: memory, CPU per reading, state, pauses for checkpoints, and starting again.
+
+All partitions live in one process, as in a worker that is alone. Every device sends three signals once per round, in an order that is
+its own and stays nearly the same, as devices do that send at intervals; frames are read as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+
+from vorab.bench.detect import processor
+from vorab.clock import MINUTE, SECOND, Micros
+from vorab.frame import Block, Frame, decode, encode
+from vorab.processor import Processor
+from vorab.records import to_wire
+from vorab.topics import READINGS
+
+PARTITIONS: Final = 12
+ROWS: Final = 2_500
+"""Rows of a frame: as many as ingest puts into one under load."""
+PERIOD: Final[Micros] = MINUTE
+START: Final[Micros] = 1_795_000_000 * SECOND
+SIGNALS: Final = ("temperature", "vibration", "pressure")
+BARS: Final = {"peak_mb": 2048.0, "checkpoint_pause_ms": 200.0, "recovery_s": 20.0, "flat_within": 0.2}
+READINGS_PER_S: Final = 1_000_000
+
+_RULE: Final = "  - {{id: {id}, title: {{en: {id}, de: {id}}}, cause: {cause}, evidence: 3, detector: {detector}, {rest}}}\n"
+_OF_SIGNALS: Final[Mapping[str, str]] = {
+    "threshold": "signal: {signal}, above: 95, clear: 90, count: 3",
+    "rate": "signal: {signal}, rise: 60, per: 1 h, within: 10 min",
+    "flat": "signal: {signal}, for: 30 min, count: 20",
+    "drift": "signal: {signal}",
+}
+
+
+def rules(detectors: Sequence[str], learned: str = "") -> str:
+    """A rule file: each detector for each of the three signals, silence, and the learned one for a signal."""
+    lines = [
+        _RULE.format(id=f"{name}-{signal}", cause=name, detector=name, rest=_OF_SIGNALS[name].format(signal=signal))
+        for name in detectors
+        for signal in SIGNALS
+    ]
+    lines.append(_RULE.format(id="silent", cause="silence", detector="silence", rest="after: 10 min"))
+    if learned:
+        lines.append(_RULE.format(id="learned", cause="learned", detector="learned", rest=f"signals: [{learned}]"))
+    return "rules:\n" + "".join(lines)
+
+
+@dataclass
+class Fleet:
+    """The devices of one partition, in the order in which they send."""
+
+    partition: int
+    count: int
+    names: list[str] = field(init=False)
+    base: np.ndarray[Any, np.dtype[np.float64]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nobody's neighbour is quite the same in each round."""
+        self.names = [f"main/device-{self.partition:02d}-{n:06d}" for n in range(self.count)]
+        self.base = np.random.default_rng(self.partition).uniform(20, 60, self.count)
+
+    def frames(self, turn: int) -> Iterator[bytes]:
+        """One round of messages."""
+        chance = np.random.default_rng([self.partition, turn])
+        at = np.arange(self.count) * (PERIOD // self.count) + chance.integers(0, SECOND, self.count)
+        order = np.argsort(at, kind="stable")
+        begins = START + turn * PERIOD
+        for first in range(0, self.count, ROWS):
+            devices = order[first : first + ROWS]
+            n = len(devices)
+            measured = begins + at[devices]
+            base = self.base[devices]
+            block = Block(
+                row=np.arange(n, dtype=np.uint32),
+                device=np.arange(n, dtype=np.uint32),
+                measured_at=measured,
+                received_at=measured + 2_000,
+                quality=np.zeros(n, np.uint8),
+                signals={
+                    "temperature": base + chance.normal(0, 0.5, n),
+                    "vibration": 1 + chance.normal(0, 0.05, n),
+                    "pressure": 3 + chance.normal(0, 0.02, n),
+                },
+            )
+            yield encode(Frame(int(measured[-1]) + 2_000, [self.names[i] for i in devices.tolist()], [block]))
+
+
+@dataclass
+class Spent:
+    """What was measured."""
+
+    messages: int = 0
+    symptoms: int = 0
+    work_s: float = 0.0
+    pauses_s: list[float] = field(default_factory=list)
+    written_bytes: int = 0
+
+
+class Saved:
+    """Blocks of state on disk, as a host keeps them."""
+
+    def __init__(self, file: Path) -> None:
+        self._disk = sqlite3.connect(file)
+        self._disk.execute("CREATE TABLE IF NOT EXISTS blocks (partition INTEGER, name TEXT, value BLOB, PRIMARY KEY (partition, name))")
+
+    def put(self, partition: int, blocks: Mapping[str, bytes]) -> None:
+        """Keep what changed."""
+        with self._disk:
+            self._disk.executemany("REPLACE INTO blocks VALUES (?, ?, ?)", [(partition, *block) for block in blocks.items()])
+
+    def get(self, partition: int) -> dict[str, bytes]:
+        """All that was kept."""
+        return dict(self._disk.execute("SELECT name, value FROM blocks WHERE partition = ?", (partition,)))
+
+    def close(self) -> None:
+        """Let go."""
+        self._disk.close()
+
+
+def rounds(detects: list[Processor], fleets: list[Fleet], first: int, last: int, saved: Saved) -> Spent:
+    """Feed rounds of messages; each partition saves once in a round, each at another time."""
+    spent = Spent()
+    for turn in range(first, last):
+        for detect, fleet in zip(detects, fleets, strict=True):
+            for data in fleet.frames(turn):
+                began = time.process_time()
+                frame = decode(data)
+                outs = [*detect.step(READINGS, 0, frame, frame.now), *detect.due(frame.now)]
+                for out in outs:
+                    to_wire(out.record, "urn:vorab:detect")
+                spent.work_s += time.process_time() - began
+                spent.messages += frame.n
+                spent.symptoms += len(outs)
+            began = time.process_time()
+            blocks = detect.dirty()
+            spent.pauses_s.append(time.process_time() - began)
+            spent.written_bytes += sum(map(len, blocks.values()))
+            saved.put(fleet.partition, blocks)
+    return spent
+
+
+def measure(devices: int, text: str, turns: int, folder: Path) -> dict[str, Any]:
+    """One fleet, in this process: two rounds to warm up, then some that count. Leaves its state in the folder."""
+    file = folder / "rules.yaml"
+    file.write_text(text, encoding="utf-8")
+    saved = Saved(folder / "state.db")
+    fleets = [Fleet(number, devices // PARTITIONS) for number in range(PARTITIONS)]
+    detects = [processor(file) for _ in fleets]
+    rounds(detects, fleets, 0, 2, saved)
+    spent = rounds(detects, fleets, 2, 2 + turns, saved)
+    saved.close()
+    readings = spent.messages * len(SIGNALS)
+    us = (spent.work_s + sum(spent.pauses_s)) / readings * 1e6
+    return {
+        "devices": sum(fleet.count for fleet in fleets),
+        "readings": readings,
+        "us_per_reading": round(us, 3),
+        "readings_per_s": round(1e6 / us),
+        "symptoms": spent.symptoms,
+        "checkpoint_pause_ms": round(max(spent.pauses_s) * 1e3, 1),
+        "changelog_bytes_per_reading": round(spent.written_bytes / readings, 1),
+        "state_mb": round((folder / "state.db").stat().st_size / 2**20),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def again(folder: Path) -> dict[str, Any]:
+    """Take over the state of a process that is gone, in a new one: from the disk to the first frame."""
+    began = time.monotonic()
+    saved = Saved(folder / "state.db")
+    detects = []
+    for number in range(PARTITIONS):
+        detects.append(processor(folder / "rules.yaml"))
+        detects[-1].restore(saved.get(number))
+    data = next(Fleet(0, ROWS).frames(100))
+    list(detects[0].step(READINGS, 0, decode(data), START))
+    saved.close()
+    return {"recovery_s": round(time.monotonic() - began, 2)}
+
+
+def run(
+    devices: Sequence[int] = (10_000, 100_000, 1_000_000), detectors: Sequence[str] = tuple(_OF_SIGNALS), learned: str = "", turns: int = 0
+) -> dict[str, Any]:
+    """Each fleet in a process of its own; `ok` where the largest holds the bars and a reading costs the same in each."""
+    text = rules(detectors, learned)
+    table = []
+    for count in devices:
+        with TemporaryDirectory() as folder:
+            rounds_of = turns or max(3, 1_000_000 // count)
+            (Path(folder) / "asked.yaml").write_text(text, encoding="utf-8")
+            line = _apart("measure", folder, count, rounds_of)
+            table.append({**line, **_apart("again", folder, count, rounds_of)})
+    cost = [line["us_per_reading"] for line in table]
+    most = table[-1]
+    bars = {**BARS, "peak_mb": 3584.0} if learned else BARS
+    flat_within = round(max(abs(each / cost[-1] - 1) for each in cost), 3)
+    ok = all(most[name] <= bar for name, bar in bars.items() if name in most) and flat_within <= bars["flat_within"]
+    return {
+        "bench": "devices",
+        "signals": len(SIGNALS),
+        "detectors": [*detectors, "silence", *(["learned"] if learned else [])],
+        "fleets": table,
+        "flat_within": flat_within,
+        "bars": {**bars, "readings_per_s": READINGS_PER_S},
+        "ok": ok and most["readings_per_s"] >= READINGS_PER_S,
+    }
+
+
+def _apart(what: str, folder: str, devices: int, turns: int) -> dict[str, Any]:
+    """The same in a process of its own, so that its memory is its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "vorab.bench.devices", what, folder, str(devices), str(turns)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return dict(json.loads(done.stdout))
+
+
+def main() -> None:
+    """One part in this process: what, folder, devices, rounds."""
+    what, folder, devices, turns = sys.argv[1:]
+    place = Path(folder)
+    found = again(place) if what == "again" else measure(int(devices), (place / "asked.yaml").read_text(encoding="utf-8"), int(turns), place)
+    print(json.dumps(found))  # noqa: T201 - read by the process that started it
+
+
+if __name__ == "__main__":
+    main()
