@@ -32,6 +32,7 @@ ADAPTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "starlette": ("desk.*", "ingest.http*", "notifier.http*", "vorab.http*"),
     "uvicorn": ("desk.*", "ingest.http*", "notifier.http*", "vorab.http*", "vorab.cli*", "vorab.runtime*"),
     "smtplib": ("notifier.mail*",),
+    "cel_expr_python": ("streams.cel",),
     "amqtt": ("vorab.demo.broker*",),
     "psycopg": (),
     "apprise": (),
