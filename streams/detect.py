@@ -7,23 +7,30 @@ where and keeps the state, `streams.detect_judge` leads rows there and findings 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from streams.detect_book import Book
-from streams.detect_judge import Placed, end_orphans, fall_silent, hear, judge, place
-from streams.detect_rows import fresh_rows, rows_of
+from streams.detect_judge import Placed, end_orphans, fall_silent, hear, judge, mark_stored, place
+from streams.detect_rows import Rows, rows_of
+from streams.detect_time import Timeline, Turn, is_own
+from streams.detect_time_past import Past
 from streams.detect_words import symptom
 from streams.detectors import silence
 from streams.detectors.silence import SilenceRule
 from streams.rules import RuleSet
 from vorab.clock import SECOND, Micros
 from vorab.frame import Frame
+from vorab.metrics import metric
 from vorab.processor import Input, Kind, Out, Registry, kind_of
 from vorab.records import Record
 from vorab.topics import READINGS, SYMPTOMS
+
+Count = Callable[[str, int], None]
 
 
 class Detect:
@@ -35,8 +42,12 @@ class Detect:
     ticks: ClassVar[tuple[str, ...]] = (SYMPTOMS,)
     schema: ClassVar[int] = 2
 
-    def __init__(self, rules: RuleSet, registry: Registry) -> None:
+    def __init__(self, rules: RuleSet, registry: Registry, grace: Micros = 0, count: Count | None = None) -> None:
+        """`grace` (µs) is how long readings wait for earlier ones; `count` hears how many readings came out of order, and as what."""
         self.book = Book(rules, registry)
+        self.timeline = Timeline(self.book.devices, grace)
+        self.past = Past(rules, registry)
+        self._count = count
         self.listening = silence.Listening([rule.after for rule in rules if isinstance(rule, SilenceRule)])
         self._deadline: Micros = 0
         self._looked_up: Micros = 0
@@ -50,12 +61,35 @@ class Detect:
         rows = rows_of(record, book.rules.watches, book.read_words)
         rows.device = book.devices.slots(record.devices)[rows.device]
         rows.apart = book.devices.apart(rows.device)
-        fresh = fresh_rows(rows, book.devices.columns, rows.device)
-        hear(book, self.listening, rows, fresh, found)
-        judge(book, rows, fresh, found)
+        turn = self.timeline.take(record, rows)
+        hear(book, self.listening, rows, turn.fresh, found)
+        outs = [*self._judge(rows, turn.now, found), *self._turn(turn)]
         # A device that is heard for the first time, or again, may have the next deadline; nobody else's comes nearer.
         self._deadline = min(self._deadline, int(rows.received.min()) + min(self.listening.resumed, default=0))
-        return [Out(SYMPTOMS, symptom(each.finding)) for each in sorted(found, key=place)] if found else []
+        return outs
+
+    def _judge(self, rows: Rows, which: NDArray[np.bool_], found: list[Placed]) -> list[Out]:
+        """Judge rows; `found` is what was found in them before."""
+        judge(self.book, rows, which, found)
+        if not found:
+            return []
+        mark_stored(found, rows)
+        return [Out(SYMPTOMS, symptom(each.finding)) for each in sorted(found, key=place)]
+
+    def _turn(self, turn: Turn) -> list[Out]:
+        """Judge what waited, and what fills holes."""
+        outs: list[Out] = []
+        if turn.released.blocks:
+            rows = rows_of(turn.released, self.book.rules.watches, self.book.read_words)
+            rows.apart = self.book.devices.apart(rows.device)
+            outs += self._judge(rows, np.ones(len(rows), bool), [])
+        for part in turn.past:
+            outs += [Out(SYMPTOMS, symptom(each)) for each in self.past.judge(part, self.book.devices.keys)]
+        if self._count is not None:
+            for result, readings in self.timeline.counted.items():
+                self._count(result, readings)
+        self.timeline.counted.clear()
+        return outs
 
     def due(self, now: Micros) -> Iterable[Out]:
         """Devices that have been silent for too long, and symptoms whose rule is gone."""
@@ -64,7 +98,12 @@ class Detect:
             self._looked_up = now
             changed = self.book.devices.look_up()
             self.book.settle(changed)
+            self.timeline.look(changed)
         outs = [Out(SYMPTOMS, symptom(each)) for each in end_orphans(self.book, now)] if self.book.orphans else []
+        turn = self.timeline.due(now)
+        if turn is not None:
+            outs += self._turn(turn)
+        outs += [Out(SYMPTOMS, symptom(each)) for each in self.past.end_orphans(now)]
         if self.listening.reach(now) or changed:
             self._deadline = 0
         if now > self._deadline and self.book.silences.columns.n:
@@ -74,7 +113,7 @@ class Detect:
 
     def dirty(self) -> Mapping[str, bytes]:
         """The blocks that changed."""
-        out = self.book.dirty()
+        out = {**self.book.dirty(), **self.timeline.dirty(), **self.past.dirty()}
         time = msgspec.msgpack.encode({"schema": self.schema, "now": self.listening.now, "resumed": list(self.listening.resumed.items())})
         if time != self._time:
             self._time = out["time"] = time
@@ -86,13 +125,18 @@ class Detect:
             return
         time: dict[str, Any] = msgspec.msgpack.decode(blocks["time"])
         self.listening.restore(time["now"], dict(time["resumed"]))
-        self.book.restore(blocks)
+        self.book.restore({name: block for name, block in blocks.items() if not is_own(name)})
+        self.timeline.restore(blocks)
+        self.past.restore(blocks)
 
 
-def detect_kind(rules: RuleSet) -> Kind:
-    """What hosts need to run detect with these rules."""
+def detect_kind(rules: RuleSet, grace: Micros = 0) -> Kind:
+    """What hosts need to run detect with these rules; `grace` (µs) is how long readings wait for earlier ones."""
+
+    def count(result: str, readings: int) -> None:
+        metric("vorab_detect_late_readings_total").labels(result).inc(readings)
 
     def build(partition: int, registry: Registry) -> Any:  # noqa: ARG001 - all partitions are alike
-        return Detect(rules, registry)
+        return Detect(rules, registry, grace, count)
 
     return kind_of(Detect, build)

@@ -19,11 +19,17 @@ from streams.detectors import evidence, silence
 from streams.detectors.columns import Runs, Slots
 from streams.detectors.shape import Change, Detector, Episodes, Floats, Longs, Told
 from streams.detectors.silence import SilenceRule
-from vorab.clock import Micros
+from vorab.clock import MINUTE, Micros
+from vorab.frame import Quality
 from vorab.records import Severity
 
 SEVERITIES: Final = list(Severity)
 ENDED: Final = (Change.CLEARED, Change.ADAPTED)
+SERIES: Final = 2
+"""Kind of findings in series; silence comes before them."""
+STORED: Final = int(Quality.HISTORICAL)
+LONG: Final[Micros] = 5 * MINUTE
+"""What was longer on its way says what was, not what is."""
 
 
 class Placed(NamedTuple):
@@ -69,6 +75,8 @@ def _lead(book: Book, name: str, signal: int, rows: Rows, usable: NDArray[np.boo
     firsts = table.firsts(signal, rows.device, len(book.devices.keys))
     at, slots = table.expand(firsts if np.count_nonzero(usable) == len(usable) else np.where(usable, firsts, -1))
     at, runs = _unrepeated(table, rows, at, slots, "last_at", "written")
+    if rows.late is not None:
+        at, runs = _newer(table, rows, at, runs)
     return Led(rows, name, at, runs, rows.measured[at], values[at]) if len(at) else None
 
 
@@ -90,6 +98,23 @@ def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, kn
     if not np.count_nonzero(repeats):
         return at, runs
     return at[~repeats], Runs(runs.slots[~repeats], apart=rows.apart)
+
+
+def _newer(table: Table, rows: Rows, at: Slots, runs: Runs) -> tuple[Slots, Runs]:
+    """Less late rows whose series has said something newer, or the same; rows sorted by slot."""
+    assert rows.late is not None  # noqa: S101 - asked only then
+    times, last = rows.measured[at], table.columns.of["last_at"][runs.slots]
+    reached = runs.before(np.maximum(runs.running_max(times), last), last)
+    keep = ~(rows.late[at] & (times <= reached))
+    return at[keep], Runs(runs.slots[keep], apart=rows.apart)
+
+
+def mark_stored(found: list[Placed], rows: Rows) -> None:
+    """Findings in series say what was where their reading was kept by the device, or long on its way."""
+    for each in found:
+        if each.kind == SERIES:
+            lag = int(rows.received[each.row]) - int(rows.measured[each.row])
+            each.finding.historical = lag > LONG or bool(rows.quality[each.row] & STORED)
 
 
 def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, found: list[Placed]) -> None:
@@ -146,7 +171,7 @@ def _find(
             values=values,
             proven=change is not Change.ADAPTED,
         )
-        found.append(Placed(place, 2, rule.id, led.signal, finding))
+        found.append(Placed(place, SERIES, rule.id, led.signal, finding))
 
 
 def _number(numbers: Mapping[str, float], name: str) -> float | None:

@@ -81,7 +81,7 @@ def rows_of(frame: Frame, watched: Watched, read: ReadWords | None = None) -> Ro
     place[order] = np.arange(len(order))
     out = Rows(
         np.concatenate([block.device for block in blocks])[order].astype(np.intp),
-        np.concatenate([_believed(block) for block in blocks])[order],
+        np.concatenate([believed(block) for block in blocks])[order],
         np.concatenate([block.received_at for block in blocks])[order],
         np.concatenate([block.quality for block in blocks])[order],
         {},
@@ -120,7 +120,7 @@ def _one(block: Block, watched: Watched, read: ReadWords | None) -> Rows:
         order = np.argsort(row, kind="stable")
     return Rows(
         block.device[order].astype(np.intp),
-        _believed(block)[order],
+        believed(block)[order],
         block.received_at[order],
         block.quality[order],
         {name: column[order].astype(np.float64, copy=False) for name, column in _columns(block, watched, read).items()},
@@ -141,7 +141,7 @@ def _merge_sequences(out: Rows, blocks: list[Block], order: Slots) -> None:
     ]
 
 
-def _believed(block: Block) -> Longs:
+def believed(block: Block) -> Longs:
     """The times of a block, those of arrival where the device's clock was found wrong."""
     wrong = block.quality & CLAMPED
     return np.where(wrong, block.received_at, block.measured_at) if np.count_nonzero(wrong) else block.measured_at

@@ -38,6 +38,8 @@ class Finding:
     values: Sequence[float] = ()
     proven: bool = True
     """Whether readings showed the end."""
+    historical: bool = False
+    """Whether it says what was, not what is."""
 
 
 def symptom(found: Finding) -> Symptom:
@@ -67,6 +69,7 @@ def symptom(found: Finding) -> Symptom:
         explanation=found.explanation,
         # As mappings: pydantic turns them into points faster than Python could.
         evidence=[{"at": at, "value": value} for at, value in zip(found.times, found.values, strict=True)],  # type: ignore[arg-type]
+        historical=found.historical,
         recorded=tenant == RECORDED_TENANT,
     )
 

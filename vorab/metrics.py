@@ -55,6 +55,12 @@ TABLE: Final[tuple[Metric, ...]] = (
     Metric("vorab_streams_rejected_total", "counter", "Records a processor refused.", ("processor",)),
     Metric("vorab_streams_checkpoint_seconds", "histogram", "Duration of a checkpoint.", ("processor",)),
     Metric("vorab_streams_lag_records", "gauge", "Records read but not yet stepped, by processor.", ("processor",)),
+    Metric(
+        "vorab_detect_late_readings_total",
+        "counter",
+        "Readings that did not come in the order of their times: late, past, repeated, forced.",
+        ("result",),
+    ),
     # notifier
     Metric("vorab_notifications_total", "counter", "Notifications by channel, state and reason.", ("channel", "state", "reason")),
     Metric("vorab_notifications_due", "gauge", "Notifications that wait for their hour."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vorab.clock import SECOND
 from vorab.errors import ConfigError
 from vorab.processor import Kind
 from vorab.settings import Settings
@@ -29,7 +30,7 @@ def _kind(name: str, settings: Settings) -> Kind:
         from streams.detect import detect_kind  # noqa: PLC0415
         from streams.rulefiles import load_rules  # noqa: PLC0415
 
-        return detect_kind(load_rules(settings.streams.rules))
+        return detect_kind(load_rules(settings.streams.rules), round(settings.streams.grace_s * SECOND))
     if name == "gaps":
         from streams import gaps  # noqa: PLC0415
 

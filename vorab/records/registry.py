@@ -32,6 +32,8 @@ class Device(DeviceRecord):
     """The customer's consent to remote repair; None has not been asked."""
     limits: dict[str, float] = Field(default_factory=dict)
     """Values rules may refer to (a threshold of this one device)."""
+    grace_s: float | None = Field(None, ge=0, le=3600)
+    """Seconds its readings may come out of order; None: as the installation says."""
     at: At = 0
 
     @property

@@ -58,6 +58,8 @@ class Symptom(DeviceRecord):
     """The limit that was crossed."""
     explanation: Text = ""
     evidence: tuple[Point, ...] = ()
+    historical: bool = False
+    """Learned of later: the reading that decided this was kept by the device, or was more than five minutes on its way."""
     recorded: bool = False
 
     @property

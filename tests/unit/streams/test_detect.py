@@ -402,6 +402,7 @@ def test_only_blocks_that_changed_are_written() -> None:
     assert {name.split("/")[0] + "/" + name.split("/")[1] for name in host.detect.dirty() if "/" in name and "learned" not in name} == {
         "series/0",
         "threshold/0",
+        "times/0",
     }
 
 
