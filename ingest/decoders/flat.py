@@ -18,8 +18,9 @@ from ingest.decoders.rows import (
     U64_MAX,
     Row,
     Sender,
-    check_name,
-    check_value,
+    check_count,
+    check_names,
+    check_values,
     counter,
     micros,
     number,
@@ -30,14 +31,18 @@ from vorab.errors import Reason, Rejected
 
 MS: Final = 1000
 RESERVED: Final = frozenset({"ts", "boot", "seq", "acked", "device", "device_id"})
+_IDENTITY: Final = frozenset({"device", "device_id"})
+_COUNTERS: Final = frozenset({"boot", "seq", "acked"})
 
 
 def rows(parsed: object, sender: Sender) -> list[Row]:
     """The rows of a parsed payload; raises Rejected."""
+    known: set[str] = set()
     if isinstance(parsed, dict):
-        return [_row(parsed, sender)]
+        return [_row(parsed, sender, known)]
     if isinstance(parsed, list):
-        return [_row(_object(item, i), sender) for i, item in enumerate(parsed)]
+        check_count(len(parsed))
+        return [_row(_object(item, i), sender, known) for i, item in enumerate(parsed)]
     raise Rejected(Reason.BAD_SHAPE, f"{type(parsed).__name__} where an object or a list of objects should be")
 
 
@@ -47,24 +52,27 @@ def _object(item: object, i: int) -> dict[str, Any]:
     return item
 
 
-def _row(found: dict[str, Any], sender: Sender) -> Row:
-    check_identity(found, sender)
+def _row(found: dict[str, Any], sender: Sender, known: set[str]) -> Row:
+    if not _IDENTITY.isdisjoint(found):
+        check_identity(found, sender)
     values = found.get("values")
     if isinstance(values, dict):
         if strange := [key for key in found if key not in RESERVED and key != "values"]:
             raise Rejected(Reason.BAD_SHAPE, f"{strange[0][:60]!r} beside values")
-        if doubled := [key for key in values if key in RESERVED]:
-            raise Rejected(Reason.BAD_SHAPE, f"values.{doubled[0]}: a reserved name")
+        if not RESERVED.isdisjoint(values):
+            doubled = next(key for key in values if key in RESERVED)
+            raise Rejected(Reason.BAD_SHAPE, f"values.{doubled}: a reserved name")
+        kept = {name: value for name, value in values.items() if value is not None}
     else:
-        values = {key: value for key, value in found.items() if key not in RESERVED}
-    kept = {name: value for name, value in values.items() if value is not None}
+        kept = {name: value for name, value in found.items() if value is not None and name not in RESERVED}
     if len(kept) > MAX_SIGNALS:
         raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(kept)} signals, at most {MAX_SIGNALS}")
-    for name, value in kept.items():
-        check_name(name)
-        check_value(name, value)
-    boot, seq, acked = counters(found)
-    return Row(at=_time(found.get("ts")), values=kept, boot=boot, seq=seq, acked=acked)
+    if not known.issuperset(kept):
+        check_names(kept, known)
+    check_values(kept)
+    boot, seq, acked = (None, None, None) if _COUNTERS.isdisjoint(found) else counters(found)
+    ts = found.get("ts")
+    return Row(None if ts is None else _time(ts), kept, boot=boot, seq=seq, acked=acked)
 
 
 def counters(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:

@@ -6,12 +6,12 @@ share a row, unless a signal would stand twice in it. A path that leads nowhere,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ingest.decoders import moments
-from ingest.decoders.rows import MAX_SIGNALS, U32_MAX, U64_MAX, Limits, Row, Sender, check_name, check_value, counter
+from ingest.decoders.rows import MAX_NAME, MAX_ROWS, MAX_SIGNALS, U32_MAX, U64_MAX, Row, Sender, check_name, check_value, counter
 from ingest.decoders.values import Reader, said
 from ingest.dialects.words import ident
 from ingest.units import unit
@@ -22,7 +22,8 @@ from vorab.payloads import JsonMap, Mark, Pick, Step, Steps, lists_of, parts_of,
 from vorab.topics import ID
 
 _MISSING: Final[Any] = object()
-_MOST_ROWS: Final = Limits().rows
+MOST_LOOKS: Final = 3_200
+"""Places of one message that are looked at: a signal of an element is one, the element itself two, its own time or device two each."""
 
 
 class _Spot(NamedTuple):
@@ -34,7 +35,14 @@ class _Spot(NamedTuple):
     def find(self, trail: list[tuple[Any, Step]]) -> Any:
         """What stands there, with `trail` the element at each depth and its key; `_MISSING` where nothing does."""
         node, key = trail[self.depth]
-        return key if self.tail == (Mark.NAME,) else _walk(node, self.tail)
+        tail = self.tail
+        if len(tail) == 1:
+            [step] = tail
+            if type(step) is str:
+                return node.get(step, _MISSING) if type(node) is dict else _MISSING
+            if step is Mark.NAME:
+                return key
+        return _walk(node, tail)
 
 
 def _spot(path: str) -> _Spot:
@@ -127,16 +135,26 @@ class _Rows:
         self._taken = {spot.tail for spot in special if spot is not None and spot.depth == len(group.lists)}
 
     def add(self, parsed: object, sender: Sender, heap: Heap) -> None:
-        for trail in _elements([(parsed, "")], self._group.lists):
-            device = self._child(trail, sender)
-            self._check_sender(trail, sender)
-            values, units = self._values(trail)
+        once = self._time is None or self._time.depth == 0
+        worth = 2 + sum(1 + (signal.named is not None) for signal in self._group.signals) + 2 * (not once) + 2 * (self._device is not None)
+        shared: tuple[Micros | None, int] | None = None
+        for trail in _elements([(parsed, "")], self._group.lists, heap):
+            heap.look(worth)
+            device = "" if self._device is None else self._child(trail, sender)
+            if self._sender is not None:
+                self._check_sender(trail, sender)
+            values, units = self._values(trail, heap)
             if values:
-                at, quality = self._at(trail)
-                boot, seq = _count("boot", self._boot, trail, U32_MAX), _count("seq", self._seq, trail, U64_MAX)
+                if shared is None:
+                    at, quality = self._at(trail)
+                    shared = (at, quality) if once else None
+                else:
+                    at, quality = shared  # one time for all of them
+                boot = None if self._boot is None else _count("boot", self._boot, trail, U32_MAX)
+                seq = None if self._seq is None else _count("seq", self._seq, trail, U64_MAX)
                 heap.add(Row(at, values, units, boot, seq, device=device, quality=quality))
 
-    def _values(self, trail: list[tuple[Any, Step]]) -> tuple[dict[str, Value], dict[str, str]]:
+    def _values(self, trail: list[tuple[Any, Step]], heap: Heap) -> tuple[dict[str, Value], dict[str, str]]:
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
         for name, named, spot, read, measured_in in self._group.signals:
@@ -151,19 +169,25 @@ class _Rows:
         if self._group.spread is not None:
             found = _walk(trail[-1][0], self._group.spread)
             if isinstance(found, dict):
-                for own, value in self._spread(found, self._group.spread, ""):
+                for own, value in self._spread(found, self._group.spread, "", heap):
                     values.setdefault(own, value)
+                    if len(values) > MAX_SIGNALS:
+                        break
         if len(values) > MAX_SIGNALS:
-            raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(values)} signals, at most {MAX_SIGNALS}")
+            raise Rejected(Reason.TOO_MANY_SIGNALS, f"more than {MAX_SIGNALS} signals")
         return values, units
 
-    def _spread(self, found: Any, tail: Steps, prefix: str) -> Iterator[tuple[str, Value]]:
+    def _spread(self, found: Any, tail: Steps, prefix: str, heap: Heap) -> Iterator[tuple[str, Value]]:
         for key, value in found.items() if isinstance(found, dict) else enumerate(found):
-            here, name = (*tail, key), f"{prefix}{key}"
-            if here in self._taken or value is None:
+            heap.look(1)
+            if value is None:
                 continue
+            here = (*tail, key)
+            if here in self._taken:
+                continue
+            name = f"{prefix}{key}"
             if isinstance(value, dict | list):
-                yield from self._spread(value, here, f"{name}.")
+                yield from self._spread(value, here, f"{name[: MAX_NAME + 1]}.", heap)
             else:
                 check_name(name)
                 check_value(name, value)
@@ -185,7 +209,7 @@ class _Rows:
             raise Rejected(Reason.IDENTITY_MISMATCH, "the payload names another sender than its topic")
 
 
-def _elements(trail: list[tuple[Any, Step]], lists: tuple[Steps, ...]) -> Iterator[list[tuple[Any, Step]]]:
+def _elements(trail: list[tuple[Any, Step]], lists: tuple[Steps, ...], heap: Heap) -> Iterator[list[tuple[Any, Step]]]:
     if not lists:
         yield trail
         return
@@ -195,8 +219,13 @@ def _elements(trail: list[tuple[Any, Step]], lists: tuple[Steps, ...]) -> Iterat
         items = iter(enumerate(found))
     elif isinstance(found, dict):
         items = iter(found.items())
+    inner = lists[1:]
     for key, node in items:
-        yield from _elements([*trail, (node, key)], lists[1:])
+        if inner:
+            heap.look(1)
+            yield from _elements([*trail, (node, key)], inner, heap)
+        else:
+            yield [*trail, (node, key)]
 
 
 def _name(found: object) -> str:
@@ -227,20 +256,29 @@ class Heap:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         self._rows: dict[tuple[str, Micros], list[Row]] = {}
-        self._count = 0
+        self._count = self._looks = 0
+
+    def look(self, places: int) -> None:
+        """So many places more will be looked at; raises Rejected (TOO_LARGE)."""
+        self._looks += places
+        if self._looks > MOST_LOOKS:
+            raise Rejected(Reason.TOO_LARGE, f"more than {MOST_LOOKS} places to look at")
 
     def add(self, row: Row) -> None:
         """Keep a row, in the last row of its instant where it fits; raises Rejected (TOO_LARGE, TOO_MANY_SIGNALS)."""
-        at = self._sender.received_at if row.at is None else row.at
-        there = self._rows.setdefault((row.device, at), [])
-        if there and _fit(there[-1], row):
+        key = (row.device, self._sender.received_at if row.at is None else row.at)
+        there = self._rows.get(key)
+        if there is not None and _fit(there[-1], row):
             there[-1] = _merged(there[-1], row)
             return
         self._count += 1
-        if self._count > _MOST_ROWS:
-            raise Rejected(Reason.TOO_LARGE, f"more than {_MOST_ROWS} rows")
-        # A second row with the same count and time would pass for the first one come again.
-        there.append(row._replace(boot=None, seq=None) if there else row)
+        if self._count > MAX_ROWS:
+            raise Rejected(Reason.TOO_LARGE, f"more than {MAX_ROWS} rows")
+        if there is None:
+            self._rows[key] = [row]
+        else:
+            # A second row with the same count and time would pass for the first one come again.
+            there.append(row if row.boot is None and row.seq is None else row._replace(boot=None, seq=None))
 
     def rows(self) -> list[Row]:
         """All of them, by device and time."""
@@ -248,14 +286,15 @@ class Heap:
 
 
 def _fit(there: Row, row: Row) -> bool:
-    same = (there.at, there.quality, there.relative) == (row.at, row.quality, row.relative)
+    same = there.at == row.at and there.quality == row.quality and there.relative == row.relative
     counts = row.seq is None or there.seq is None or (there.boot, there.seq) == (row.boot, row.seq)
-    return same and counts and not there.values.keys() & row.values.keys()
+    return same and counts and there.values.keys().isdisjoint(row.values)
 
 
 def _merged(there: Row, row: Row) -> Row:
-    values: Mapping[str, Value] = {**there.values, **row.values}
-    if len(values) > MAX_SIGNALS:
-        raise Rejected(Reason.TOO_MANY_SIGNALS, f"{len(values)} signals at one instant, at most {MAX_SIGNALS}")
-    counts = there if row.seq is None else row
-    return there._replace(values=values, units={**there.units, **row.units}, boot=counts.boot, seq=counts.seq)
+    if len(there.values) + len(row.values) > MAX_SIGNALS:
+        raise Rejected(Reason.TOO_MANY_SIGNALS, f"more than {MAX_SIGNALS} signals at one instant")
+    # Both are of this message and nobody else's: a copy for each that is added would take long where many are.
+    there.values.update(row.values)  # type: ignore[attr-defined]  # a dict, made by the decoder
+    there.units.update(row.units)  # type: ignore[attr-defined]  # the same
+    return there if row.seq is None else there._replace(boot=row.boot, seq=row.seq)

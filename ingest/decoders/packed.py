@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from ingest.decoders import strict
 from ingest.decoders.mapped import Heap, child, look
 from ingest.decoders.moments import PER
-from ingest.decoders.rows import U32_MAX, U64_MAX, Limits, Row, Sender, check_value, counter, micros
+from ingest.decoders.rows import U32_MAX, U64_MAX, Row, Sender, check_count, check_value, counter, micros
 from ingest.decoders.values import measured, nothing
 from ingest.units import unit
 from vorab.clock import SECOND, Micros
@@ -29,7 +29,6 @@ Raw = int | float | bool | str
 _CODES: Final = {
     "u8": "B", "i8": "b", "u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f", "f64": "d", "bool": "B",
 }  # fmt: skip
-_MOST_ROWS: Final = Limits().rows
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -156,10 +155,13 @@ class Layout:
         places = {name: place for name, place in spec.fields().items() if name != "when"}
         shared = {name: place for name, place in places.items() if place.of == "payload"}
         own = {name: place for name, place in places.items() if place.of == "record"}
-        self._names = [*shared, *own]
+        self._place = {name: i for i, name in enumerate((*shared, *own))}
+        self._boot, self._seq, self._device = (self._place.get(name) for name in ("boot", "seq", "device"))
         self._shared = _Plan([_field(_short(name), place, spec.order, 0) for name, place in shared.items()])
         self._own = _Plan([_field(_short(name), place, spec.order, 0) for name, place in own.items()])
-        self._signals = [(f"signals.{name}", name, _value(name, signal), unit(signal.unit)) for name, signal in spec.signals.items()]
+        self._signals = [
+            (self._place[f"signals.{name}"], name, _value(name, signal), unit(signal.unit)) for name, signal in spec.signals.items()
+        ]
         self._at = None if spec.time is None else _time(spec.time)
 
     def fits(self, data: bytes) -> bool:
@@ -173,8 +175,9 @@ class Layout:
         """The rows of a payload; raises Rejected."""
         starts = self._starts(len(data))
         shared, heap = self._shared.read(data, 0), Heap(sender)
+        heap.look(len(starts) * (2 + len(self._signals) + 2 * (self._device is not None)))
         for i, start in enumerate(starts):
-            heap.add(self._row(dict(zip(self._names, shared + self._own.read(data, start), strict=True)), i, sender))
+            heap.add(self._row(shared + self._own.read(data, start), i, sender))
         return heap.rows()
 
     def _starts(self, size: int) -> range:
@@ -188,23 +191,23 @@ class Layout:
         room = size - spec.header - spec.trailer
         if room % spec.stride:
             raise Rejected(Reason.BAD_SHAPE, f"{room} bytes of records are not whole records of {spec.stride}")
-        if room // spec.stride > _MOST_ROWS:
-            raise Rejected(Reason.TOO_LARGE, f"{room // spec.stride} records, at most {_MOST_ROWS}")
+        check_count(room // spec.stride)
         return range(spec.header, spec.header + room, spec.stride)
 
-    def _row(self, raw: dict[str, Raw], i: int, sender: Sender) -> Row:
+    def _row(self, raw: list[Raw], i: int, sender: Sender) -> Row:
         values: dict[str, Value] = {}
         units: dict[str, str] = {}
-        for key, name, read, measured_in in self._signals:
-            value = read(raw[key])
+        for place, name, read, measured_in in self._signals:
+            value = read(raw[place])
             if value is not None:
                 values[name] = value
                 if measured_in:
                     units[name] = measured_in
-        at, relative = (None, False) if self._at is None else self._at(raw["time"], i, sender.received_at)
-        boot = counter("boot", raw["boot"], U32_MAX) if "boot" in raw else None
-        seq = counter("seq", raw["seq"], U64_MAX) if "seq" in raw else None
-        return Row(at, values, units, boot, seq, relative=relative, device=child(raw["device"], sender) if "device" in raw else "")
+        at, relative = (None, False) if self._at is None else self._at(raw[self._place["time"]], i, sender.received_at)
+        boot = None if self._boot is None else counter("boot", raw[self._boot], U32_MAX)
+        seq = None if self._seq is None else counter("seq", raw[self._seq], U64_MAX)
+        device = "" if self._device is None else child(raw[self._device], sender)
+        return Row(at, values, units, boot, seq, relative, device)
 
 
 def _short(name: str) -> str:

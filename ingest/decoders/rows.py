@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Any, Final, NamedTuple
 
 from vorab.clock import SECOND, Micros
 from vorab.errors import Reason, Rejected
@@ -13,6 +13,9 @@ from vorab.frame import Value
 
 MAX_TEXT: Final = 255
 MAX_SIGNALS: Final = 256
+MAX_NAME: Final = 128
+MAX_ROWS: Final = 1_024
+"""Of one message."""
 I64_MIN, I64_MAX = -(2**63), 2**63 - 1
 U32_MAX, U64_MAX = 2**32 - 1, 2**64 - 1
 
@@ -29,7 +32,7 @@ class Limits(NamedTuple):
     """What one message may hold; depth, text and signal limits are fixed."""
 
     payload_bytes: int = 65_536
-    rows: int = 1_024
+    rows: int = MAX_ROWS
 
 
 class Sender(NamedTuple):
@@ -67,8 +70,38 @@ def check_name(name: str) -> None:
         raise Rejected(Reason.BAD_NAME, f"signal name {name[:60]!r}")
 
 
+def check_names(names: Iterable[str], known: set[str]) -> None:
+    """Refuse names one of which is no signal name; `known` are those that were looked at before, and these then are among them."""
+    for name in names:
+        if name not in known:
+            check_name(name)
+            known.add(name)
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Refuse values one of which no column can hold."""
+    for name, value in values.items():
+        kind = type(value)
+        if kind is float:
+            good = isfinite(value)
+        elif kind is int:
+            good = I64_MIN <= value <= I64_MAX
+        else:
+            good = kind is bool or (kind is str and len(value) <= MAX_TEXT)
+        if not good:
+            check_value(name, value)
+
+
+def check_count(rows: int) -> None:
+    """Refuse a message of too many rows, before any of them is made."""
+    if rows > MAX_ROWS:
+        raise Rejected(Reason.TOO_LARGE, f"{rows} rows, at most {MAX_ROWS}")
+
+
 def check_value(name: str, value: object) -> None:
     """Refuse a value that no column can hold."""
+    if (type(value) is int and I64_MIN <= value <= I64_MAX) or (type(value) is float and isfinite(value)):
+        return
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
             raise Rejected(Reason.BAD_VALUE, f"{name}: {len(value)} characters, at most {MAX_TEXT}")
@@ -78,7 +111,7 @@ def check_value(name: str, value: object) -> None:
         if not I64_MIN <= value <= I64_MAX:
             raise Rejected(Reason.BAD_VALUE, f"{name}: the number does not fit 64 bits")
     elif isinstance(value, float):
-        if not math.isfinite(value):
+        if not isfinite(value):
             raise Rejected(Reason.NOT_FINITE, f"{name}: not a finite number")
     else:
         raise Rejected(Reason.BAD_SHAPE, f"{name}: {'an object' if isinstance(value, dict) else 'a list'} is not a value")
@@ -86,7 +119,7 @@ def check_value(name: str, value: object) -> None:
 
 def number(name: str, value: object) -> int | float:
     """A JSON number that is no boolean."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not float and type(value) is not int:
         raise Rejected(Reason.BAD_VALUE, f"{name} is not a number")
     return value
 

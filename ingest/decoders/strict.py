@@ -10,9 +10,12 @@ import math
 import re
 from typing import Any, Final
 
+from ingest.decoders import large
 from vorab.errors import Reason, Rejected
 
 MAX_DEPTH: Final = 16
+_SMALL: Final = 2_048
+"""Payloads up to here are read token by token; larger ones would take too long that way."""
 _DIGITS: Final = 20
 """As many as the largest 64-bit number has, with its sign; longer ones are never turned into a number."""
 
@@ -25,11 +28,18 @@ def parse(payload: bytes) -> Any:
     """The JSON value of a payload.
 
     Raises:
-        Rejected: EMPTY, TOO_DEEP, BAD_UTF8, BAD_JSON, BAD_SHAPE (a key twice), BAD_VALUE or NOT_FINITE.
+        Rejected: EMPTY, TOO_DEEP, TOO_LARGE, BAD_UTF8, BAD_JSON, BAD_SHAPE (a key twice), BAD_VALUE or NOT_FINITE.
     """
     if not payload.strip(b" \t\r\n"):
         raise Rejected(Reason.EMPTY, "no payload")
+    if len(payload) > _SMALL:
+        return large.read(payload, MAX_DEPTH, exactly)
     check_depth(payload)
+    return exactly(payload)
+
+
+def exactly(payload: bytes) -> Any:
+    """The JSON value of a payload of bounded depth, token by token; raises Rejected as `parse` does."""
     try:
         return _DECODER.decode(payload.decode())
     except Rejected as why:

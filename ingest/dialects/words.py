@@ -17,10 +17,14 @@ from vorab.errors import Rejected
 from vorab.records import Action, ReplyStatus, Severity
 
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9._-]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
 def ident(*parts: str) -> str:
     """A device id out of foreign names: joined by `:`, with what an id may not hold written as `~` and its code; no two names meet."""
+    joined = ":".join(parts)
+    if _PLAIN.fullmatch(joined) and joined.count(":") < len(parts):
+        return joined  # mostly
     joined = ":".join(_NOT_IN_IDS.sub(_escaped, part) for part in parts)
     # A `~` that no code follows stands nowhere else.
     return joined if joined[:1].isalnum() and joined[:1].isascii() else f"0~{joined}"
