@@ -125,3 +125,14 @@ class Detector:
 
     def take_beside(self, first: int, count: int, state: bytes) -> None:
         """Put it back."""
+
+
+class DeviceDetector(Detector):
+    """A detector of several signals of a device together: a slot per device and rule, all its signals in one call."""
+
+    signals: tuple[str, ...] = ()
+    """The signals it wants to see; the first one's readings are the evidence."""
+
+    def judge(self, state: Columns, runs: Runs, at: Longs, columns: Mapping[str, Floats]) -> Episodes | None:
+        """Judge rows of devices, sorted by slot, each slot's in order of time (µs); NaN where a row lacks the signal."""
+        raise NotImplementedError
