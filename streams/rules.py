@@ -7,7 +7,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
+from streams.detectors.counter import Counter, CounterRule
+from streams.detectors.drift import Drift, DriftRule
+from streams.detectors.dropout import Dropout, DropoutRule
+from streams.detectors.flat import Flat, FlatRule
 from streams.detectors.learning import LearnedOptions, LearnedRule, Learning
+from streams.detectors.noise import Noise, NoiseRule
+from streams.detectors.often import Often, OftenRule
+from streams.detectors.oscillation import Oscillation, OscillationRule
+from streams.detectors.range import Range, RangeRule
+from streams.detectors.rate import Rate, RateRule
 from streams.detectors.shape import Detector
 from streams.detectors.silence import SilenceRule
 from streams.detectors.threshold import Threshold, ThresholdRule
@@ -16,18 +25,49 @@ from streams.rule import Rule, Strict, Title
 MOST_WATCHED: Final = 10_000
 """Signal names remembered; devices may make up as many as they like."""
 
-AnyRule = ThresholdRule | SilenceRule | LearnedRule
+AnyRule = (
+    ThresholdRule
+    | SilenceRule
+    | LearnedRule
+    | CounterRule
+    | DriftRule
+    | DropoutRule
+    | FlatRule
+    | NoiseRule
+    | OftenRule
+    | OscillationRule
+    | RangeRule
+    | RateRule
+)
 
 CLASSES: Final[dict[str, type[Rule]]] = {
     "threshold": ThresholdRule,
     "silence": SilenceRule,
     "learned": LearnedRule,
+    "counter": CounterRule,
+    "drift": DriftRule,
+    "dropout": DropoutRule,
+    "flat": FlatRule,
+    "noise": NoiseRule,
+    "often": OftenRule,
+    "oscillation": OscillationRule,
+    "range": RangeRule,
+    "rate": RateRule,
 }
 """Detector → its rule."""
 
 DETECTORS: Final[dict[str, type[Detector]]] = {
     "threshold": Threshold,
     "learned": Learning,
+    "counter": Counter,
+    "drift": Drift,
+    "dropout": Dropout,
+    "flat": Flat,
+    "noise": Noise,
+    "often": Often,
+    "oscillation": Oscillation,
+    "range": Range,
+    "rate": Rate,
 }
 """Detectors that judge the readings of a series; silence judges when devices speak."""
 
@@ -53,7 +93,7 @@ class RuleSet:
         self.by_id: Final = {rule.id: rule for rule in self.rules}
         if len(self.by_id) != len(self.rules):
             raise ValueError("two rules share an id")
-        self._names_devices = any(rule.applies.devices != ("*",) for rule in self.rules)
+        self.names_devices = any(rule.applies.devices != ("*",) for rule in self.rules)
         self._matched: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
         self._watched: dict[str, bool] = {}
 
@@ -72,10 +112,10 @@ class RuleSet:
 
     def of_device(self, tenant: str, device: str, model: str) -> tuple[Rule, ...]:
         """The rules that look at a device."""
-        key = (tenant, device if self._names_devices else "", model)
+        key = (tenant, device if self.names_devices else "", model)
         found = self._matched.get(key)
         if found is None:
-            if self._names_devices:  # asked for a few times in a row, and there may be a million of them
+            if self.names_devices:  # asked for a few times in a row, and there may be a million of them
                 self._matched.clear()
             found = self._matched[key] = tuple(rule for rule in self.rules if rule.applies.match(tenant, device, model))
         return found
