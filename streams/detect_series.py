@@ -115,9 +115,9 @@ IGNORED: Final = -2
 
 OWNERS: Final[dict[str, str | tuple[str, int]]] = {
     "device": "<i4",  # slot of the device + 1; 0 is a free slot
-    "signal": "<i4",  # number of the name
-    "rule": "<i4",
-    "together": "<i4",  # in the first slot of a series: how many rules look at it
+    "signal": "<u2",  # number of the name
+    "rule": "<u2",
+    "together": "<u2",  # in the first slot of a series: how many rules look at it
 }
 
 
@@ -152,7 +152,7 @@ class Table:
         firsts = firsts[rows]
         if self.single:
             return rows, firsts
-        counts = self.columns.of["together"][firsts]
+        counts = self.columns.of["together"][firsts].astype(np.intp)
         every = np.repeat(np.arange(len(rows)), counts)
         within = np.arange(len(every)) - np.repeat(np.cumsum(counts) - counts, counts)
         return rows[every], firsts[every] + within

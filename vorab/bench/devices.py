@@ -149,6 +149,7 @@ def rounds(detects: list[Processor], fleets: list[Fleet], first: int, last: int,
             spent.pauses_s.append(time.process_time() - began)
             spent.written_bytes += sum(map(len, blocks.values()))
             saved.put(fleet.partition, blocks)
+            del blocks  # a partition's state is large: not two at a time
     return spent
 
 
