@@ -94,3 +94,23 @@ def fleet(
     )
     typer.echo(json.dumps(found) if as_json else table(found, matches))
     raise typer.Exit(EXIT_OK if found["ok"] else EXIT_PROBLEMS)
+
+
+@app.command()
+def nab(
+    data: Annotated[Path, typer.Option(exists=True, file_okay=False, help="The benchmark's files: `data/` and `labels/` stand in it.")],
+) -> None:
+    """The learned detector on the Numenta anomaly benchmark: scores, halves, fixed threshold, cost.
+
+    Example: `vorab bench nab --data NAB`
+    """
+    show("nab", data=data)
+
+
+@app.command()
+def cmapss(data: Annotated[Path, typer.Option(help="Folder with train_FD001.txt.gz.")]) -> None:
+    """How early 100 engines that ran until they failed are announced, and how far the time left is to be trusted.
+
+    Example: `vorab bench cmapss --data cmapss`
+    """
+    show("cmapss", data=data)
