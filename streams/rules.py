@@ -20,6 +20,7 @@ from streams.detectors.rate import Rate, RateRule
 from streams.detectors.shape import Detector
 from streams.detectors.silence import SilenceRule
 from streams.detectors.threshold import Threshold, ThresholdRule
+from streams.detectors.trend import Trend, TrendRule
 from streams.rule import Rule, Strict, Title
 
 MOST_WATCHED: Final = 10_000
@@ -38,6 +39,7 @@ AnyRule = (
     | OscillationRule
     | RangeRule
     | RateRule
+    | TrendRule
 )
 
 CLASSES: Final[dict[str, type[Rule]]] = {
@@ -53,6 +55,7 @@ CLASSES: Final[dict[str, type[Rule]]] = {
     "oscillation": OscillationRule,
     "range": RangeRule,
     "rate": RateRule,
+    "trend": TrendRule,
 }
 """Detector → its rule."""
 
@@ -68,6 +71,7 @@ DETECTORS: Final[dict[str, type[Detector]]] = {
     "oscillation": Oscillation,
     "range": Range,
     "rate": Rate,
+    "trend": Trend,
 }
 """Detectors that judge the readings of a series; silence judges when devices speak."""
 
