@@ -174,8 +174,8 @@ def history(seed: int, slots: int = 3, length: int = 90) -> list[Row]:
     return sorted(rows, key=lambda row: row.at)
 
 
-def agrees(kind: type[Detector], settings: Any, make: Callable[[], Referee], rows: Sequence[Row], seed: int) -> None:
+def agrees(kind: type[Detector], settings: Any, make: Callable[[], Referee], rows: Sequence[Row], seed: int, **more: Any) -> None:
     """Cut anyhow and restored anywhen, the detector says the same to the last bit, and the same as one reading at a time."""
-    whole = listen(kind, settings, rows)
-    assert repr(listen(kind, settings, rows, random.Random(seed))) == repr(whole)
+    whole = listen(kind, settings, rows, **more)
+    assert repr(listen(kind, settings, rows, random.Random(seed), **more)) == repr(whole)
     assert bare(whole) == refereed(make, rows)
