@@ -141,11 +141,11 @@ class Link:
         first, last = int(at[0]), int(at[-1])
         for device, (moments, lengths) in enumerate(zip(self._away, self._away_for, strict=True)):
             for moment, length in zip(moments.tolist(), lengths.tolist(), strict=True):
-                if moment + length < first or moment > last:
+                if moment + length < first or moment > last + MINUTE:
                     continue
-                kept = np.flatnonzero((at >= moment) & (at < moment + length))
-                back = moment + length + 2 * MINUTE
-                received[kept, device] = back + np.arange(len(kept)) * (SECOND // 20)
+                measured = at + self.phase[device]
+                kept = np.flatnonzero((measured >= moment) & (measured < moment + length))
+                received[kept, device] = moment + length + np.arange(len(kept)) * (SECOND // 50)
                 quality[kept, device] |= int(Quality.HISTORICAL)
 
     def _number(self, restart: Bools) -> tuple[Longs, Longs]:
