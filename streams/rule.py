@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -96,6 +96,24 @@ class FromRegistry(Strict):
 Bound = float | FromRegistry
 
 
+class Flap(Strict):
+    """What is raised more often than this is held: told once, and raised until it has become rare."""
+
+    times: int = Field(5, ge=2, le=1000, description="Raised so often, evenly spread over the time, or quicker.")
+    within: Duration = Field(HOUR, ge=SECOND, description="The time; also the half-life of the penalty.")
+
+    @property
+    def ceiling(self) -> float:
+        """The penalty of that many episodes; each counts one when it is raised, and half after the time."""
+        spread: float = sum(2.0 ** (-i / (self.times - 1)) for i in range(self.times))
+        return spread * (1 - 1e-9)
+
+    @property
+    def reuse(self) -> float:
+        """The penalty below which it is let go."""
+        return self.ceiling / 2
+
+
 class Rule(Strict):
     """What all rules have; a detector's module has the rest."""
 
@@ -112,6 +130,7 @@ class Rule(Strict):
     unit: str = Field("", max_length=32, description="UCUM code (Cel, bar, mm/s); for display.")
     evidence: int = Field(EVIDENCE, ge=1, le=EVIDENCE, description="Readings of the signal that a symptom carries.")
     when: When | None = Field(None, description="Days and hours in which it looks; none: always.")
+    flap: Flap | Literal["off"] = Field(Flap(), description="When what comes and goes is held; off: never.")
 
     @cached_property
     def version(self) -> str:
