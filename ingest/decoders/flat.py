@@ -35,14 +35,14 @@ _IDENTITY: Final = frozenset({"device", "device_id"})
 _COUNTERS: Final = frozenset({"boot", "seq", "acked"})
 
 
-def rows(parsed: object, sender: Sender) -> list[Row]:
-    """The rows of a parsed payload; raises Rejected."""
+def rows(parsed: object, sender: Sender, device: str = "") -> list[Row]:
+    """The rows of a parsed payload, of a device behind the sender where it is named; raises Rejected."""
     known: set[str] = set()
     if isinstance(parsed, dict):
-        return [_row(parsed, sender, known)]
+        return [_row(parsed, sender, known, device)]
     if isinstance(parsed, list):
         check_count(len(parsed))
-        return [_row(_object(item, i), sender, known) for i, item in enumerate(parsed)]
+        return [_row(_object(item, i), sender, known, device) for i, item in enumerate(parsed)]
     raise Rejected(Reason.BAD_SHAPE, f"{type(parsed).__name__} where an object or a list of objects should be")
 
 
@@ -52,7 +52,7 @@ def _object(item: object, i: int) -> dict[str, Any]:
     return item
 
 
-def _row(found: dict[str, Any], sender: Sender, known: set[str]) -> Row:
+def _row(found: dict[str, Any], sender: Sender, known: set[str], device: str) -> Row:
     if not _IDENTITY.isdisjoint(found):
         check_identity(found, sender)
     values = found.get("values")
@@ -72,7 +72,7 @@ def _row(found: dict[str, Any], sender: Sender, known: set[str]) -> Row:
     check_values(kept)
     boot, seq, acked = (None, None, None) if _COUNTERS.isdisjoint(found) else counters(found)
     ts = found.get("ts")
-    return Row(None if ts is None else _time(ts), kept, boot=boot, seq=seq, acked=acked)
+    return Row(None if ts is None else _time(ts), kept, boot=boot, seq=seq, device=device, acked=acked)
 
 
 def counters(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:

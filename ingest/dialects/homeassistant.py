@@ -32,6 +32,8 @@ _PATH: Final = re.compile(
 )
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(?:'([^'\]]*)'|\"([^\"\]]*)\")\]")
 _MAX_COMPONENTS: Final = 256
+_LONGEST: Final = 200
+"""Characters of a template that may be a plain path."""
 _DAY_S: Final = 86_400.0
 
 
@@ -116,8 +118,9 @@ def signal_of(template: object, topic: str) -> str:
         levels = [level for level in topic.split("/") if level]
         found = levels[-2] if len(levels) > 1 and levels[-1] == "state" else levels[-1] if levels else ""
     else:
-        match = _PATH.fullmatch(template.strip()) if isinstance(template, str) and len(template) <= 1024 else None
-        found = ".".join("".join(step) for step in _STEP.findall(match[1])) if match else ""
+        match = _PATH.fullmatch(template.strip()) if isinstance(template, str) and len(template) <= _LONGEST else None
+        path = match[1] if match else ""
+        found = ".".join("".join(step) for step in _STEP.findall(path)) if "[" in path else path[1:]
     return found if SIGNAL.fullmatch(found) else ""
 
 

@@ -32,7 +32,7 @@ _COMPONENT: Final = re.compile(r"[a-z][a-z0-9_]{0,31}(?::\d{1,4})?")
 _REPLIES: Final = "vorab-"
 _MOST_REMEMBERED: Final = 300_000
 """Devices, components and faults together."""
-_MOST_COMPONENTS: Final = 512
+_MOST_COMPONENTS: Final = 256
 _MOST_FAULTS: Final = 64
 """Of one device."""
 

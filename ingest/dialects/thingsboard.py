@@ -28,6 +28,8 @@ _ME: Final = ("v1", "devices", "me")
 _FIRMWARE: Final = ("fw_version", "current_fw_version", "firmware", "fw", "sw_version")
 _MODEL: Final = ("model", "fw_title", "current_fw_title", "deviceType")
 _MAX_NAME: Final = 100
+_MOST_DEVICES: Final = 512
+"""Of one message of a gateway."""
 
 
 class ThingsBoard:
@@ -66,8 +68,8 @@ class ThingsBoard:
 def _device(device: str, rest: tuple[str, ...], heard: Heard) -> list[Word]:
     address = heard.topic[: heard.topic.index("v1/devices/me") + len("v1/devices/me")]
     if rest == ("telemetry",):
-        rows = flat.rows(parse(heard.payload), Sender(heard.named["device"], "", heard.received_at))
-        return [About(device, address=address), *(row._replace(device=device) for row in rows)]
+        rows = flat.rows(parse(heard.payload), Sender(heard.named["device"], "", heard.received_at), device)
+        return [About(device, address=address), *rows]
     if rest == ("attributes",):
         return [_about(device, _object(parse(heard.payload)), address)]
     if rest[:2] == ("rpc", "response") and len(rest) == 3:
@@ -81,12 +83,14 @@ def _gateway(owner: str, what: str, heard: Heard) -> list[Word]:
     if what not in {"telemetry", "attributes", "connect", "disconnect", "rpc"}:
         return []
     body = _object(parse(heard.payload))
+    if what in {"telemetry", "attributes"} and len(body) > _MOST_DEVICES:
+        raise Rejected(Reason.TOO_LARGE, f"{len(body)} devices, at most {_MOST_DEVICES}")
     words: list[Word] = []
     if what == "telemetry":
         for name, found in body.items():
             device = _child(parts, name)
             words.append(About(device, name=name, address=f"{address} {name}"))
-            words += [row._replace(device=device) for row in flat.rows(found, Sender(name, "", heard.received_at))]
+            words += flat.rows(found, Sender(name, "", heard.received_at), device)
     elif what == "attributes":
         words += [_about(_child(parts, name), _object(found), f"{address} {name}", name) for name, found in body.items() if name != "id"]
     elif what == "rpc":

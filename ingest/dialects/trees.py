@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from ingest.decoders.rows import MAX_SIGNALS, MAX_TEXT, check_name, check_value
+from ingest.decoders.rows import MAX_NAME, MAX_SIGNALS, MAX_TEXT, check_name, check_value
 from ingest.decoders.strict import parse
 from ingest.dialects.words import ident
 from vorab.errors import Reason, Rejected
@@ -29,7 +29,7 @@ def flat(tree: Mapping[str, Any], under: str = "", leave: frozenset[str] = froze
         Rejected: BAD_NAME (also for two names that become one), BAD_VALUE, TOO_MANY_SIGNALS.
     """
     found: dict[str, Value] = {}
-    for path, value in _leaves(tree, under, leave):
+    for path, value in _leaves(tree, under, leave, MAX_SIGNALS):
         check_name(path)
         check_value(path, value)
         if path in found:
@@ -40,16 +40,27 @@ def flat(tree: Mapping[str, Any], under: str = "", leave: frozenset[str] = froze
     return found
 
 
-def _leaves(tree: Mapping[str, Any] | list[Any], under: str, leave: frozenset[str]) -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Mapping[str, Any] | list[Any], under: str, leave: frozenset[str], most: int) -> list[tuple[str, Any]]:
+    """The values of a tree by their path; one more than `most` where there are more."""
+    found: list[tuple[str, Any]] = []
+    _gather(tree, under, leave, most, found)
+    return found
+
+
+def _gather(tree: Mapping[str, Any] | list[Any], under: str, leave: frozenset[str], most: int, found: list[tuple[str, Any]]) -> None:
     for key, value in enumerate(tree) if isinstance(tree, list) else tree.items():
+        if value is None:
+            continue
         name = _NOT_IN_SIGNALS.sub("_", key) if isinstance(key, str) else str(key)
         path = f"{under}.{name}" if under else name
-        if value is None or path in leave:
+        if path in leave:
             continue
-        if isinstance(value, dict | list):
-            yield from _leaves(value, path, leave)
-        else:
-            yield path, value
+        if not isinstance(value, dict | list):
+            found.append((path, value))
+        elif value:
+            _gather(value, path[: MAX_NAME + 1], leave, most, found)  # what is longer is no name whatever follows
+        if len(found) > most:
+            return
 
 
 def results(tree: object) -> dict[str, str | int | float | bool | None]:
@@ -57,9 +68,7 @@ def results(tree: object) -> dict[str, str | int | float | bool | None]:
     if not isinstance(tree, dict):
         return {} if tree is None else {"value": str(tree)[:MAX_TEXT]}
     found: dict[str, str | int | float | bool | None] = {}
-    for path, value in _leaves(tree, "", frozenset()):
-        if len(found) == _MOST_RESULTS:
-            break
+    for path, value in _leaves(tree, "", frozenset(), _MOST_RESULTS)[:_MOST_RESULTS]:
         found[path[:128]] = value[:MAX_TEXT] if isinstance(value, str) else value
     return found
 

@@ -17,7 +17,7 @@ note of a death.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from ingest.columns import Columns
@@ -62,6 +62,8 @@ SILENT: Final[Micros] = 30 * SECOND
 number their wills otherwise than their births, and a birth may have been missed."""
 MAX_ROWS: Final = 1_000
 """Of one message, and of all that come at once because a gap was filled."""
+MAX_AT_ONCE: Final = 1_000
+"""Metrics of messages that have waited and are read together, unless it is one message."""
 MAX_HELD: Final = 64
 MAX_HELD_BYTES: Final = 16 << 20
 _MS: Final = 1000
@@ -116,7 +118,7 @@ class Sparkplug:
             return self._ndeath(heard, payload, group, name)
         node = self._nodes.get((group, name))
         if node is not None and node.doubted:
-            return self._in_doubt(node, heard)
+            return self._in_doubt(node, heard, payload)
         if node is None or not node.born or node.lost:
             self._wishes.want(group, name, heard.received_at)
             raise Rejected(Reason.OUT_OF_SESSION, "the node's birth was not heard, or a message was missed since; a new birth is asked for")
@@ -151,7 +153,7 @@ class Sparkplug:
         node, bdseq, now = self._nodes.get((group, name)), _bdseq(payload), heard.received_at
         if node is not None and node.died is not None and node.died[0] == bdseq and 0 <= now - node.died[1] <= OVERTAKEN:
             self._wishes.want(group, name, now, after=ASK_AFTER)
-            return self._in_doubt(node, heard)
+            return self._in_doubt(node, heard, payload)
         seq = _checked(payload.seq)
         device = device_of(ident(group, name), payload.metrics)
         rows, seen = _rows(device, payload)
@@ -222,12 +224,12 @@ class Sparkplug:
     def _in_turn(self, node: Node, heard: Heard, payload: Payload, kind: str, child: str) -> list[Word]:
         seq = _checked(payload.seq)
         if node.next >= 0 and seq is not None and seq != node.next:
-            return self._hold(node, Held(seq, heard))
+            return self._hold(node, Held(seq, heard, len(payload.metrics)))
         if seq is not None and node.next >= 0:
             node.next = (seq + 1) & 255
         words = self._apply(node, heard, payload, kind, child)
         if node.held:
-            words += self._release(node, len(words))
+            words += self._release(node, len(words), len(payload.metrics))
         return words
 
     def _apply(self, node: Node, heard: Heard, payload: Payload, kind: str, child: str) -> list[Word]:
@@ -243,19 +245,22 @@ class Sparkplug:
             self._waiting[node.group, node.name] = node
         node.held.append(held)
         self._held_bytes += len(held.heard.payload)
-        words = self._release(node)
+        words = self._release(node, metrics=held.metrics)
         # A number from behind is no message that overtook another: the node has begun to count anew, and its birth was missed.
         far = (held.seq - node.next) & 255 > MAX_HELD
         if far or len(node.held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
             words += self._give_up(node, held.heard.received_at)
         return words
 
-    def _release(self, node: Node, already: int = 0) -> list[Word]:
-        """Whatever has its turn now; `already` words are to be said with it."""
+    def _release(self, node: Node, already: int = 0, metrics: int = 0) -> list[Word]:
+        """Whatever has its turn now; `already` words are to be said with it, and so many metrics have been read for it."""
         words: list[Word] = []
         while (ready := next((held for held in node.held if held.seq == node.next), None)) is not None:
             if already + len(words) and already + len(words) + _most_rows(ready.heard.payload) > MAX_ROWS:
                 break  # the rest a second later
+            if metrics and metrics + ready.metrics > MAX_AT_ONCE:
+                break  # the same
+            metrics += ready.metrics
             node.held.remove(ready)
             self._held_bytes -= len(ready.heard.payload)
             node.next = (ready.seq + 1) & 255
@@ -277,8 +282,10 @@ class Sparkplug:
             self._changed(node)
             return self._refuse_held(node, "a message before it never came; a new birth is asked for")
         words: list[Word] = []
-        while node.held and node.born:
+        metrics = 0
+        while node.held and node.born and (not metrics or metrics + node.held[0].metrics <= MAX_AT_ONCE):
             first = node.held.pop(0)
+            metrics += first.metrics
             self._held_bytes -= len(first.heard.payload)
             node.next = (first.seq + 1) & 255
             words += self._late(node, first.heard)
@@ -286,27 +293,34 @@ class Sparkplug:
 
     def _refuse_held(self, node: Node, why: str) -> list[Word]:
         held = [*node.doubted, *(one.heard for one in node.held)]
-        node.doubted, node.held = [], []
+        node.doubted, node.doubted_metrics, node.held = [], 0, []
         self._held_bytes -= sum(len(one.payload) for one in held)
         return [Refused(one.topic, one.payload, Rejected(Reason.OUT_OF_SESSION, why)) for one in held]
 
-    def _in_doubt(self, node: Node, heard: Heard) -> list[Word]:
+    def _in_doubt(self, node: Node, heard: Heard, payload: Payload) -> list[Word]:
         """A birth that may be late, and what follows it: kept until a message proves that the session lives."""
         died_at = node.died[1] if node.died is not None else 0
         if not node.doubted or 0 <= heard.received_at - died_at <= OVERTAKEN:
-            if len(node.doubted) >= MAX_HELD or self._held_bytes + len(heard.payload) > MAX_HELD_BYTES:
-                raise Rejected(Reason.OUT_OF_SESSION, "too many messages of a session that may be over")
+            metrics = node.doubted_metrics + len(payload.metrics)
+            full = len(node.doubted) >= MAX_HELD or (node.doubted and metrics > MAX_AT_ONCE)
+            if full or self._held_bytes + len(heard.payload) > MAX_HELD_BYTES:
+                raise Rejected(Reason.OUT_OF_SESSION, "too much of a session that may be over")
             node.doubted.append(heard)
+            node.doubted_metrics = metrics
             self._held_bytes += len(heard.payload)
             return []
-        before, node.doubted, node.died = node.doubted, [], None
+        before, metrics = node.doubted, node.doubted_metrics
+        node.doubted, node.doubted_metrics, node.died = [], 0, None
         self._held_bytes -= sum(len(one.payload) for one in before)
-        words: list[Word] = []
-        for one in (*before, heard):
+        seq, words = _checked(payload.seq), list[Word]()
+        later = metrics + len(payload.metrics) > MAX_AT_ONCE and seq is not None and heard.levels[2] != "NBIRTH"
+        for one in before if later else (*before, heard):
             try:
                 words += self.hear(one)
             except Rejected as why:
                 words.append(Refused(one.topic, one.payload, why))
+        if later and seq is not None:
+            words += self._hold(node, Held(seq, heard, len(payload.metrics)))  # its turn is a second later
         return words
 
     # ----------------------------------------------------------------------------------------------- devices
@@ -348,12 +362,13 @@ class Sparkplug:
         if device is None:
             self._wishes.want(node.group, node.name, heard.received_at)
             raise Rejected(Reason.OUT_OF_SESSION, "the device's birth was not heard; a new birth is asked for")
-        strange = next((metric for metric in payload.metrics if _known(device, metric) is None), None)
-        if strange is not None:
+        known = [_known(device, metric) for metric in payload.metrics]
+        if None in known:
+            strange = payload.metrics[known.index(None)]
             self._wishes.want(node.group, node.name, heard.received_at)
             what = repr(strange.name[:60]) if strange.name else f"alias {strange.alias}"
             raise Rejected(Reason.OUT_OF_SESSION, f"no birth named the metric {what}; a new birth is asked for")
-        rows, seen = _rows(device, payload)
+        rows, seen = _rows(device, payload, known)
         return [*rows, *self._commands.seen(device.ident, seen)]
 
     # ----------------------------------------------------------------------------------------------- time and commands
@@ -364,7 +379,7 @@ class Sparkplug:
         for place, node in list(self._waiting.items()):
             if node.held:
                 words += self._release(node)
-            if node.held and now - node.gap_since >= REORDER:
+            if node.held and now - node.gap_since >= REORDER and not any(held.seq == node.next for held in node.held):
                 words += self._give_up(node, now)
             if node.births_due is not None and now >= node.births_due:
                 node.births_due = None
@@ -440,26 +455,32 @@ def _known(device: Device, metric: Metric) -> Known | None:
     return known
 
 
-def _rows(device: Device, payload: Payload) -> tuple[list[Word], Mapping[str, Value]]:
-    """One row per time stamp, apart where it is history; and the values that are news, by metric. Raises Rejected."""
+def _rows(device: Device, payload: Payload, known: Sequence[Known | None] | None = None) -> tuple[list[Word], Mapping[str, Value]]:
+    """One row per time stamp, apart where it is history; and the values that are news, by metric. Raises Rejected.
+
+    `known` is what each metric is; in a birth that is what it says of itself.
+    """
     found: dict[tuple[int | None, bool, int], tuple[dict[str, Value], dict[str, str]]] = {}
     seen: dict[str, Value] = {}
     taken = left_out = 0
-    for metric in payload.metrics:
-        known = _known(device, metric)
-        given = None if known is None else value(known.name, metric.raw, known.datatype)
-        if known is None or given is None:
-            left_out += known is not None and metric.raw is not None
+    stamp = payload.timestamp
+    for metric, one in zip(payload.metrics, map(device.known, payload.metrics) if known is None else known, strict=True):
+        given = None if one is None else value(one.name, metric.raw, one.datatype)
+        if one is None or given is None:
+            left_out += one is not None and metric.raw is not None
             continue
         if not metric.historical:
-            seen[known.name] = given
-        if not known.signal:
+            seen[one.name] = given
+        signal = one.signal
+        if not signal:
             continue
-        at = metric.timestamp or payload.timestamp or None
-        values, units = found.setdefault((at, metric.historical, taken // MAX_SIGNALS), ({}, {}))
-        values[known.signal] = given
-        if known.unit:
-            units[known.signal] = known.unit
+        key = (metric.timestamp or stamp or None, metric.historical, taken // MAX_SIGNALS)
+        row = found.get(key)
+        if row is None:
+            row = found[key] = ({}, {})
+        row[0][signal] = given
+        if one.unit:
+            row[1][signal] = one.unit
         taken += 1
     if len(found) > MAX_ROWS:
         raise Rejected(Reason.TOO_LARGE, f"{len(found)} rows, at most {MAX_ROWS}")

@@ -25,12 +25,16 @@ from vorab.errors import Reason, Rejected
 from vorab.frame import Value
 
 COMPRESSED: Final = "SPBV1.0_COMPRESSED"
-MAX_BODY: Final = 1 << 20
+MAX_BODY: Final = 1 << 18
 """What a compressed payload may unfold to."""
 MAX_RATIO: Final = 50
 """... and to how many times its size, above a small one: births fold to a tenth, bombs to a thousandth."""
 _SMALL_BODY: Final = 4096
-MAX_METRICS: Final = 20_000
+MAX_METRICS: Final = 1_024
+"""Of one message; of a larger one than 64 KiB, where the operator allows it, in proportion."""
+_BYTES_EACH: Final = 64
+_MOST_PROPERTIES: Final = 16_384
+"""Of all metrics together."""
 
 INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT, DOUBLE, BOOLEAN, STRING, DATETIME, TEXT, UUID = range(1, 16)
 BITS: Final = {INT8: 8, INT16: 16, INT32: 32, INT64: 64, UINT8: 8, UINT16: 16, UINT32: 32, UINT64: 64, DATETIME: 64}
@@ -83,8 +87,8 @@ def read(data: bytes) -> Payload:
     """The payload of a message, unfolded where it is compressed.
 
     Raises:
-        Rejected: not a Sparkplug payload, more than 20,000 metrics, one without name and alias, or a compressed one that unfolds to more
-            than 1 MiB or 50 times its size.
+        Rejected: not a Sparkplug payload, more than 1,024 metrics, one without name and alias, or a compressed one that unfolds to more
+            than 256 KiB or 50 times its size.
     """
     outer = _parsed(data)
     found = outer
@@ -92,14 +96,15 @@ def read(data: bytes) -> Payload:
         found = _parsed(_unfolded(outer.body))
         if found.uuid == COMPRESSED:
             raise Rejected(Reason.TOO_DEEP, "compressed twice")
-    if len(found.metrics) > MAX_METRICS:
-        raise Rejected(Reason.TOO_LARGE, f"{len(found.metrics)} metrics, at most {MAX_METRICS}")
+    most = max(MAX_METRICS, len(data) // _BYTES_EACH)
+    if len(found.metrics) > most:
+        raise Rejected(Reason.TOO_LARGE, f"{len(found.metrics)} metrics, at most {most}")
     stamped = found if found.HasField("timestamp") else outer
     numbered = found if found.HasField("seq") else outer
     return Payload(
         stamped.timestamp if stamped.HasField("timestamp") else None,
         numbered.seq if numbered.HasField("seq") else None,
-        [_metric(metric) for metric in found.metrics],
+        _metrics(found.metrics),
     )
 
 
@@ -125,30 +130,39 @@ def _unfolded(body: bytes) -> bytes:
     return data
 
 
-def _metric(metric: Any) -> Metric:
-    if not metric.name and not metric.HasField("alias"):
-        raise Rejected(Reason.BAD_SHAPE, "a metric without name and alias")
-    field = metric.WhichOneof("value") or ""
-    raw = None if metric.is_null or not field else getattr(metric, field)
-    unit = ""
-    if metric.HasField("properties"):
-        properties = metric.properties
-        for key, given in zip(properties.keys, properties.values, strict=False):
-            if key == "Quality" and given.WhichOneof("value") in {"int_value", "long_value"}:
-                if (given.int_value or given.long_value) in _NO_GOOD:
-                    raw = None
-            elif key == "engUnit":
-                unit = given.string_value
-    return Metric(
-        metric.name,
-        metric.alias if metric.HasField("alias") else None,
-        metric.timestamp if metric.HasField("timestamp") else None,
-        metric.datatype,
-        metric.is_historical,
-        raw,
-        unit,
-        field,
-    )
+def _metrics(found: Iterable[Any]) -> list[Metric]:
+    made, properties = [], 0
+    for metric in found:
+        name, has = metric.name, metric.HasField
+        alias = metric.alias if has("alias") else None
+        if not name and alias is None:
+            raise Rejected(Reason.BAD_SHAPE, "a metric without name and alias")
+        field = metric.WhichOneof("value") or ""
+        raw = None if not field or metric.is_null else getattr(metric, field)
+        unit = ""
+        if has("properties"):
+            properties += len(metric.properties.keys)
+            if properties > _MOST_PROPERTIES:
+                raise Rejected(Reason.TOO_LARGE, f"more than {_MOST_PROPERTIES} properties")
+            good, unit = _properties(metric.properties)
+            raw = raw if good else None
+        timestamp = metric.timestamp if has("timestamp") else None
+        made.append(Metric(name, alias, timestamp, metric.datatype, metric.is_historical, raw, unit, field))
+    return made
+
+
+def _properties(found: Any) -> tuple[bool, str]:
+    """Whether the quality is any good, and the unit."""
+    good, unit = True, ""
+    values = found.values
+    for i, key in enumerate(list(found.keys)[: len(values)]):
+        if key == "Quality":
+            given = values[i]
+            if given.WhichOneof("value") in {"int_value", "long_value"} and (given.int_value or given.long_value) in _NO_GOOD:
+                good = False
+        elif key == "engUnit":
+            unit = values[i].string_value
+    return good, unit
 
 
 def datatype_of(metric: Metric) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ingest import units
+from ingest.decoders.rows import SIGNAL
 from ingest.dialects.sparkplug.payload import LAST_TYPE, Metric, datatype_of
 from ingest.dialects.words import About, Heard
 from vorab.clock import Micros
@@ -62,6 +63,8 @@ class Held(NamedTuple):
 
     seq: int
     heard: Heard
+    metrics: int
+    """How many it holds."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class Node:
     """When it counts as gone unless it says something: the death of another session was heard. `FAR` until it has been asked."""
     doubted: list[Heard] = field(default_factory=list)
     """A birth that came with the death of the same session, and what came after it."""
+    doubted_metrics: int = 0
+    """In all of these."""
     held: list[Held] = field(default_factory=list)
     gap_since: Micros = 0
     topics: list[bytes] = field(default_factory=list)
@@ -111,17 +116,18 @@ def device_of(ident: str, metrics: Iterable[Metric]) -> Device:
     aliases: dict[int, Known] = {}
     twice: set[int] = set()
     for metric in metrics:
-        if not metric.name:
+        name, alias = metric.name, metric.alias
+        if not name:
             raise Rejected(Reason.BAD_NAME, "a metric without a name in a birth")
         if metric.datatype > LAST_TYPE:
-            raise Rejected(Reason.UNSUPPORTED, f"{metric.name[:60]}: datatype {metric.datatype}")
-        unit = units_of.get(metric.name, "")
-        known = Known(metric.name, signals[metric.name], datatype_of(metric), units.unit(unit) if unit else "")
-        names[metric.name] = known
-        if metric.alias is not None:
-            if metric.alias in aliases and aliases[metric.alias].name != metric.name:
-                twice.add(metric.alias)
-            aliases[metric.alias] = known
+            raise Rejected(Reason.UNSUPPORTED, f"{name[:60]}: datatype {metric.datatype}")
+        unit = units_of.get(name, "") if units_of else ""
+        known = Known(name, signals[name], datatype_of(metric), units.unit(unit) if unit else "")
+        names[name] = known
+        if alias is not None:
+            if alias in aliases and aliases[alias].name != name:
+                twice.add(alias)
+            aliases[alias] = known
     for alias in twice:
         del aliases[alias]  # it could be either; by name both are still understood
     return Device(ident, names, aliases)
@@ -135,7 +141,7 @@ def signals_of(names: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     plain = list(dict.fromkeys(names))
-    taken = {name for name in plain if _is_signal(name)}
+    taken = set(filter(SIGNAL.fullmatch, plain))
     wanted: dict[str, list[str]] = {}
     for name in plain:
         if name == BDSEQ or name.startswith(_NO_SIGNAL):
@@ -149,10 +155,6 @@ def signals_of(names: Iterable[str]) -> dict[str, str]:
         for name in same:
             found[name] = signal if alone else f"{signal[:119]}:{zlib.crc32(name.encode()):08x}"
     return found
-
-
-def _is_signal(name: str) -> bool:
-    return name == _plain(name) and 0 < len(name) <= 128
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ from ingest.units import unit
 from vorab.errors import Reason, Rejected
 
 _ADDRESS: Final = re.compile(r"0x[0-9a-f]{16}")
+_NO_NAME: Final = re.compile(r"[+#\0]")
 _MOST_DEVICES: Final = 2_000
 _MAX_NAME: Final = 512
 
@@ -53,7 +54,7 @@ def inventory(found: object) -> Inventory:
             continue
         if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
             raise Rejected(Reason.BAD_NAME, f"IEEE address {str(address)[:40]!r}")
-        if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or {"+", "#", "\0"} & set(name):
+        if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or _NO_NAME.search(name):
             raise Rejected(Reason.BAD_NAME, f"device {str(name)[:60]!r}")
         if name in by_name or address in by_id:
             raise Rejected(Reason.BAD_SHAPE, f"{name[:60]!r} or its address stands twice")
@@ -65,7 +66,7 @@ def inventory(found: object) -> Inventory:
 def _member(address: str, name: str, entry: Mapping[str, Any]) -> Member:
     definition = entry.get("definition")
     known: Mapping[str, Any] = definition if isinstance(definition, dict) else {}
-    model = " ".join(text for key in ("vendor", "model") if (text := short(known.get(key))))
+    model = " ".join(text for key in ("vendor", "model") if (text := short(known.get(key)))) if known else ""
     exposes = known.get("exposes")
     units: dict[str, str] = {}
     for signal, spelled in _units(exposes if isinstance(exposes, list) else [], ""):

@@ -352,6 +352,43 @@ def test_a_message_that_comes_early_waits_for_the_one_before_it() -> None:
     assert edge.asked() == []
 
 
+def temperatures(words: Iterable[Word]) -> list[Value]:
+    """The temperatures, each once: a large message that says one again and again makes several rows of it."""
+    return list(dict.fromkeys(one["temperature"] for one in values(words)))
+
+
+def test_large_messages_that_waited_are_read_one_after_the_other() -> None:
+    """Nothing of them is lost, and none of them makes all others wait; what has its turn is no gap, however late."""
+    edge = Edge()
+    edge.birth()
+    edge.device()
+    for seq in range(3, 9):
+        large = [metric(alias=7, given=float(seq)) for _ in range(400)]
+        assert edge.hear("DDATA", *large, child="D1", seq=seq) == []
+    assert temperatures(edge.data(2.0, seq=2)) == [2.0, 3.0, 4.0]
+    edge.now += REORDER
+    assert temperatures(edge.one.due(edge.now)) == [5.0, 6.0]
+    edge.now += REORDER
+    assert temperatures(edge.one.due(edge.now)) == [7.0, 8.0]
+    edge.seq = 8
+    assert temperatures(edge.data(9.0)) == [9.0]
+
+
+def test_large_messages_of_a_session_in_doubt_are_read_one_after_the_other() -> None:
+    """What proves that it lives waits a second itself, where there is much to read before it."""
+    edge = Edge()
+    edge.birth(bdseq=0)
+    edge.death(0)
+    large = [metric(alias=7, given=1.0) for _ in range(990)]
+    assert [edge.birth(bdseq=0), edge.device(), edge.hear("DDATA", *large, child="D1")] == [[], [], []]
+    assert refusal(edge.hear, "DDATA", *large, child="D1", seq=3) is Reason.OUT_OF_SESSION
+    edge.now += SECOND
+    proof = [metric(alias=7, given=3.0) for _ in range(900)]
+    assert temperatures(edge.hear("DDATA", *proof, child="D1", seq=3)) == [21.5, 1.0]
+    edge.now += SECOND
+    assert temperatures(edge.one.due(edge.now)) == [3.0]
+
+
 def test_a_gap_that_is_not_filled_asks_for_a_birth_and_believes_no_alias_until_then() -> None:
     """What was missed may have been a restart; each message that is not taken is told about."""
     edge = Edge()

@@ -242,3 +242,23 @@ def test_a_form_is_learned_once_and_read_together() -> None:
     assert reads.seqs.tolist() == list(range(20))
     assert reads.values[0].tolist() == [i / 4 for i in range(20)]
     assert json.loads(json.dumps(reads.values[1].tolist())) == [5 + i for i in range(20)]
+
+
+def test_a_message_has_a_bounded_number_of_metrics() -> None:
+    """However small they are and however well they fold, and before anything is made of them."""
+    tiny = b"\x12\x02\x10\x07"
+    assert len(read(tiny * 1_024).metrics) == 1_024
+    assert reason(tiny * 1_025) == Reason.TOO_LARGE
+    assert reason(b"\x12\x00" * 30_000) == Reason.TOO_LARGE
+    assert reason(made(uuid=payload.COMPRESSED, body=zlib.compress(tiny * 1_025))) == Reason.TOO_LARGE
+
+
+def test_a_larger_message_may_have_more_metrics() -> None:
+    """Where the operator lets larger ones in, a birth of a large plant fits."""
+    metrics = [{"name": f"{i}/{'x' * 60}", "alias": i, "datatype": 10, "double_value": 1.5} for i in range(2_000)]
+    assert len(read(made(*metrics)).metrics) == 2_000
+
+
+def test_a_metric_has_a_bounded_number_of_properties() -> None:
+    """Quality and unit are looked for among them, and that takes its time."""
+    assert reason(made({"alias": 1, "properties": sparkplug_pb2.PropertySet(keys=["k"] * 16_385)})) == Reason.TOO_LARGE
