@@ -51,6 +51,25 @@ class Tables:
             self.customers[record.key] = record
 
 
+class Assumed(Tables):
+    """`Tables` for what was recorded: devices they do not know are taken to be of one model, if one is named."""
+
+    def __init__(self, devices: Iterable[Device] = (), customers: Iterable[Customer] = (), model: str = "") -> None:
+        super().__init__(devices, customers)
+        self._model = model
+        self._made: dict[str, Device] = {}
+
+    def device(self, key: str) -> Device | None:
+        """The registry's entry for `tenant/device`, or one with nothing but the model."""
+        found = self.devices.get(key)
+        if found is None and self._model:
+            found = self._made.get(key)
+            if found is None:
+                tenant, _, name = key.partition("/")
+                found = self._made[key] = Device(id=key, tenant=tenant, device=name, model=self._model)
+        return found
+
+
 class TableLoader(Tables):
     """`Tables` kept up to date from the log by a thread of their own."""
 

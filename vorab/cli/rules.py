@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from vorab.cli.rules_backtest import backtest
 from vorab.errors import EXIT_PROBLEMS
 
-app = typer.Typer(help="Check rules.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
+app = typer.Typer(help="Check, test and backtest rules.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 
 
 @app.command()
@@ -39,6 +40,9 @@ def check(
         typer.echo(f"{found}: {count(len(checked.problems), 'problem')}" if checked.problems else f"{found}: fine")
     if checked.problems:
         raise typer.Exit(EXIT_PROBLEMS)
+
+
+app.command()(backtest)
 
 
 @app.command()

@@ -1,0 +1,255 @@
+"""`vorab rules backtest`: what rules would have found in the log or in CSV files, and who would have been told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vorab.cli.customers import Config, Log, StateDir
+from vorab.clock import Micros, clock_from
+from vorab.errors import ConfigError
+from vorab.records import Customer, Device
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from streams.csvfiles import BadRow
+    from streams.hosts.registry import Tables
+    from streams.rules import RuleSet
+    from vorab.log import EventLog, Position
+    from vorab.records import Symptom
+    from vorab.settings import Settings
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how far, and how much there is in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is read, and how."""
+
+    files: Sequence[Path]
+    since: Micros | None
+    until: Micros | None
+    zone: tzinfo
+    device: str
+    signal: str
+
+
+@dataclass(slots=True)
+class Ran:
+    """A run of one or two sets of rules."""
+
+    symptoms: list[list[Symptom]]
+    first: Micros = 0
+    end: Micros = 0
+    readings: int = 0
+    devices: list[str] = field(default_factory=list)
+    """Keys, where they are known: of files."""
+    signals: list[str] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    bad_rows: int = 0
+    repeats: int = 0
+
+
+def backtest(
+    rules: Annotated[list[Path] | None, typer.Argument(help="Rule files or folders.", show_default="those of the settings")] = None,
+    *,
+    csv: Annotated[list[Path] | None, typer.Option(help="CSV file instead of the log, plain or .gz; may be repeated.")] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Rules in force to compare with; may be repeated.", show_default="those the settings name, where RULES are given"
+        ),
+    ] = None,
+    since: Annotated[str, typer.Option("--from", help="Only what was detected from this time on; rules learn from what came before.")] = "",
+    until: Annotated[str, typer.Option("--to", help="Read no further than this time.")] = "",
+    zone: Annotated[
+        str, typer.Option(help="Zone of times that name none, and of the nights of customers nobody knows.", show_default="UTC")
+    ] = "",
+    devices: Annotated[Path | None, typer.Option(help="Devices as `vorab devices export` writes them.")] = None,
+    customers: Annotated[Path | None, typer.Option(help="Customers as `vorab customers export` writes them.")] = None,
+    model: Annotated[str, typer.Option(help="Model of devices that the registry does not know.")] = "",
+    device: Annotated[str, typer.Option(help="Device of files without a device column.", show_default="the file's name")] = "",
+    signal: Annotated[str, typer.Option(help="Signal of files with the one column `value`.")] = "value",
+    summary: Annotated[bool, typer.Option("--summary", help="Only the figures.")] = False,
+    config: Config = None,
+    log: Log = None,
+    state_dir: StateDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as a last JSON line, nothing on standard error.")] = False,
+) -> None:
+    """Run rules over the log or over CSV files: a JSON line per symptom, then the figures on standard error.
+
+    CSV is `timestamp,device,signal,value`, or `timestamp` (and `device`) and a column per signal; times are ISO 8601 or seconds or
+    milliseconds since 1970. A row that cannot be read is told with file and line, and the others count.
+
+    Nobody is told anything and nothing is written. Over the log, the outcome is what a live run of the same records writes.
+
+    Examples:
+        vorab rules backtest my-rules/ --from 2026-11-20T00:00:00Z
+        vorab rules backtest new.yaml --against old.yaml --csv week.csv --model pump
+        vorab rules backtest my-rules/ --csv pump-7.csv.gz --zone Europe/Berlin --json > found.jsonl
+    """
+    from streams.backtest_cases import House
+    from streams.backtest_sums import outcome
+    from streams.case_remedies import load_policy
+    from streams.rulefiles import load_rules
+    from vorab import settings
+    from vorab.cli.rules_tell import figures, lines, notes, table
+    from vorab.records import Customer as Someone
+
+    found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
+    named = _zone(zone or "UTC")
+    source = Source(csv or [], _moment(since, "--from", named), _moment(until, "--to", named), named, device, signal)
+    force: list[str | Path] = [*(against or (found.streams.rules if rules else []))]
+    sets = [load_rules([*(rules or found.streams.rules)]), *([load_rules(force)] if force else [])]
+    registry = _registry(found, devices, customers, model, from_log=not source.files or log is not None, in_order=bool(source.files))
+    with _progress(quiet=as_json) as progress:
+        ran = (_over_files if source.files else _over_log)(sets, registry, source, found, progress)
+    nights = _zone(zone or Someone.model_fields["time_zone"].default)
+    everyone = bool(source.files) and not any(entry.customer for entry in registry.devices.values())
+    house = House(load_policy(found.streams.remedies), registry, lambda name: _zone(name) if name else nights, everyone)
+    whole = [outcome(each, symptoms, house, ran.end) for each, symptoms in zip(sets, ran.symptoms, strict=True)]
+    outcomes = [each.within(source.since, source.until) for each in whole]
+    if not summary:
+        for line in lines(outcomes):
+            typer.echo(json.dumps(line, ensure_ascii=False))
+    said = figures(outcomes, ran, each_device_a_customer=everyone)
+    told = notes(outcomes[0].rules, ran, registry)
+    if as_json:
+        typer.echo(json.dumps({"summary": {**said, "notes": told}}, ensure_ascii=False))
+        return
+    for text in (*table(said), *(f"note: {note}" for note in told)):
+        typer.echo(text, err=True)
+
+
+def _over_files(sets: Sequence[RuleSet], registry: Tables, source: Source, _: Settings, progress: Progress) -> Ran:
+    from streams.backtest import Play, play
+    from streams.csvfiles import Words, read_csv
+    from streams.csvframes import ordered
+
+    words = Words(source.zone, source.device, source.signal)
+    recording = read_csv(source.files, words, lambda done, total: progress("reading", done, total))
+    ran = Ran([], bad=recording.bad, bad_rows=recording.bad_rows, repeats=ordered(recording))
+    if source.until is not None:
+        recording.keep(recording.at < source.until)
+    if len(recording):
+        ran.first, ran.end, ran.readings = int(recording.at[0]), int(recording.at[-1]), len(recording)
+    ran.devices, ran.signals = recording.devices, recording.signals
+    plays = [Play(rules, registry) for rules in sets]
+    done = 0
+
+    def played(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress("judging", done, len(recording))
+
+    play(recording, plays, progress=played)
+    ran.symptoms = [each.symptoms for each in plays]
+    return ran
+
+
+def _over_log(sets: Sequence[RuleSet], registry: Tables, source: Source, settings: Settings, progress: Progress) -> Ran:
+    from streams.backtest import silence_limits
+    from streams.detect import detect_kind
+    from streams.hosts.instance import Layout
+    from streams.hosts.replay import Replay
+    from vorab.clock import SECOND
+    from vorab.log import open_log
+    from vorab.provision import renames
+
+    with open_log(settings.log_address, read_only=True) as log:
+        layout = Layout(log.partitions, settings.topics.recorded_partitions, renames(settings))
+        grace = round(settings.streams.grace_s * SECOND)
+        tick = int(settings.ingest.tick_s * clock_from(settings.clock).speed * SECOND)
+        replay = Replay(log, [detect_kind(rules, grace) for rules in sets], registry, layout, limits=silence_limits(*sets), tick=tick)
+        begins, ends = replay.places()
+        if source.until is not None:
+            ends = _ends_at(log, begins, ends, source.until)
+        for done, total in replay.run(begins, ends):
+            progress("judging", done, total)
+    return Ran(replay.symptoms(), first=max(replay.first, 0), end=max(replay.now, 0), readings=replay.rows, devices=sorted(replay.devices))
+
+
+def _ends_at(log: EventLog, begins: dict[Position, int], ends: dict[Position, int], until: Micros) -> dict[Position, int]:
+    from streams.hosts.replay import offset_at
+
+    return {place: offset_at(log, place, until, begins[place], end) for place, end in ends.items()}
+
+
+def _registry(settings: Settings, devices: Path | None, customers: Path | None, model: str, *, from_log: bool, in_order: bool) -> Tables:
+    from streams.hosts.registry import Assumed
+    from vorab.cli.customers import _KNOWN, customer_of
+    from vorab.cli.devices import _FIELDS, device_of
+    from vorab.cli.registry import latest
+    from vorab.cli.registry_files import entries_of, read_rows
+    from vorab.topics import CUSTOMERS, DEVICES
+
+    some: list[Device] = []
+    people: list[Customer] = []
+    if devices is not None:
+        some = entries_of(read_rows(devices, _FIELDS), lambda row: device_of(row, devices, 0), lambda each: each.key, devices)
+    elif from_log:
+        some = [each for each in latest(settings, DEVICES).values() if isinstance(each, Device)]
+    if customers is not None:
+        people = entries_of(read_rows(customers, _KNOWN), lambda row: customer_of(row, customers, 0)[0], lambda each: each.key, customers)
+    elif from_log:
+        people = [each for each in latest(settings, CUSTOMERS).values() if isinstance(each, Customer)]
+    if in_order:
+        # A recording is read in the order of time: nothing waits for what was measured before.
+        some = [each.model_copy(update={"grace_s": None}) for each in some]
+    return Assumed(some, people, model)
+
+
+def _moment(text: str, option: str, zone: tzinfo) -> Micros | None:
+    from streams.csvcells import parse_time
+
+    if not text:
+        return None
+    try:
+        return parse_time(text, zone)
+    except ValueError as error:
+        raise ConfigError(str(error), key=option, hint="for example 2026-11-23T22:00:00Z") from None
+
+
+def _zone(name: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(f"there is no time zone {name!r}", key="--zone", hint="for example Europe/Berlin") from None
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Progress]:
+    """On a terminal: a bar for each piece of work."""
+    if quiet or not sys.stderr.isatty():
+        yield _silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    tasks: dict[str, TaskID] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield tell
