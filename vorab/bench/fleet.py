@@ -44,9 +44,9 @@ def alerts(simulation: Simulation, rules: Path = RULES, *, every: Micros = FRAME
     return out
 
 
-def one(seed: int, devices: int = DEVICES, days: int = DAYS, rules: Path = RULES) -> Match:
+def one(seed: int, devices: int = DEVICES, days: int = DAYS, rules: Path = RULES, scale: float = 1.0) -> Match:
     """One fleet, judged."""
-    simulation = Simulation(seed, devices, days)
+    simulation = Simulation(seed, devices, days, scale=scale)
     found = alerts(simulation, rules)
     return match(simulation.harms, found, devices=devices, start=simulation.start, end=simulation.end, period=simulation.period)
 
@@ -57,6 +57,7 @@ def run(
     devices: int = DEVICES,
     days: int = DAYS,
     rules: Path = RULES,
+    scale: float = 1.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[dict[str, Any], list[Match]]:
     """Fleets of these seeds, or of `count` fresh ones: the figures of each and of all, and whether each holds the bar."""
@@ -65,7 +66,7 @@ def run(
     each: list[dict[str, Any]] = []
     began = time.process_time()
     for seed in seeds:
-        matches.append(one(seed, devices, days, rules))
+        matches.append(one(seed, devices, days, rules, scale))
         got = figures(matches[-1:])
         each.append({"seed": seed, **got, "short": shortcomings(got)})
         progress(f"seed {seed}: found {got['found']} of {got['faults']}, right kind {got['right_kind']:.1%}, "
@@ -75,6 +76,7 @@ def run(
         "devices": devices,
         "days": days,
         "period_s": 300,
+        "scale": scale,
         "seeds": each,
         **figures(matches),
         "confusion": {kind: dict(row) for kind, row in confusion(matches).items()},

@@ -79,6 +79,7 @@ def fleet(
     seeds: Annotated[int, typer.Option(min=1, help="So many fresh seeds, where none is given.")] = 3,
     devices: Annotated[int, typer.Option(min=3, help="Pumps, printers and heat pumps.")] = 300,
     days: Annotated[int, typer.Option(min=1, help="Days of each fleet; faults begin after the fifth.")] = 28,
+    scale: Annotated[float, typer.Option(min=0.0, help="How large the faults are; 0.5: half as large as docs/fleet.md says.")] = 1.0,
     rules: Annotated[Path | None, typer.Option(help="Other rules; their causes are the kinds of faults.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line in place of the table.")] = False,
 ) -> None:
@@ -90,7 +91,7 @@ def fleet(
     from vorab.bench.fleet_table import table
 
     found, matches = bench.run(
-        seed or (), seeds, devices, days, rules or bench.RULES, progress=lambda line: None if as_json else typer.echo(line, err=True)
+        seed or (), seeds, devices, days, rules or bench.RULES, scale, progress=lambda line: None if as_json else typer.echo(line, err=True)
     )
     typer.echo(json.dumps(found) if as_json else table(found, matches))
     raise typer.Exit(EXIT_OK if found["ok"] else EXIT_PROBLEMS)

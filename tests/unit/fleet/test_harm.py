@@ -150,6 +150,33 @@ def test_numbers_have_holes_where_messages_were_lost_and_nowhere_else() -> None:
         assert np.array_equal(steps[same], times[same])
 
 
+def test_scale_changes_sizes_and_nothing_else() -> None:
+    """Half as large: same devices, same times; half the drift, half the excess of noise; what is there or not stays so."""
+    whole, half = plan(9, START, 28, FLEET), plan(9, START, 28, FLEET, 0.5)
+    for a, b in zip(whole, half, strict=True):
+        assert (a.device, a.kind, a.signal, a.onset, a.end, a.ramp, a.extra) == (
+            b.device,
+            b.kind,
+            b.signal,
+            b.onset,
+            b.end,
+            b.ramp,
+            b.extra,
+        )
+        if a.kind in {"stuck", "dropout", "offline", "reboot_loop", "clock_skew"}:
+            assert a.size == b.size
+        else:
+            assert b.size == pytest.approx(1 + (a.size - 1) / 2 if a.kind == "noise" else a.size / 2)
+
+
+def test_a_healthy_sensor_glitches_about_once_a_week() -> None:
+    """Single readings far off belong to a healthy machine: nobody may alert."""
+    batches = [batch for day in Simulation(3, 60, 7, harms=()).batches() for batch in day if batch.model == PUMP]
+    pressure = np.concatenate([batch.signals["pressure"] for batch in batches])
+    share = float((np.abs(pressure - 3.0) > 0.5).mean())
+    assert share == pytest.approx(1 / 2000, rel=0.4)
+
+
 def test_what_is_not_physical_leaves_the_machine_alone() -> None:
     """A drifting sensor changes its own signal only; a leak changes what physics ties to it."""
     drift = harm("drift", 0.3, signal="pressure", ramp=2 * DAY)

@@ -52,6 +52,12 @@ class Kind:
     at_work: bool = False
     """Whether it begins while people are there."""
 
+    def scaled(self, size: float, scale: float) -> float:
+        """Such a size made larger or smaller; what is there or not has none, and noise is at least what it was."""
+        if not any(each.signal for each in self.sizes) or self.name == "stuck":
+            return size
+        return 1.0 + (size - 1.0) * scale if self.name == "noise" else size * scale
+
 
 def _everywhere(low: float, high: float) -> tuple[Size, ...]:
     return tuple(Size(model, "", low, high) for model in (PUMP, PRINTER, HEAT_PUMP))
@@ -171,10 +177,11 @@ SHARE: Final = 0.5
 """Chance of a fault in a turn."""
 
 
-def plan(seed: int, start: Micros, days: int, devices: Mapping[str, int]) -> list[Harm]:
+def plan(seed: int, start: Micros, days: int, devices: Mapping[str, int], scale: float = 1.0) -> list[Harm]:
     """The faults of a fleet, `devices` of each model, sorted by onset. Every cell is dealt out before one comes again.
 
-    A fault begins while there is time for its whole length and a day more within its turn.
+    A fault begins while there is time for its whole length and a day more within its turn. `scale` makes all faults larger or smaller
+    that have a size; when they happen and to whom stays the same.
     """
     out: list[Harm] = []
     for number, (model, n) in enumerate(sorted(devices.items())):
@@ -186,11 +193,11 @@ def plan(seed: int, start: Micros, days: int, devices: Mapping[str, int]) -> lis
                 if not deck:
                     deck = [cells(model)[i] for i in rng.permutation(len(cells(model))).tolist()]
                 first = start + int((CALM_DAYS + turn * TURN_DAYS) * DAY)
-                out.append(_deal(deck.pop(), model, index, first, rng))
+                out.append(_deal(deck.pop(), model, index, first, rng, scale))
     return sorted(out, key=lambda harm: (harm.onset, harm.device))
 
 
-def _deal(cell: Cell, model: str, index: int, first: Micros, rng: np.random.Generator) -> Harm:
+def _deal(cell: Cell, model: str, index: int, first: Micros, rng: np.random.Generator, scale: float) -> Harm:
     kind, size = cell
     lasts = int(rng.uniform(*kind.lasts_h) * HOUR)
     # A fault that waits for people may have to wait for a weekend to pass.
@@ -210,7 +217,7 @@ def _deal(cell: Cell, model: str, index: int, first: Micros, rng: np.random.Gene
         signal=size.signal,
         onset=onset,
         end=onset + lasts,
-        size=sign * float(rng.uniform(size.low, size.high)),
+        size=sign * kind.scaled(float(rng.uniform(size.low, size.high)), scale),
         ramp=int(rng.uniform(*kind.ramp_h) * HOUR),
         extra=float(rng.uniform(*kind.extra)),
         seed=int(rng.integers(2**31)),

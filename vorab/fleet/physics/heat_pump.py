@@ -41,7 +41,7 @@ class HeatPumps:
     substeps: ClassVar[int] = 5
     sensors: ClassVar[tuple[Sensor, ...]] = (
         Sensor("outdoor_temperature", "Cel", 0.1, 0.1, bias=0.2),
-        Sensor("supply_temperature", "Cel", 0.15, 0.1, bias=0.15),
+        Sensor("supply_temperature", "Cel", 0.15, 0.1, bias=0.15, glitch=18.0),
         Sensor("supply_setpoint", "Cel", 0.0, 0.1),
         Sensor("return_temperature", "Cel", 0.15, 0.1, bias=0.15),
         Sensor("buffer_temperature", "Cel", 0.1, 0.1),

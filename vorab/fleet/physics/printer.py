@@ -33,7 +33,7 @@ class Printers:
     model: ClassVar[str] = "printer"
     substeps: ClassVar[int] = 1
     sensors: ClassVar[tuple[Sensor, ...]] = (
-        Sensor("fuser_temperature", "Cel", 0.5, 0.1, bias=0.6),
+        Sensor("fuser_temperature", "Cel", 0.5, 0.1, bias=0.6, glitch=70.0),
         Sensor("fuser_setpoint", "Cel", 0.0, 1.0),
         Sensor("voltage", "V", 0.03, 0.01, bias=0.05),
         Sensor("toner", "%", 0.0, 0.1),

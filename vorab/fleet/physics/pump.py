@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from vorab.clock import Micros
+from vorab.clock import DAY, Micros
 from vorab.fleet.physics.course import Floats, Wander, household, toward
 from vorab.fleet.physics.sensors import Sensor
 
@@ -32,13 +32,17 @@ RESISTANCE: Final = 78.0
 """K per kW of losses."""
 
 
+QUIET_DAYS: Final = 1 / 30
+"""Share of days on which half of the people are away."""
+
+
 class Pumps:
     """All pumps of a fleet."""
 
     model: ClassVar[str] = "pump"
     substeps: ClassVar[int] = 1
     sensors: ClassVar[tuple[Sensor, ...]] = (
-        Sensor("pressure", "bar", 0.02, 0.01, bias=0.02),
+        Sensor("pressure", "bar", 0.02, 0.01, bias=0.02, glitch=1.1),
         Sensor("flow", "m3/h", 0.08, 0.01),
         Sensor("speed", "%", 0.1, 0.1),
         Sensor("current", "A", 0.03, 0.01),
@@ -54,6 +58,8 @@ class Pumps:
         self.rough: Floats = rng.uniform(0.9, 1.15, n)
         self.resistance = RESISTANCE * rng.normal(1.0, 0.04, n)
         self.room: Floats = rng.uniform(20.0, 24.0, n)
+        self.here: Floats = np.ones(n)
+        self._day = -1
         self.draw = Wander(rng, n, 0.05, 1800.0)
         self.hold = Wander(rng, n, 0.02, 3600.0)
         self.ambient = Wander(rng, n, 0.4, 6 * 3600.0)
@@ -66,7 +72,10 @@ class Pumps:
         z = self.rng.standard_normal((3, self.n))
         leak, clog, wear = harm.get("leak", 0.0), harm.get("jam", 0.0), harm.get("wear", 0.0)
         blocked, hunting = harm.get("overheating", 0.0), harm.get("oscillation", 0.0)
-        wanted = self.size * (0.15 + 0.85 * household(at, self.early)) * (1.0 + self.draw.step(z[0], dt_s))
+        if at // DAY != self._day:
+            self._day = at // DAY
+            self.here = np.where(self.rng.random(self.n) < QUIET_DAYS, 0.6, 1.0)
+        wanted = self.size * self.here * (0.15 + 0.85 * household(at, self.early)) * (1.0 + self.draw.step(z[0], dt_s))
         wanted = wanted + leak
         held = SETPOINT + self.hold.step(z[1], dt_s) + hunting
         slope = 1.0 + CURVE * (1.0 + clog) * wanted**2 / held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -24,6 +25,12 @@ class Sensor:
     """Its last digit."""
     bias: float = 0.0
     """Devices differ by an offset of this standard deviation."""
+    glitch: float = 0.0
+    """Once in a while a single reading of a healthy sensor is so far off, either way."""
+
+
+GLITCH: Final = 1 / 2000
+"""Share of readings that are a glitch: one a week at five minutes."""
 
 
 class Senses:
@@ -37,34 +44,42 @@ class Senses:
 
     def read(self, true: Floats, at: Longs, harms: Sequence[Harm], period: Micros) -> Floats:
         """Readings of a day, shape (steps, devices): true values at the times `at` (µs) as these harms let them through."""
-        sensor, rng = self.sensor, self.rng
-        value = true + self.bias
-        if sensor.noise:
-            noise = sensor.noise * rng.standard_normal(true.shape)
-            for harm in harms:
-                if harm.kind == "noise":
-                    noise[:, harm.index] *= np.where(harm.during(at), harm.size, 1.0)
-            value = value + noise
+        quantum = self.sensor.quantum
+        value = true + self.bias + self._noise(at, harms)
         for harm in harms:
-            column, during = value[:, harm.index], harm.during(at)
+            column = value[:, harm.index]
             if harm.kind == "drift":
                 column += harm.amount(at)
             elif harm.kind == "oscillation":
                 turns = (at - harm.onset) / (harm.extra * period)
-                column += np.where(during, harm.size * np.sin(2 * np.pi * turns), 0.0)
+                column += np.where(harm.during(at), harm.size * np.sin(2 * np.pi * turns), 0.0)
             elif harm.kind == "spike":
                 column += harm.spikes(at)
-        value = np.rint(value / sensor.quantum) * sensor.quantum
-        digits = max(0, -int(np.floor(np.log10(sensor.quantum) + 1e-9)))
-        value = np.round(value, digits)
+        digits = max(0, -int(np.floor(np.log10(quantum) + 1e-9)))
+        value = np.round(np.rint(value / quantum) * quantum, digits)
         for harm in harms:
-            if harm.kind == "stuck":
-                during = harm.during(at)
-                if during.any():
-                    first = int(np.argmax(during))
-                    held = self._stuck.setdefault(harm, float(value[first - 1, harm.index] if first else self._last[harm.index]))
-                    if np.isnan(held):
-                        held = self._stuck[harm] = float(value[first, harm.index])
-                    value[during, harm.index] = held
+            if harm.kind == "stuck" and harm.during(at).any():
+                self._hold(value[:, harm.index], at, harm)
         self._last = value[-1].copy()
         return value
+
+    def _noise(self, at: Longs, harms: Sequence[Harm]) -> Floats:
+        """What a sensor adds of its own: white noise, and a glitch once in a while."""
+        sensor, rng, shape = self.sensor, self.rng, (len(at), len(self.bias))
+        noise: Floats = sensor.noise * rng.standard_normal(shape) if sensor.noise else np.zeros(shape)
+        for harm in harms:
+            if harm.kind == "noise":
+                noise[:, harm.index] *= np.where(harm.during(at), harm.size, 1.0)
+        if sensor.glitch:
+            odd = rng.random(shape) < GLITCH
+            noise += np.where(odd, sensor.glitch * np.sign(rng.standard_normal(shape)), 0.0)
+        return noise
+
+    def _hold(self, column: Floats, at: Longs, harm: Harm) -> None:
+        """Repeat the reading before the onset, or the first one there is."""
+        during = harm.during(at)
+        first = int(np.argmax(during))
+        if harm not in self._stuck:
+            before = float(column[first - 1] if first else self._last[harm.index])
+            self._stuck[harm] = float(column[first]) if np.isnan(before) else before
+        column[during] = self._stuck[harm]

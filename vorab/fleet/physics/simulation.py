@@ -54,6 +54,7 @@ class Simulation:
         days: Whole days from `start` on.
         start: 00:00, µs.
         period: Between two readings of a device, µs.
+        scale: How large the faults are, 1 is as `harm` says.
         harms: The faults; without, they are planned by the seed.
     """
 
@@ -65,11 +66,12 @@ class Simulation:
         *,
         start: Micros = START,
         period: Micros = PERIOD,
+        scale: float = 1.0,
         harms: Sequence[Harm] | None = None,
     ) -> None:
         self.seed, self.days, self.start, self.period = seed, days, start, period
         self.devices = {model: n for model, n in shares(devices).items() if n}
-        self.harms = list(plan(seed, start, days, self.devices) if harms is None else harms)
+        self.harms = list(plan(seed, start, days, self.devices, scale) if harms is None else harms)
         """The labels."""
 
     @property
