@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from streams.detectors.learning import LearnedOptions, LearnedRule
-from streams.rule import FromRegistry, Rule
+from streams.rule import Rule
 from streams.rules import CLASSES, RuleSet
+from streams.yamlfiles import Problem, compose, doubles, keys_of, line_at, line_of, meant, models_in, value_of
 from vorab.errors import ConfigError
 
 _FILES: Final = ("*.yaml", "*.yml")
 _NAME_ONE: Final = "name a rule file, or a folder that has some"
-_BOUNDS: Final = ("above", "below", "clear")
-_BRANCH: Final = 2
-"""Parts of the place of a bound that is neither a number nor a mapping: its key, and what it was tried as."""
 _PLAIN: Final = {
     "missing": "is missing",
     "string_pattern_mismatch": "lower-case letters, digits, - and _, the first a letter or digit",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
 }
-
-
-class Problem(NamedTuple):
-    """One mistake."""
-
-    file: str
-    line: int
-    key: str
-    reason: str
-
-    def __str__(self) -> str:
-        """`file:line [key] reason`, as compilers say it."""
-        return f"{self.file}:{self.line}{f' [{self.key}]' if self.key else ''} {self.reason}"
 
 
 class Checked(NamedTuple):
@@ -49,15 +33,9 @@ class Checked(NamedTuple):
     files: list[str]
 
 
-class _Reader(yaml.SafeLoader):
-    """YAML that refuses a key given twice and takes no times and `no` for anything but text."""
-
-
-# YAML 1.1 reads `off`, `no` and `12:30` as something else than what people wrote.
-_Reader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool"}]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def is_test(file: Path) -> bool:
+    """Whether a file holds test cases: `*.test.yaml`, or any that stands in a folder `tests`."""
+    return Path(file.stem).suffix == ".test" or "tests" in file.parts[:-1]
 
 
 def files_of(paths: Iterable[str | Path], key: str = "streams.rules") -> list[Path]:
@@ -69,7 +47,7 @@ def files_of(paths: Iterable[str | Path], key: str = "streams.rules") -> list[Pa
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(file for glob in _FILES for file in path.rglob(glob))
+            inside = sorted(file for glob in _FILES for file in path.rglob(glob) if not is_test(file.relative_to(path)))
             if not inside:
                 raise ConfigError("there are no rule files (*.yaml) in this folder", file=str(path), key=key, hint=_NAME_ONE)
             found += inside
@@ -114,13 +92,9 @@ def default_folder() -> Path:
 
 def _check_file(file: Path, out: Checked, seen: dict[str, str]) -> None:
     name = str(file)
-    try:
-        text = file.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Reader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error)
-        out.problems.append(Problem(name, mark.line + 1 if mark else 1, "", f"not valid YAML: {reason}"))
+    node = compose(file.read_bytes(), name)
+    if isinstance(node, Problem):
+        out.problems.append(node)
         return
     if node is None:
         out.problems.append(Problem(name, 1, "", "the file is empty; a rule file has the one key `rules`, a list"))
@@ -134,30 +108,30 @@ def _rules_node(node: Any, name: str, out: Checked) -> list[Any]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value != "rules":
-                out.problems.append(Problem(name, _line(key), str(key.value), "unknown key; a rule file has the one key `rules`"))
+                out.problems.append(Problem(name, line_at(key), str(key.value), "unknown key; a rule file has the one key `rules`"))
             elif isinstance(value, yaml.SequenceNode) and not value.value:
-                out.problems.append(Problem(name, _line(key), "rules", "there are no rules in it"))
+                out.problems.append(Problem(name, line_at(key), "rules", "there are no rules in it"))
             elif isinstance(value, yaml.SequenceNode):
                 return list(value.value)
             else:
-                out.problems.append(Problem(name, _line(value), "rules", "must be a list of rules"))
+                out.problems.append(Problem(name, line_at(value), "rules", "must be a list of rules"))
         return []
-    out.problems.append(Problem(name, _line(node), "", "a rule file has the one key `rules`, a list"))
+    out.problems.append(Problem(name, line_at(node), "", "a rule file has the one key `rules`, a list"))
     return []
 
 
 def _check_rule(node: Any, name: str, out: Checked, seen: dict[str, str]) -> None:
     before = len(out.problems)
-    _find_doubles(node, name, out)
-    value: Any = _value(node)
+    out.problems.extend(doubles(node, name))
+    value: Any = value_of(node)
     if not isinstance(value, dict):
-        out.problems.append(Problem(name, _line(node), "", "a rule is a mapping with id, title, detector, …"))
+        out.problems.append(Problem(name, line_at(node), "", "a rule is a mapping with id, title, detector, …"))
         return
     kind = value.get("detector")
     if not isinstance(kind, str) or kind not in CLASSES:
         known = ", ".join(CLASSES)
-        reason = f"unknown detector {kind!r}; there are {known}" if "detector" in value else f"no detector; there are {known}"
-        out.problems.append(Problem(name, _line_of(node, ("detector",)), "detector", reason))
+        reason = f"unknown detector {kind!r}{meant(str(kind), [*CLASSES])}" if "detector" in value else f"no detector; there are {known}"
+        out.problems.append(Problem(name, line_of(node, ("detector",)), "detector", reason))
         return
     try:
         rule = CLASSES[kind].model_validate(value)
@@ -167,9 +141,9 @@ def _check_rule(node: Any, name: str, out: Checked, seen: dict[str, str]) -> Non
                 out.problems.append(problem)
         return
     if rule.id in seen:
-        out.problems.append(Problem(name, _line_of(node, ("id",)), "id", f"{rule.id!r} is already the id of the rule at {seen[rule.id]}"))
+        out.problems.append(Problem(name, line_of(node, ("id",)), "id", f"{rule.id!r} is already the id of the rule at {seen[rule.id]}"))
     elif len(out.problems) == before:
-        seen[rule.id] = f"{name}:{_line(node)}"
+        seen[rule.id] = f"{name}:{line_at(node)}"
         out.rules.append(rule)
 
 
@@ -177,11 +151,11 @@ def _problems_of(error: ValidationError, value: dict[str, Any], node: Any, name:
     rule = CLASSES[value["detector"]]
     ones = error.errors(include_url=False, include_input=False)
     options = value.get("options") if rule is LearnedRule else None
-    inside = {one["loc"][0] for one in ones if len(one["loc"]) > _BRANCH}
+    inside = {one["loc"][:i] for one in ones for i, part in enumerate(one["loc"][:-1]) if part == "FromRegistry"}
     found = []
     for one in ones:
-        branch = len(one["loc"]) == _BRANCH and one["loc"][0] in _BOUNDS
-        if branch and one["loc"][0] in inside:
+        branch = one["loc"][-1:] in {("float",), ("FromRegistry",)}
+        if branch and one["loc"][:-1] in inside:
             continue
         # The detector's options are checked by a model of their own, which does not know that it stands in a rule.
         within = isinstance(options, dict) and one["loc"] and one["loc"][0] in options and one["loc"][0] not in value
@@ -196,58 +170,19 @@ def _problems_of(error: ValidationError, value: dict[str, Any], node: Any, name:
             loc = ("clear",)
         else:
             reason = _PLAIN.get(one["type"], reason)
-        found.append(Problem(name, _line_of(node, loc), ".".join(map(str, loc)), reason))
+        found.append(Problem(name, line_of(node, loc), ".".join(map(str, loc)), reason))
     return sorted(found, key=lambda problem: problem.line)
 
 
 def _meant(rule: type[Rule], loc: Sequence[object]) -> str:
     """The key that was probably meant, where one is near."""
-    model: Any = rule
+    models: list[type[BaseModel]] = [rule]
     for part in loc[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = FromRegistry if part in _BOUNDS else LearnedOptions if part == "options" else field.annotation if field else None
-    known = [info.alias or name for name, info in getattr(model, "model_fields", {}).items()]
-    close = difflib.get_close_matches(str(loc[-1]), known, n=1) if loc else []
-    return f", did you mean {close[0]}?" if close else f"; there are {', '.join(known)}" if known else ""
-
-
-def _value(node: Any) -> Any:
-    loader = _Reader("")
-    try:
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _find_doubles(node: Any, name: str, out: Checked) -> None:
-    if isinstance(node, yaml.MappingNode):
-        keys: set[object] = set()
-        for key, value in node.value:
-            if key.value in keys:
-                out.problems.append(Problem(name, _line(key), str(key.value), "given twice"))
-            keys.add(key.value)
-            _find_doubles(value, name, out)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _find_doubles(item, name, out)
-
-
-def _line(node: Any) -> int:
-    return int(node.start_mark.line) + 1
-
-
-def _line_of(node: Any, loc: Sequence[object]) -> int:
-    """The line of the deepest part of `loc` that stands in the file."""
-    line = _line(node)
-    for part in loc:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == part), None)
-            if found is not None:
-                line, node = _line(found[0]), found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = found = node.value[part]
-            line = _line(node)
-        if found is None:
-            break
-    return line
+        if isinstance(part, int):
+            continue
+        if part == "options" and rule is LearnedRule:
+            models = [LearnedOptions]
+            continue
+        fields = [info for model in models for name, info in model.model_fields.items() if part in {name, info.alias}]
+        models = [found for info in fields for found in models_in(info.annotation)]
+    return meant(str(loc[-1]), keys_of(models)) if loc else ""
