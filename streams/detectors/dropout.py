@@ -19,8 +19,8 @@ from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
 from streams.rule import Bound, Duration, SignalRule
 
-LEARN_SPEED: Final = 0.05
-"""How fast the usual interval is learned where the rule does not say it; only single steps teach it, not holes."""
+LEARN_SPEED: Final = 0.005
+"""How fast the usual interval is learned after the warm-up, where the rule does not say it."""
 WARM_UP: Final = 20
 """Readings before an interval that is learned is believed."""
 JITTER: Final = 0.25
@@ -86,12 +86,12 @@ class Dropout(Detector):
         newer = ~(gap <= 0)
         first = np.isnan(last)
         if self._interval is None:
-            due = np.where(np.isnan(usual), gap, usual)
+            due = np.where(np.isnan(usual), np.maximum(gap, 1.0), usual)
             step = np.minimum(
                 np.maximum(gap, due * 0.5), due * 1.5
             )  # a hole teaches no more than half an interval, an extra reading no less
             teaches = newer & ~first & ((share <= self._clear) | (count < WARM_UP))
-            seen[:, 1] = np.where(teaches, due + LEARN_SPEED * (step - due), usual)
+            seen[:, 1] = np.where(teaches, due + np.maximum(LEARN_SPEED, 1.0 / (count + 1.0)) * (step - due), usual)
             steps = np.where(first, 1.0, np.rint(gap / due))
             ready = count >= WARM_UP
         else:
