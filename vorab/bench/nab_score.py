@@ -100,7 +100,7 @@ def halves(names: Iterable[str]) -> dict[Half, list[str]]:
 
 
 class Referee:
-    """Scores for some of the files of a corpus."""
+    """Scores for some of the files of a corpus; files without any window have no score, which is told as 0."""
 
     def __init__(self, corpus: Mapping[str, Series], names: Iterable[str] | None = None) -> None:
         self.names: Sequence[str] = sorted(corpus if names is None else names)
@@ -128,7 +128,7 @@ class Referee:
     def _scored(self, curve: tuple[Floats, Floats, Longs, Longs], place: int, weights: Profile) -> Scored:
         thresholds, totals, found, outside = curve
         null, perfect = -weights.missed * self.windows, weights.found * self.windows
-        score = 100.0 * (float(totals[place]) - null) / (perfect - null)
+        score = 100.0 * (float(totals[place]) - null) / (perfect - null) if self.windows else 0.0
         return Scored(score, float(thresholds[place]), int(found[place]), int(outside[place]))
 
     def _curve(self, scores: Mapping[str, Floats], weights: Profile) -> tuple[Floats, Floats, Longs, Longs]:
