@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from streams.detect_rows import Rows, origins
 from streams.detect_series import Devices
 from streams.detect_time_clerk import (
     BUCKET,
+    FIRST,
     LAYOUT,
     LEAST,
     PAST_WAIT,
@@ -141,8 +142,10 @@ class Timeline:
         slots = mine.slots
         last = mine.before(seqs, of["seq"][slots])
         same = mine.before(boots, of["boot"][slots].astype(np.int64)) == boots
-        seen = runs.before(times, of["seen"][runs.slots])[some]
-        again = (seqs == last) & (times[some] > seen)  # another row of one message
+        again = seqs == last
+        if np.count_nonzero(again):  # one message may make several rows; they arrive together
+            seen, received = runs.before(times, of["seen"][runs.slots])[some], runs.sort(rows.received)[some]
+            again &= (times[some] > seen) & (received == mine.before(received, of["said"][slots]))
         begins = ~of["numbered"][slots] & mine.new
         out[some] = ~((same & ((seqs == last + np.uint64(1)) | again)) | begins)
         return out
@@ -162,7 +165,8 @@ class Timeline:
             numbered = rows.numbered if order is None else rows.numbered[order]
             tails = runs.last_where(numbered)[tails]
             heads, tails = heads[tails >= 0], tails[tails >= 0]
-        of["seq"][heads], of["numbered"][heads] = seqs[tails], True
+        received = rows.received if order is None else rows.received[order]
+        of["seq"][heads], of["said"][heads], of["numbered"][heads] = seqs[tails], received[tails], True
         of["boot"][heads] = 0 if boots is None else boots[tails]
 
     def judged(self, runs: Runs, times: Longs) -> None:
@@ -171,10 +175,10 @@ class Timeline:
         front = runs.before(times, of["front"][slots])
         step = times - front
         tally = of["tally"][slots] + (np.uint32(1) if runs.apart else (runs.index - runs.start + 1).astype(np.uint32))
-        marks = np.flatnonzero(tally % BUCKET == 1)
+        marks = np.flatnonzero((tally % BUCKET == 1) | (tally == FIRST))
         usual = of["usual"][slots].astype(np.int64)
         if len(marks):
-            usual = self._mark(runs, times, marks, usual)
+            usual = self._mark(runs, times, marks, tally[marks], usual)
         wide = np.flatnonzero((step > LEAST) & (front > 0))
         if len(wide):
             ms = usual[wide]
@@ -184,12 +188,13 @@ class Timeline:
         heads, tails = runs.unique, runs.lasts
         of["front"][heads], of["tally"][heads] = times[tails], tally[tails]
 
-    def _mark(self, runs: Runs, times: Longs, marks: NDArray[np.intp], usual: Longs) -> Longs:
+    def _mark(self, runs: Runs, times: Longs, marks: NDArray[np.intp], tally: NDArray[Any], usual: Longs) -> Longs:
         """Take the interval at every eighth row of a device; gives per row the usual one before it (ms)."""
         of, some = self.columns.of, Runs(runs.slots[marks], apart=runs.apart)
         at = times[marks]
         since = some.before(at, of["mark"][some.slots])
-        mean = np.where(since > 0, np.clip((at - since) // (BUCKET * 1000), 1, SLOWEST_MS), 0)
+        rows = np.where(tally == FIRST, 1, np.where(tally == BUCKET + 1, BUCKET + 1 - FIRST, BUCKET))  # as `rows_since`
+        mean = np.where(since > 0, np.clip((at - since) // (rows * 1000), 1, SLOWEST_MS), 0)
         before = some.before(mean, of["pace"][some.slots].astype(np.int64))
         now = np.where(before > 0, np.minimum(mean, before), mean)
         heads, tails = some.unique, some.lasts
@@ -233,10 +238,12 @@ class Timeline:
             verdicts[i] = clerk.see(Row(*row))
         turn.fresh = verdicts != Verdict.REPEATED
         late = verdicts == Verdict.LATE
-        turn.now = (verdicts == Verdict.NOW) | late
         if np.count_nonzero(late):
-            rows.late = late
             self.counted["late"] += int(np.count_nonzero(late))
+            # Where rows wait, late is late; where none do, a signal that comes by itself may still say something new of itself.
+            late &= self.columns.of["grace"][rows.device] == 0
+            rows.late = late
+        turn.now = (verdicts == Verdict.NOW) | late
         self.counted["repeated"] += int(np.count_nonzero(~turn.fresh))
         wait = np.flatnonzero((verdicts == Verdict.WAITS) | (verdicts == Verdict.PAST))
         if len(wait):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.detect_time_odd import Lane, Odd
-from vorab.clock import DAY, SECOND, Micros
+from vorab.clock import DAY, HOUR, SECOND, Micros
 from vorab.frame import Quality
 
 HOLES: Final = 3
@@ -25,18 +25,21 @@ LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "usual": "<u4",  # ms, the smaller of the last two
     "boot": "<u4",
     "seq": "<u8",  # largest number of this boot
+    "said": "<i8",  # arrival of the row with this number
     "numbered": "|b1",
     "hole_from": ("<i8", HOLES),
     "hole_to": ("<i8", HOLES),  # 0: no hole
 }
 BUCKET: Final = 8
 """Rows over which an interval is taken: a power of two."""
+FIRST: Final = 2
+"""The row that gives the first one, so that something is known soon."""
 LEAST: Final[Micros] = 10 * SECOND
 """A shorter time without a reading is no hole, whatever the device's interval."""
 WIDE: Final = 3
 """A hole is wider than so many usual intervals."""
-UNUSUAL: Final[Micros] = 60 * SECOND
-"""As long as the usual interval of a device is not known, a hole is wider than this."""
+UNUSUAL: Final[Micros] = HOUR
+"""The first interval of a device is a hole where it is wider than this."""
 OLDEST: Final[Micros] = 7 * DAY
 """Holes older than this are of no interest: ingest believes no time that far back."""
 SLOWEST_MS: Final = 2**32 - 1
@@ -103,6 +106,7 @@ class Clerk:
         self.tally, self.mark = int(of["tally"][slot]), int(of["mark"][slot])
         self.pace, self.usual = int(of["pace"][slot]), int(of["usual"][slot])
         self.boot, self.seq, self.numbered = int(of["boot"][slot]), int(of["seq"][slot]), bool(of["numbered"][slot])
+        self.said = int(of["said"][slot])
         self.live: list[Waiting] = []
         self.past: list[Waiting] = []
         """What waits, in order."""
@@ -118,7 +122,7 @@ class Clerk:
         of, slot = self._of, self._slot
         of["seen"][slot], of["front"][slot], of["tally"][slot], of["mark"][slot] = self.seen, self.front, self.tally, self.mark
         of["pace"][slot], of["usual"][slot] = self.pace, self.usual
-        of["boot"][slot], of["seq"][slot], of["numbered"][slot] = self.boot, self.seq, self.numbered
+        of["boot"][slot], of["seq"][slot], of["said"][slot], of["numbered"][slot] = self.boot, self.seq, self.said, self.numbered
         odd = self.odd
         if odd.late is not None and odd.late.tally != self.tally:
             odd.late = None
@@ -133,7 +137,7 @@ class Clerk:
         self.expire(row.received)
         measured, fresh, skipped = row.measured, True, False
         if row.numbered:
-            fresh, skipped = self._take(row.boot, row.seq, measured)
+            fresh, skipped = self._take(row)
         if measured >= self.front:
             if not fresh and not self._begins_anew(row):
                 return Verdict.REPEATED
@@ -167,29 +171,29 @@ class Clerk:
 
     # ----------------------------------------------------------------------------------------------- numbers
 
-    def _take(self, boot: int, seq: int, measured: Micros) -> tuple[bool, bool]:
-        """Whether a number had not come yet, and whether others were left out before it."""
-        odd = self.odd
+    def _take(self, row: Row) -> tuple[bool, bool]:
+        """Whether a row had not come yet by its number, and whether numbers were left out before it."""
+        odd, boot, seq = self.odd, row.boot, row.seq
         if not self.numbered:
-            self.numbered, self.boot, self.seq = True, boot, seq
+            self.numbered, self.boot, self.seq, self.said = True, boot, seq, row.received
             if self.grace and seq:
                 odd.leave_out(boot, 0, seq - 1)
             return True, False
         if boot == self.boot:
-            if seq == self.seq:
-                return measured > self.seen, False
+            if seq == self.seq:  # one message may make several rows; they arrive together
+                return row.received == self.said and row.measured > self.seen, False
             if seq < self.seq:
-                return odd.fill(boot, seq, measured), False
+                return odd.fill(boot, seq, row.measured, row.received), False
             skipped = seq > self.seq + 1
             if skipped:
                 odd.leave_out(boot, self.seq + 1, seq - 1)
-            self.seq = seq
+            self.seq, self.said = seq, row.received
             return True, skipped
-        known = odd.of_other_boot(boot, seq, measured)
+        known = odd.of_other_boot(boot, seq, row.measured, row.received)
         if known is not None:
             return known, False
         odd.end_boot(self.boot, self.seq)
-        self.boot, self.seq = boot, seq
+        self.boot, self.seq, self.said = boot, seq, row.received
         if self.grace and seq:
             odd.leave_out(boot, 0, seq - 1)
         return True, False
@@ -198,7 +202,7 @@ class Clerk:
         """Whether a number that has come already is the first of another count: times of the device's own go on."""
         if row.quality & ARRIVED or row.measured <= self.seen or not self.odd.begins_anew(row.measured, row.received, row.seq, self.tally):
             return False
-        self.boot, self.seq = row.boot, row.seq
+        self.boot, self.seq, self.said = row.boot, row.seq, row.received
         self.odd.missing, self.odd.before, self.odd.refused = [], [], None
         return True
 
@@ -233,9 +237,9 @@ class Clerk:
         if before and measured > before and (skipped or measured - before > widest(self.usual)):
             add_hole(self._of, self._slot, before, measured)
         self.tally = (self.tally + 1) & SLOWEST_MS
-        if self.tally % BUCKET == 1:
+        if self.tally % BUCKET == 1 or self.tally == FIRST:
             if self.mark:
-                mean = min(max((measured - self.mark) // (BUCKET * 1000), 1), SLOWEST_MS)
+                mean = min(max((measured - self.mark) // (rows_since(self.tally) * 1000), 1), SLOWEST_MS)
                 self.usual = min(mean, self.pace) if self.pace else mean
                 self.pace = mean
             self.mark = measured
@@ -264,6 +268,7 @@ class Clerk:
                 lane = None
             if lane is None:
                 lane = self.odd.lane = Lane(each.measured, end, 0)
+            lane.front = each.measured
             lane.heard = max(lane.heard, each.due - max(PAST_WAIT, self.grace))
             # One µs less, so that another row of the same instant finds its place; what repeats is known by its series.
             self._of["hole_from"][self._slot, hole] = each.measured - 1
@@ -272,7 +277,15 @@ class Clerk:
 
     def _close(self, lane: Lane) -> None:
         self.lane.append(Closed(lane.end))
+        of, slot = self._of, self._slot
+        for i in np.flatnonzero(of["hole_to"][slot] == lane.end).tolist():
+            of["hole_from"][slot, i] = max(int(of["hole_from"][slot, i]), lane.front)
         self.odd.lane = None
+
+
+def rows_since(tally: int) -> int:
+    """Over how many rows the interval is taken at this row."""
+    return 1 if tally == FIRST else BUCKET + 1 - FIRST if tally == BUCKET + 1 else BUCKET
 
 
 def widest(usual_ms: int) -> Micros:

@@ -9,21 +9,29 @@ from typing import Final
 
 import msgspec
 
-from vorab.clock import Micros
+from vorab.clock import SECOND, Micros
 
-MOST_MISSING: Final = 16
+MOST_MISSING: Final = 64
 """Ranges of numbers kept per device; the narrowest is let go."""
-MOST_BOOTS: Final = 3
+MOST_BOOTS: Final = 16
 """Boots before this one that are remembered."""
 CONVINCED: Final = 4
 """So many rows in a row that only make sense if the device's clock was set back, or its numbers began anew."""
+CONVINCING: Final[Micros] = 60 * SECOND
+"""For a clock that was set back, they take so long at least."""
+STEADY: Final[Micros] = SECOND
+"""They are equally late when their lag differs by no more than this."""
 
 
 class Run(msgspec.Struct, array_like=True):
     """Rows of one kind that follow each other, each later than the one before."""
 
     measured: Micros
+    """Of the last."""
     received: Micros
+    """Of the first."""
+    lag: Micros
+    """Of the first: how much later it arrived than it was measured."""
     seq: int
     count: int
     tally: int
@@ -37,8 +45,8 @@ class Odd(msgspec.Struct, array_like=True):
     """(boot, first, last) of numbers that have not come."""
     before: list[tuple[int, int]] = []
     """(boot, last number) of boots before this one, the latest at the end."""
-    filled: tuple[int, int, Micros] = (-1, -1, 0)
-    """Boot, number and time of the last row that came late: one message may make several rows."""
+    filled: tuple[int, int, Micros, Micros] = (-1, -1, 0, 0)
+    """Boot, number, arrival and time of the last row that came late: one message may make several rows."""
     late: Run | None = None
     refused: Run | None = None
     lane: Lane | None = None
@@ -49,10 +57,10 @@ class Odd(msgspec.Struct, array_like=True):
         if len(self.missing) > MOST_MISSING:
             self.missing.remove(min(self.missing, key=lambda each: each[2] - each[1]))
 
-    def fill(self, boot: int, seq: int, measured: Micros) -> bool:
+    def fill(self, boot: int, seq: int, measured: Micros, received: Micros) -> bool:
         """Whether this number had not come yet; it has now."""
-        if self.filled[:2] == (boot, seq) and measured > self.filled[2]:
-            self.filled = (boot, seq, measured)
+        if self.filled[:3] == (boot, seq, received) and measured > self.filled[3]:
+            self.filled = (boot, seq, received, measured)
             return True
         for i, (its, first, last) in enumerate(self.missing):
             if its == boot and first <= seq <= last:
@@ -61,16 +69,16 @@ class Odd(msgspec.Struct, array_like=True):
                     self.leave_out(boot, first, seq - 1)
                 if seq < last:
                     self.leave_out(boot, seq + 1, last)
-                self.filled = (boot, seq, measured)
+                self.filled = (boot, seq, received, measured)
                 return True
         return False
 
-    def of_other_boot(self, boot: int, seq: int, measured: Micros) -> bool | None:
+    def of_other_boot(self, boot: int, seq: int, measured: Micros, received: Micros) -> bool | None:
         """Whether a number of a boot before this one had not come yet; None where that boot is not known."""
         for i, (its, last) in enumerate(self.before):
             if its == boot:
                 if seq <= last:
-                    return self.fill(boot, seq, measured)
+                    return self.fill(boot, seq, measured, received)
                 if seq > last + 1:
                     self.leave_out(boot, last + 1, seq - 1)
                 self.before[i] = (boot, seq)
@@ -87,25 +95,25 @@ class Odd(msgspec.Struct, array_like=True):
     def set_back(self, measured: Micros, received: Micros, tally: int) -> bool:
         """Whether late rows, this one included, show that the device's clock was set back.
 
-        They do when no row that is not late came between them and time passes for them as fast as it does here. What a device kept
-        and hands in comes faster than it was measured.
+        They do when no row that is not late came between them and all are equally late, for a while. What a device kept and hands in
+        comes faster than it was measured, and what is repeated comes whenever.
         """
-        run = self.late
-        if run is None or run.tally != tally or measured < run.measured or (received - run.received) * 5 < (measured - run.measured) * 4:
-            self.late = Run(measured, received, 0, 1, tally)
+        run, lag = self.late, received - measured
+        if run is None or run.tally != tally or measured < run.measured or abs(lag - run.lag) > STEADY:
+            self.late = Run(measured, received, lag, 0, 1, tally)
             return False
-        if measured > run.measured:
-            self.late = Run(measured, received, 0, run.count + 1, tally)
-        return self.late is not None and self.late.count >= CONVINCED
+        run.count += measured > run.measured
+        run.measured = measured
+        return run.count >= CONVINCED and received - run.received >= CONVINCING
 
     def begins_anew(self, measured: Micros, received: Micros, seq: int, tally: int) -> bool:
         """Whether rows with numbers that have come, but with times that have not, show that the device counts anew."""
         run = self.refused
         if run is None or run.tally != tally or measured <= run.measured or seq <= run.seq:
-            self.refused = Run(measured, received, seq, 1, tally)
-        else:
-            self.refused = Run(measured, received, seq, run.count + 1, tally)
-        return self.refused.count >= CONVINCED
+            self.refused = Run(measured, received, 0, seq, 1, tally)
+            return False
+        run.measured, run.seq, run.count = measured, seq, run.count + 1
+        return run.count >= CONVINCED
 
     @property
     def plain(self) -> bool:
@@ -116,8 +124,8 @@ class Odd(msgspec.Struct, array_like=True):
 class Lane(msgspec.Struct, array_like=True):
     """What a device kept and hands in beside what it measures now: the hole it fills."""
 
-    start: Micros
-    """The last reading before the hole, or the last that came for it."""
+    front: Micros
+    """The last reading that was judged."""
     end: Micros
     """The first reading after it."""
     heard: Micros

@@ -139,10 +139,10 @@ def test_readings_that_were_read_before_do_not_count() -> None:
 
 
 def test_one_message_may_make_several_rows() -> None:
-    """Rows of one message share its number; their times tell them apart."""
+    """Rows of one message share its number and arrive together; their times tell them apart."""
     host = Host(RuleSet([rule("threshold", above=90, count=3)]))
 
-    assert host.frame([reading("d", second, 95, boot=1, seq=1) for second in range(3)])
+    assert host.frame([reading("d", second, 95, late_s=9 - second, boot=1, seq=1) for second in range(3)])
 
 
 def test_values_that_are_no_numbers_are_passed_over() -> None:
