@@ -2,7 +2,7 @@
 
 The range of a series is cut into cells. A table counts how often the series moved from the cell it was in one reading, and some readings,
 ago to the cell it is in now; the surprise of a reading is the negative logarithm of the share such moves had. Each surprise is followed at
-three speeds; beside them go two averages of the value. Each of these *channels* keeps its own record, slowly forgotten, and only a
+three speeds; beside them goes an average of the value. Each of these *channels* keeps its own record, slowly forgotten, and only a
 channel that beats its record by a margin reports. Then it is quiet for a while. ``docs/learned.md`` tells the method, its sources,
 an ablation and what it reaches.
 
@@ -38,16 +38,14 @@ FEW: Final = 64
 """Slots whose tables are changed in one go; bounds the memory that takes."""
 SPEEDS: Final = 3
 LAGS: Final = 2
-CHANNELS: Final = LAGS * SPEEDS + 2
+MOVES: Final = LAGS * SPEEDS
+CHANNELS: Final = MOVES + 1
 
 # Columns of the numbers of a slot.
-COUNT, LOW, HIGH, FAR, LAST, QUIET, VISITS, SINCE = range(8)
-SMOOTH = slice(8, 14)
-RECORD = slice(14, 20)
-MEAN = slice(20, 22)
-FLOOR = slice(22, 24)
-CEILING = slice(24, 26)
-WIDTH: Final = 26
+COUNT, LOW, HIGH, FAR, LAST, QUIET, VISITS, SINCE, MEAN, FLOOR, CEILING = range(11)
+SMOOTH = slice(11, 17)
+RECORD = slice(17, 23)
+WIDTH: Final = 23
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,11 @@ class SurpriseConfig:
     middle_weight: float = 1.0
     slow_weight: float = 1.0
     mean_weight: float = 0.66
-    """Weight of the two averages of the value: how far outside its record an average is, in widths of the record."""
-    mean_slow_weight: float = 1.0
-    mean_speeds: tuple[float, float] = (0.2, 0.03)
+    """Weight of the average of the value: how far outside its record it is, in widths of the record."""
+    mean_speed: float = 0.08
+    """Share of a new reading in that average: an hour at five minutes."""
     mean_forget: float = 8_000.0
-    """Readings in which the records of the averages fade to 37 %."""
+    """Readings in which the record of the average fades to 37 %."""
     hold: int = 100
     """Readings after a report without another one."""
     warm_up: int = 100
@@ -113,7 +111,7 @@ class Scores:
 
     channel: NDArray[np.int8]
     """Which channel is furthest: 0 to 2 the moves from the reading before (as it is, middle, slow), 3 to 5 those over the longer lag,
-    6 and 7 the averages of the value."""
+    6 the average of the value."""
     low: Floats
     """Where a report was made: the range that held 98 % of the readings so far; NaN elsewhere."""
     high: Floats
@@ -133,9 +131,7 @@ class Surprise:
         self._scale = Scale(config.base, config.neighbour, config.prior, config.cells, config.most)
         self._speeds: Floats = np.array([1.0, config.middle_speed, config.slow_speed])[:, None]
         weights = np.outer([1.0, config.far_weight], [1.0, config.middle_weight, config.slow_weight])
-        self._weights: Floats = weights.reshape(LAGS * SPEEDS, 1)
-        self._mean_speeds: Floats = np.array(config.mean_speeds)[:, None]
-        self._mean_weights: Floats = config.mean_weight * np.array([[1.0], [config.mean_slow_weight]])
+        self._weights: Floats = weights.reshape(MOVES, 1)
         self._settings = zlib.crc32(repr(config).encode())
         self.grow(slots)
 
@@ -202,11 +198,11 @@ class Surprise:
         by_lag += speeds * (surprise[:, None, :] - by_lag)
         record *= 1.0 - 1.0 / config.forget
         beaten = np.empty((CHANNELS, len(slots)))
-        np.divide(smooth + config.offset, record + config.offset, out=beaten[: LAGS * SPEEDS])
-        beaten[: LAGS * SPEEDS] -= 1.0
-        beaten[: LAGS * SPEEDS] *= self._weights
+        np.divide(smooth + config.offset, record + config.offset, out=beaten[:MOVES])
+        beaten[:MOVES] -= 1.0
+        beaten[:MOVES] *= self._weights
         np.maximum(record, smooth, out=record)
-        self._average(numbers, value, beaten[LAGS * SPEEDS :])
+        self._average(numbers, value, beaten[MOVES])
 
         warm = count >= config.warm_up
         ratio = np.where(warm, beaten.max(axis=0), -1.0)
@@ -270,19 +266,19 @@ class Surprise:
         return surprise, to
 
     def _average(self, numbers: Floats, value: Floats, beaten: Floats) -> None:
-        """Follow the averages of the value; `beaten` becomes how far each is outside its record."""
+        """Follow the average of the value; `beaten` becomes how far it is outside its record."""
         config = self.config
         count, mean, floor, ceiling = numbers[COUNT], numbers[MEAN], numbers[FLOOR], numbers[CEILING]
         first = count == 0.0
         if first.any():
             for column in (mean, floor, ceiling):
-                column[:, first] = value[first]
-        mean += np.maximum(self._mean_speeds, 1.0 / (count + 1.0)) * (value - mean)
+                column[first] = value[first]
+        mean += np.maximum(config.mean_speed, 1.0 / (count + 1.0)) * (value - mean)
         width = ceiling - floor + 0.01 * (numbers[HIGH] - numbers[LOW])
         floor += (mean - floor) / config.mean_forget
         ceiling += (mean - ceiling) / config.mean_forget
         np.maximum(mean - ceiling, floor - mean, out=beaten)
-        beaten *= self._mean_weights / width
+        beaten *= config.mean_weight / width
         np.minimum(floor, mean, out=floor)
         np.maximum(ceiling, mean, out=ceiling)
 

@@ -19,7 +19,7 @@ from vorab.bench.nab_score import Referee, load
 
 SHIPPED: Final = SurpriseConfig()
 WITHOUT: Final[dict[str, dict[str, Any]]] = {
-    "averages of the value": {"mean_weight": 0.0},
+    "the average of the value": {"mean_weight": 0.0},
     "averages of the surprise": {"middle_weight": 0.0, "slow_weight": 0.0},
     "the slow average": {"slow_weight": 0.0},
     "the longer lag": {"far_weight": 0.0},
@@ -40,13 +40,8 @@ def neighbours() -> Iterator[tuple[str, SurpriseConfig]]:
         value = getattr(SHIPPED, field.name)
         for sign in (-1, 1):
             factor = 1.0 + 0.1 * sign
-            if isinstance(value, tuple):
-                for i in range(len(value)):
-                    change: dict[str, Any] = {field.name: tuple(each * factor if i == j else each for j, each in enumerate(value))}
-                    yield f"{field.name}[{i}] {sign:+d}0 %", replace(SHIPPED, **change)
-            else:
-                change = {field.name: value * factor if isinstance(value, float) else value + sign * max(round(0.1 * value), 1)}
-                yield f"{field.name} {sign:+d}0 %", replace(SHIPPED, **change)
+            change: dict[str, Any] = {field.name: value * factor if isinstance(value, float) else value + sign * max(round(0.1 * value), 1)}
+            yield f"{field.name} {sign:+d}0 %", replace(SHIPPED, **change)
 
 
 def ablations() -> Iterator[tuple[str, SurpriseConfig]]:

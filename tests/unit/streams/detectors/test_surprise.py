@@ -48,7 +48,7 @@ class Referee:
         self.low = self.high = 0.0
         self.far, self.quiet, self.since, self.count = False, 0, 0, 0
         self.smooth, self.record = [0.0] * 6, [0.0] * 6
-        self.mean, self.floor, self.ceiling = [0.0] * 2, [0.0] * 2, [0.0] * 2
+        self.mean = self.floor = self.ceiling = 0.0
 
     def value(self, step: int) -> float:
         """Readings a step stands for."""
@@ -134,16 +134,14 @@ class Referee:
             weight = (1.0, config.far_weight)[lag] * (1.0, config.middle_weight, config.slow_weight)[speed]
             best = max(best, weight * ((self.smooth[channel] + config.offset) / (self.record[channel] + config.offset) - 1.0))
             self.record[channel] = max(self.record[channel], self.smooth[channel])
-        for k, speed_of_mean in enumerate(config.mean_speeds):
-            if self.count == 0:
-                self.mean[k] = self.floor[k] = self.ceiling[k] = x
-            self.mean[k] += max(speed_of_mean, plain) * (x - self.mean[k])
-            width = self.ceiling[k] - self.floor[k] + 0.01 * (self.high - self.low)
-            self.floor[k] += (self.mean[k] - self.floor[k]) / config.mean_forget
-            self.ceiling[k] += (self.mean[k] - self.ceiling[k]) / config.mean_forget
-            outside = max(self.mean[k] - self.ceiling[k], self.floor[k] - self.mean[k])
-            best = max(best, config.mean_weight * (1.0, config.mean_slow_weight)[k] * outside / width)
-            self.floor[k], self.ceiling[k] = min(self.floor[k], self.mean[k]), max(self.ceiling[k], self.mean[k])
+        if self.count == 0:
+            self.mean = self.floor = self.ceiling = x
+        self.mean += max(config.mean_speed, plain) * (x - self.mean)
+        width = self.ceiling - self.floor + 0.01 * (self.high - self.low)
+        self.floor += (self.mean - self.floor) / config.mean_forget
+        self.ceiling += (self.mean - self.ceiling) / config.mean_forget
+        best = max(best, config.mean_weight * max(self.mean - self.ceiling, self.floor - self.mean) / width)
+        self.floor, self.ceiling = min(self.floor, self.mean), max(self.ceiling, self.mean)
         ratio = best if self.count >= config.warm_up else -1.0
         reports = self.count >= config.warm_up and self.quiet == 0 and ratio >= config.margin
         self.quiet = config.hold if reports else max(self.quiet - 1, 0)
@@ -286,7 +284,7 @@ def test_a_report_names_its_usual_range_and_since_when() -> None:
     assert 36 < scores.low[0] < 41
     assert 59 < scores.high[0] < 64
     assert scores.since[0] == 3001 * MINUTE_US
-    assert scores.channel[0] in range(8)
+    assert scores.channel[0] in range(7)
 
 
 def test_a_cleared_slot_is_a_fresh_one() -> None:
