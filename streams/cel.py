@@ -54,10 +54,12 @@ class Program:
         self._expression = _compile(env, text, points, unchecked=False)
         self.gives = str(self._expression.return_type().name())
 
-    def __call__(self, values: Mapping[str, float]) -> bool | None:
-        """True or false for the signals that are known; None where that cannot be said."""
+    def __call__(self, values: Mapping[str, float]) -> bool | float | None:
+        """True or false, or a number, for the signals that are known; None where that cannot be said."""
         found = self._expression.eval(data={**values, SIGNALS: dict(values)})
-        return bool(found.value()) if found.type() == cel.Type.BOOL else None
+        if found.type() == cel.Type.BOOL:
+            return bool(found.value())
+        return float(found.value()) if found.type() == cel.Type.DOUBLE else None
 
 
 def parse(text: str) -> Node:

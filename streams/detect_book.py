@@ -10,13 +10,17 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from streams.derive import COMPUTED, Formula
 from streams.detect_series import Devices, Table
-from streams.detectors import evidence, silence
+from streams.detectors import evidence, hours, silence
+from streams.detectors.code import Codes
 from streams.detectors.columns import Columns, Slots
-from streams.detectors.shape import EPISODE, Detector, Floats
+from streams.detectors.shape import EPISODE, Detector, DeviceDetector, Floats
 from streams.detectors.silence import SilenceRule
-from streams.rule import Rule, resolve
+from streams.rule import Flap, Rule, resolve
 from streams.rules import DETECTORS, RuleSet, parse_rule
+from streams.schedule import Calendar
+from streams.words import number_of
 from vorab.processor import Registry
 
 NO_SIGNAL: Final = 0
@@ -24,7 +28,7 @@ NO_SIGNAL: Final = 0
 MOST_NAMES: Final = 4096
 """Signals a partition learns about; devices that make up a name per message shall not eat its memory. Names in rules always count."""
 MOST_WORDS: Final = 4096
-"""Different words a partition tells apart."""
+"""Different words a partition can say again."""
 SERIES_BLOCK: Final = 1024
 SILENCE_BLOCK: Final = 4096
 """Slots per block of state: none is larger than 512 KiB."""
@@ -45,7 +49,19 @@ class Book:
         self.silences = Table(SILENCE, silence.LAYOUT, SILENCE_BLOCK, self)
         self.detectors: dict[str, tuple[Table, Detector]] = {}
         """By the name of the table: one per detector, or per set of settings that its series share."""
+        self.together: dict[str, tuple[Table, DeviceDetector]] = {}
+        """Those of several signals of a device together."""
+        self.derived: dict[str, tuple[Table, Formula]] = {}
+        """Signals that are computed, by name."""
+        self.calendar = Calendar()
+        self._computed: dict[str, str] = {}
+        """Table → the signal that is computed from what stands in it."""
+        self._nobodys = {SERIES}
+        """Tables that hold no rule's state."""
+        self.words: dict[float, str] = {}
+        """Words that devices said, by number; those beyond `MOST_WORDS` are not known here."""
         self._table_of = {rule.id: self._table_for(rule) for rule in rules}
+        self._take_formulas()
         self._chosen: dict[tuple[str, int, str, str], tuple[int, ...]] = {}
         self._looking: dict[int, list[tuple[Table, Detector]]] = {}
         self.orphans: list[tuple[Table, int]] = []
@@ -54,8 +70,6 @@ class Book:
         """Blocks of state that are to be deleted."""
         self._take_names([""], {})
         self._told = (0, 0, False)
-        self.words: dict[str, float] = {}
-        """Words that devices said, by number; those beyond `MOST_WORDS` are all 0."""
 
     # ------------------------------------------------------------------------------------------------- names
 
@@ -73,9 +87,9 @@ class Book:
         return np.array([self._number_of(word) for word in words], float)
 
     def _number_of(self, word: str) -> float:
-        number = self.words.get(word, 0.0)
-        if not number and len(self.words) < MOST_WORDS:
-            number = self.words[word] = len(self.words) + 1.0
+        number = number_of(word)
+        if number not in self.words and len(self.words) < MOST_WORDS:
+            self.words[number] = word
         return number
 
     def looking_at(self, signal: int) -> list[tuple[Table, Detector]]:
@@ -83,7 +97,7 @@ class Book:
         found = self._looking.get(signal)
         if found is None:
             wanted = {self._table_of[rule.id].columns.name for rule in self.rules if rule.looks_at(self.names[signal])}
-            found = self._looking[signal] = [pair for name, pair in self.detectors.items() if name in wanted]
+            found = self._looking[signal] = [pair for name, pair in self.detectors.items() if name in wanted and name not in self.together]
         return found
 
     def rule_of(self, table: Table, slot: int) -> Rule:
@@ -127,22 +141,30 @@ class Book:
             return found
         limits = self._limits(device)
         of_device = self.rules.of_device(tenant, name, self.devices.models[device])
-        looking = [rule for rule in of_device if (rule.looks_at(self.names[signal]) if signal != NO_SIGNAL else self._is_in(table, rule))]
+        looking = [rule for rule in of_device if self._looks(table, rule, signal)]
         rules = [rule for rule in looking if limits is None or all(resolve(bound, limits) is not None for bound in rule.needs)]
-        if table is self.series:
+        if table.columns.name in self._nobodys:
             found = (NO_SIGNAL,) if rules else ()
         else:
-            found = tuple(self._number[rule.id] for rule in rules if self._is_in(table, rule))
+            found = tuple(self._number[rule.id] for rule in rules if self._table_of[rule.id] is table)
         if not self.rules.names_devices and all(_same_for_all(rule) for rule in looking):
             self._chosen[alike] = found
         return found
 
-    def _is_in(self, table: Table, rule: Rule) -> bool:
-        return self._table_of[rule.id] is table
+    def _looks(self, table: Table, rule: Rule, signal: int) -> bool:
+        if signal != NO_SIGNAL:
+            return rule.looks_at(self.names[signal])
+        computed = self._computed.get(table.columns.name)
+        return self._table_of[rule.id] is table if computed is None else rule.looks_at(computed)
+
+    def flap_of(self, table: Table, slot: int) -> Flap | None:
+        """When what a slot raises and clears again and again is held."""
+        flap = self.rule_of(table, slot).flap
+        return flap if isinstance(flap, Flap) else None
 
     def prepare(self, table: Table, slots: Slots, rule: int, devices: Slots, *, fresh: bool) -> None:
         """Write a rule's settings into slots."""
-        if table is self.series:
+        if table.columns.name in self._nobodys:
             return
         found, columns = self._rule[rule], table.columns
         columns.touch(slots)
@@ -154,6 +176,9 @@ class Book:
         groups = [(slots, devices[0])] if _same_for_all(found) else list(zip(np.split(slots, len(slots)), devices.tolist(), strict=True))
         for mine, device in groups:
             limits = self._limits(int(device)) or {}
+            if table.timed:
+                entry = self.devices.entries[int(device)]
+                columns.of["when"][mine] = self.calendar.number(found.when, entry.time_zone if entry is not None else "")
             detector.prepare(columns, mine, found, partial(resolve, limits=limits), fresh=fresh)
 
     def move(self, table: Table, source: int, target: int) -> None:
@@ -169,7 +194,7 @@ class Book:
             return
         for table in self.tables:
             gone = table.settle(devices)
-            if table is self.series:
+            if table.columns.name in self._nobodys:
                 for slot in gone:
                     table.free(slot)
             else:
@@ -178,7 +203,8 @@ class Book:
     @property
     def tables(self) -> list[Table]:
         """All of them."""
-        return [self.series, self.silences, *(table for table, _ in self.detectors.values())]
+        owned = [table for table, _ in (*self.detectors.values(), *self.derived.values())]
+        return [self.series, self.silences, *owned]
 
     def _limits(self, device: int) -> Mapping[str, float] | None:
         entry = self.devices.entries[device]
@@ -188,12 +214,26 @@ class Book:
         if isinstance(rule, SilenceRule):
             return self.silences
         detector = DETECTORS[rule.detector]
-        shared = detector.shared(rule)
-        name = detector.name if shared == () else f"{detector.name}-{zlib.crc32(repr(shared).encode()):08x}"
+        shared, timed = detector.shared(rule), rule.when is not None
+        name = detector.name if shared == () else f"{detector.name}-{_hash(shared)}"
+        name += "-hours" if timed else ""
         if name not in self.detectors:
             made = detector(rule)
-            self.detectors[name] = Table(name, made.layout, made.block, self), made
+            if isinstance(made, Codes):
+                made.words = self.words
+            table = Table(name, {**made.layout, **hours.HOURS} if timed else made.layout, made.block, self, timed=timed)
+            self.detectors[name] = table, made
+            if isinstance(made, DeviceDetector):
+                self.together[name] = table, made
         return self.detectors[name][0]
+
+    def _take_formulas(self) -> None:
+        for name in sorted({name for rule in self.rules for name in rule.signal_names if name.startswith(COMPUTED)}):
+            formula = Formula(name.removeprefix(COMPUTED))
+            table = Table(f"derived-{_hash(name)}", formula.layout, SERIES_BLOCK, self)
+            self.derived[name] = table, formula
+            self._computed[table.columns.name] = name
+        self._nobodys = {SERIES, *self._computed}
 
     # ------------------------------------------------------------------------------------------------- state
 
@@ -207,13 +247,13 @@ class Book:
         for table in self.tables:
             pair = self.detectors.get(table.columns.name)
             for name, first, last in table.columns.take_changed():
-                more = b"" if pair is None else pair[1].beside(first, last)
-                out[name] = table.columns.pack(first, last, **({"beside": more} if more else {}))
+                more = {"beside": b"" if pair is None else pair[1].beside(first, last), "flaps": table.damping.beside(first, last)}
+                out[name] = table.columns.pack(first, last, **{what: state for what, state in more.items() if state})
         told = (len(self.names), len(self.words), bool(self.orphans))
         if told != self._told:
             self._told = told
             rules = {self.names[number]: rule.model_dump_json(by_alias=True) for number, rule in self._rule.items()}
-            about = {"names": self.names, "rules": rules, "words": list(self.words), "versions": self._versions()}
+            about = {"names": self.names, "rules": rules, "words": list(self.words.values()), "versions": self._versions()}
             out["names"] = msgspec.msgpack.encode(about)
         return out
 
@@ -221,7 +261,7 @@ class Book:
         """Take over state; rules and registry may have changed since."""
         kept: dict[str, Any] = msgspec.msgpack.decode(blocks["names"])
         self._take_names(kept["names"], kept["rules"])
-        self.words.update({word: number for number, word in enumerate(kept.get("words", []), 1)})
+        self.words.update({number_of(word): word for word in kept.get("words", [])})
         numbered = [(name, *name.rpartition("/")[::2]) for name in blocks if "/" in name]
         order = sorted(numbered, key=lambda each: (each[1], int(each[2])))
         changed = [slot for name, kind, _ in order if kind == DEVICES for slot in self.devices.restore(name, blocks[name])]
@@ -253,11 +293,17 @@ class Book:
         if pair is not None and "beside" in got:
             pair[1].grow(table.columns.n)
             pair[1].take_beside(first, count, got["beside"])
+        if "flaps" in got:
+            table.damping.take_beside(first, got["flaps"])
 
 
 def _same_for_all(rule: Rule) -> bool:
-    """Whether devices of one model all have the same limits by it."""
-    return all(isinstance(bound, float) for bound in rule.bounds)
+    """Whether devices of one model all have the same limits, and the same hours, by it."""
+    return rule.when is None and all(isinstance(bound, float) for bound in rule.bounds)
+
+
+def _hash(settings: object) -> str:
+    return f"{zlib.crc32(repr(settings).encode()):08x}"
 
 
 def block_of(block: bytes) -> int:

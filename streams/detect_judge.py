@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,10 +16,11 @@ from streams.detect_book import NO_SIGNAL, Book
 from streams.detect_rows import Rows
 from streams.detect_series import Table
 from streams.detect_words import Finding
-from streams.detectors import evidence, silence
+from streams.detectors import evidence, flap, hours, silence
 from streams.detectors.columns import Runs, Slots
-from streams.detectors.shape import Change, Detector, Episodes, Floats, Longs, Told
+from streams.detectors.shape import Change, Detector, DeviceDetector, Episodes, Floats, Longs, Told
 from streams.detectors.silence import SilenceRule
+from streams.rule import Flap, Rule
 from vorab.clock import MINUTE, Micros
 from vorab.frame import Quality
 from vorab.records import Severity
@@ -56,27 +58,99 @@ class Led:
 
 
 def judge(book: Book, rows: Rows, fresh: NDArray[np.bool_], found: list[Placed]) -> None:
-    """What the detectors find, signal by signal."""
+    """What the detectors find: signal by signal, then several signals of a device together."""
+    for name, column in derived(book, rows, fresh):
+        rows.signals[name] = column
+    leds: dict[str, Led] = {}
     for name, values in rows.signals.items():
         signal = book.signal(name)
-        if signal is None:
+        led = None if signal is None else _lead(book, name, signal, rows, fresh & np.isfinite(values), values)
+        if led is None or signal is None:
             continue
-        led = _lead(book, name, signal, rows, fresh & np.isfinite(values), values)
-        if led is None:
-            continue
+        leds[name] = led
         for table, detector in book.looking_at(signal):
             _look(book, table, detector, signal, led, found)
+    for table, together in book.together.values():
+        _look_together(book, table, together, rows, fresh, leds, found)
+    for led in leds.values():
         book.series.columns.touch(led.runs.slots)
         evidence.remember(book.series.columns, led.runs, led.times, led.values)
+
+
+def _of_devices(book: Book, table: Table, rows: Rows, which: NDArray[np.bool_]) -> tuple[Slots, Runs]:
+    """Rows sorted by their slot in a table that has one per device (and rule)."""
+    firsts = table.firsts(NO_SIGNAL, rows.device, len(book.devices.keys))
+    at, slots = table.expand(np.where(which, firsts, -1))
+    runs = Runs(slots, apart=rows.apart)
+    return runs.sort(at), runs
+
+
+def _carried_by(rows: Rows, signals: Iterable[str], fresh: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Rows that have any of these signals; None where no row has."""
+    columns = [np.isfinite(rows.signals[name]) for name in signals if name in rows.signals]
+    return fresh & np.logical_or.reduce(columns) if columns else None
+
+
+def derived(book: Book, rows: Rows, fresh: NDArray[np.bool_]) -> Iterable[tuple[str, Floats]]:
+    """Signals that rules compute from others: name and a value per row, NaN where it cannot be said."""
+    for name, (table, formula) in book.derived.items():
+        which = _carried_by(rows, formula.signals, fresh)
+        if which is None:
+            continue
+        at, runs = _of_devices(book, table, rows, which)
+        if not len(at):
+            continue
+        table.columns.touch(runs.slots)
+        column = np.full(len(rows), np.nan)
+        column[at] = formula.compute(
+            table.columns, runs, rows.measured[at], {each: rows.signals[each][at] for each in formula.signals if each in rows.signals}
+        )
+        yield name, column
+
+
+def _look_together(
+    book: Book, table: Table, detector: DeviceDetector, rows: Rows, fresh: NDArray[np.bool_], leds: Mapping[str, Led], found: list[Placed]
+) -> None:
+    """Lead rows to a detector of several signals and its findings back; the evidence is that of its first signal."""
+    which = _carried_by(rows, detector.signals, fresh)
+    if which is None:
+        return
+    at, runs = _of_devices(book, table, rows, which)
+    if not len(at):
+        return
+    table.columns.touch(runs.slots)
+    name = detector.signals[0]
+    columns = {each: rows.signals[each][at] for each in detector.signals if each in rows.signals}
+    absent: Floats = np.full(len(at), np.nan)
+    led = leds.get(name)
+    call = Call(book, table, rows, at, runs, rows.measured[at], columns.get(name, absent))
+    for part in _parts(call, detector, found):
+        episodes = detector.judge(table.columns, part.runs, part.times, {each: column[part.rows] for each, column in columns.items()})
+        episodes = table.damping.filter(part.runs, part.times, episodes)
+        if episodes is not None:
+            _find(call, detector, name, part, episodes, partial(_evidence_of_device, book, name, led), found)
+
+
+def _evidence_of_device(book: Book, name: str, led: Led | None, place: int, device: int, most: int) -> tuple[list[Micros], list[float]]:
+    """The last readings of a signal of a device, up to a row."""
+    signal = book.signal(name)
+    slot = -1 if signal is None else int(book.series.firsts(signal, np.array([device]), len(book.devices.keys))[0])
+    if slot < 0:
+        return [], []
+    if led is not None:
+        until = np.flatnonzero((led.runs.slots == slot) & (led.at <= place))
+        if len(until):
+            return evidence.recall(book.series.columns, led.runs, led.times, led.values, int(until[-1]), most)
+    return evidence.kept(book.series.columns, slot, most)
 
 
 def _lead(book: Book, name: str, signal: int, rows: Rows, usable: NDArray[np.bool_], values: Floats) -> Led | None:
     table = book.series
     firsts = table.firsts(signal, rows.device, len(book.devices.keys))
     at, slots = table.expand(firsts if np.count_nonzero(usable) == len(usable) else np.where(usable, firsts, -1))
-    at, runs = _unrepeated(table, rows, at, slots, "last_at", "written")
     if rows.late is not None:
-        at, runs = _newer(table, rows, at, runs)
+        at, slots = _newer(table, rows, at, slots)
+    at, runs = _unrepeated(table, rows, at, slots, "last_at", "written")
     return Led(rows, name, at, runs, rows.measured[at], values[at]) if len(at) else None
 
 
@@ -100,13 +174,15 @@ def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, kn
     return at[~repeats], Runs(runs.slots[~repeats], apart=rows.apart)
 
 
-def _newer(table: Table, rows: Rows, at: Slots, runs: Runs) -> tuple[Slots, Runs]:
-    """Less late rows whose series has said something newer, or the same; rows sorted by slot."""
+def _newer(table: Table, rows: Rows, at: Slots, slots: Slots) -> tuple[Slots, Slots]:
+    """Less late rows whose series has said something newer, or the same."""
     assert rows.late is not None  # noqa: S101 - asked only then
+    runs = Runs(slots, apart=rows.apart)
+    at = runs.sort(at)
     times, last = rows.measured[at], table.columns.of["last_at"][runs.slots]
     reached = runs.before(np.maximum(runs.running_max(times), last), last)
     keep = ~(rows.late[at] & (times <= reached))
-    return at[keep], Runs(runs.slots[keep], apart=rows.apart)
+    return at[keep], runs.slots[keep]
 
 
 def mark_stored(found: list[Placed], rows: Rows) -> None:
@@ -115,6 +191,61 @@ def mark_stored(found: list[Placed], rows: Rows) -> None:
         if each.kind == SERIES:
             lag = int(rows.received[each.row]) - int(rows.measured[each.row])
             each.finding.historical = lag > LONG or bool(rows.quality[each.row] & STORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Rows for one table, sorted by slot."""
+
+    book: Book
+    table: Table
+    rows: Rows
+    at: Slots
+    """Per row of the call its row in the frame."""
+    runs: Runs
+    times: Longs
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the rows of a call, given to the detector at once."""
+
+    rows: Slots
+    runs: Runs
+    times: Longs
+    values: Floats
+
+
+def _parts(call: Call, detector: Detector, found: list[Placed]) -> Iterator[Part]:
+    """The rows of a call in as few parts as can be: within the hours of their rules, and a row of each slot where that is wanted."""
+    turns = _whole(call) if not call.table.timed else _within_hours(call, detector, found)
+    for part in turns:
+        if part.runs.apart or not detector.one_by_one:
+            yield part
+            continue
+        nth = part.runs.index - part.runs.start
+        for turn in range(int(nth.max()) + 1):
+            mine = np.flatnonzero(nth == turn)
+            yield Part(part.rows[mine], Runs(part.runs.slots[mine], apart=True), part.times[mine], part.values[mine])
+
+
+def _whole(call: Call) -> Iterator[Part]:
+    yield Part(call.runs.index, call.runs, call.times, call.values)
+
+
+def _within_hours(call: Call, detector: Detector, found: list[Placed]) -> Iterator[Part]:
+    state = call.table.columns
+    for turn in hours.turns(call.book.calendar, state, call.runs, call.times):
+        for slot, ended, row in zip(turn.over.tolist(), turn.ended.tolist(), turn.noticed.tolist(), strict=True):
+            finding = _unproven(call.book, call.table, slot, ended, words.OVER)
+            if finding is not None:
+                found.append(Placed(int(call.at[row]), SERIES, finding.rule.id, finding.signal, finding))
+        if len(turn.over):
+            detector.rest(state, turn.over)
+        if len(turn.rows):
+            mine = turn.rows
+            yield Part(mine, Runs(call.runs.slots[mine], apart=call.runs.apart), call.times[mine], call.values[mine])
 
 
 def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, found: list[Placed]) -> None:
@@ -127,51 +258,61 @@ def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, f
     whole = runs.order is None and len(at) == len(led.at) and table.single
     times, values = (led.times, led.values) if whole else (led.times[at], led.values[at])
     table.columns.touch(runs.slots)
-    if runs.apart or not detector.one_by_one:
-        _find(book, table, detector, led, at, runs.slots, detector.update(table.columns, runs, times, values), found)
-        return
-    nth = runs.index - runs.start
-    for turn in range(int(nth.max()) + 1):
-        mine = np.flatnonzero(nth == turn)
-        slots = runs.slots[mine]
-        episodes = detector.update(table.columns, Runs(slots, apart=True), times[mine], values[mine])
-        _find(book, table, detector, led, at[mine], slots, episodes, found)
+    call = Call(book, table, led.rows, led.at if whole else led.at[at], runs, times, values)
+    for part in _parts(call, detector, found):
+        episodes = detector.update(table.columns, part.runs, part.times, part.values)
+        episodes = table.damping.filter(part.runs, part.times, episodes)
+        if episodes is not None:
+            _find(call, detector, led.signal, part, episodes, partial(_evidence_of_row, led, call, at), found)
 
 
-def _find(
-    book: Book, table: Table, detector: Detector, led: Led, at: Slots, slots: Slots, episodes: Episodes | None, found: list[Placed]
-) -> None:
-    """Findings out of episodes; `at` leads from the rows of the call to those of `led`."""
-    if episodes is None:
-        return
+def _evidence_of_row(led: Led, call: Call, at: Slots, place: int, device: int, most: int) -> tuple[list[Micros], list[float]]:  # noqa: ARG001 - one shape for both
+    """The last readings of a series, up to a row."""
+    here = int(np.flatnonzero(led.at == place)[0])
+    return evidence.recall(call.book.series.columns, led.runs, led.times, led.values, here, most)
+
+
+Evidence = Callable[[int, int, int], tuple[list[Micros], list[float]]]
+"""Row of the frame, device, most readings → times and values."""
+
+
+def _find(call: Call, detector: Detector, signal: str, part: Part, episodes: Episodes, recall: Evidence, found: list[Placed]) -> None:
+    """Findings out of episodes."""
+    book, table = call.book, call.table
     numbers = {name: column.tolist() for name, column in episodes.numbers.items()}
     for i, row in enumerate(episodes.rows.tolist()):
-        here = int(at[row])
-        rule, change, place = book.rule_of(table, int(slots[row])), Change(int(episodes.change[i])), int(led.at[here])
+        slot, place = int(part.runs.slots[row]), int(call.at[part.rows[row]])
+        rule, change = book.rule_of(table, slot), Change(int(episodes.change[i]))
         of = {name: column[i] for name, column in numbers.items()}
-        onset, detected, time, value = int(episodes.onset[i]), int(episodes.detected[i]), int(led.times[here]), float(led.values[here])
-        unit = rule.unit or led.rows.unit(led.signal, place)
-        times, values = evidence.recall(book.series.columns, led.runs, led.times, led.values, here, rule.evidence)
+        onset, detected, time, value = int(episodes.onset[i]), int(episodes.detected[i]), int(part.times[row]), float(part.values[row])
+        unit = rule.unit or call.rows.unit(signal, place)
+        times, values = recall(place, int(call.rows.device[place]), rule.evidence)
         finding = Finding(
             rule,
-            book.device_of(table, int(slots[row])),
+            book.device_of(table, slot),
             onset,
             time if change is Change.UPDATED else detected,
             time if change in ENDED else None,
             updated=change is Change.UPDATED,
             severity=None if episodes.severity is None else SEVERITIES[int(episodes.severity[i])],
-            signal=led.signal,
+            signal=signal,
             unit=unit,
-            value=value,
+            value=value if math.isfinite(value) else None,
             low=_number(of, "low"),
             high=_number(of, "high"),
             limit=_number(of, "limit"),
-            explanation=detector.say(rule, change, Told(led.signal, unit, value, time, onset, detected, of)),
+            explanation=_sentence(detector, rule, change, Told(signal, unit, value, time, onset, detected, of)),
             times=times,
             values=values,
             proven=change is not Change.ADAPTED,
         )
-        found.append(Placed(place, SERIES, rule.id, led.signal, finding))
+        found.append(Placed(place, SERIES, rule.id, signal, finding))
+
+
+def _sentence(detector: Detector, rule: Rule, change: Change, told: Told) -> str:
+    if not math.isfinite(told.numbers.get(flap.FLAPS, math.nan)) or not isinstance(rule.flap, Flap):
+        return detector.say(rule, change, told)
+    return flap.say(change, told, rule.flap, detector.say(rule, change, told) if change is Change.RAISED else "")
 
 
 def _number(numbers: Mapping[str, float], name: str) -> float | None:
@@ -227,24 +368,24 @@ def end_orphans(book: Book, now: Micros) -> list[Finding]:
     """What was raised by rules that do not look any more ends; nobody else would ever clear it."""
     found: list[Finding] = []
     for table, slot in book.orphans:
-        of = table.columns.of
-        if of["device"][slot] and of["active"][slot]:
-            onset, detected = int(of["onset"][slot]), int(of["detected"][slot])
-            found.append(
-                Finding(
-                    book.rule_of(table, slot),
-                    book.device_of(table, slot),
-                    onset,
-                    detected,
-                    max(now, detected),
-                    signal=book.signal_of(table, slot),
-                    explanation=words.WITHDRAWN,
-                    proven=False,
-                )
-            )
+        finding = _unproven(book, table, slot, now, words.WITHDRAWN) if table.columns.of["device"][slot] else None
+        found += [finding] if finding is not None else []
         table.free(slot)
     book.orphans.clear()
     return sorted(found, key=lambda each: (each.device, each.rule.id))
+
+
+def _unproven(book: Book, table: Table, slot: int, ended: Micros, why: str) -> Finding | None:
+    """What a slot raised ends, and no reading showed it; None where nothing is raised."""
+    of = table.columns.of
+    told = table.damping.told(slot) or ((int(of["onset"][slot]), int(of["detected"][slot])) if of["active"][slot] else None)
+    table.damping.forget(slot)
+    if told is None:
+        return None
+    signal = book.signal_of(table, slot)
+    return Finding(
+        book.rule_of(table, slot), book.device_of(table, slot), *told, max(ended, told[1]), signal=signal, explanation=why, proven=False
+    )
 
 
 def place(each: Placed) -> tuple[int, int, str, str]:

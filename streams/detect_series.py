@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.detectors.columns import Columns, Slots
+from streams.detectors.flap import Damping
+from streams.rule import Flap
 from vorab.processor import Registry
 from vorab.records import Device
 
@@ -124,9 +126,11 @@ OWNERS: Final[dict[str, str | tuple[str, int]]] = {
 class Table:
     """The state of one detector: the rules of a series stand in consecutive slots."""
 
-    def __init__(self, name: str, layout: Mapping[str, str | tuple[str, int]], block: int, desk: Desk) -> None:
+    def __init__(self, name: str, layout: Mapping[str, str | tuple[str, int]], block: int, desk: Desk, *, timed: bool = False) -> None:
+        """`timed` says that its rules look at certain hours only."""
         self.columns = Columns(name, {**OWNERS, **layout}, block)
-        self._desk = desk
+        self._desk, self.timed = desk, timed
+        self.damping = Damping(lambda slot: desk.flap_of(self, slot))
         self._index: dict[int, NDArray[np.int32]] = {}
         self.single = True
         """Whether no series has more than one rule."""
@@ -203,6 +207,7 @@ class Table:
         """Nobody looks at this slot any more."""
         for column in self.columns.of.values():
             column[slot] = 0
+        self.damping.forget(slot)
         self.columns.touch(np.array([slot]))
 
     def _widen(self, signal: int, count: int) -> NDArray[np.int32]:
@@ -246,6 +251,7 @@ class Table:
             if source is not None:
                 for column in of.values():
                     column[slot] = column[source]
+                self.damping.move(source, slot)
                 self._desk.move(self, source, slot)
                 self.free(source)
             of["device"][slot], of["signal"][slot], of["rule"][slot] = device + 1, signal, rule
@@ -264,3 +270,6 @@ class Desk(Protocol):
 
     def move(self, table: Table, source: int, target: int) -> None:
         """Move what is kept beside the columns."""
+
+    def flap_of(self, table: Table, slot: int) -> Flap | None:
+        """When what a slot raises and clears again and again is held."""

@@ -86,3 +86,5 @@ def silence_cleared(lasted: Micros) -> str:
 
 WITHDRAWN: Final = "The rule does not look at this device any more."
 """Why a symptom ends whose rule is gone."""
+OVER: Final = "The hours of the rule are over."
+"""Why a symptom ends whose rule looks at certain hours only."""

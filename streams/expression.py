@@ -48,10 +48,10 @@ _EITHER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 
 
 class Expression:
-    """A condition."""
+    """A condition, or a number."""
 
-    def __init__(self, text: str) -> None:
-        """Raises WrongExpression, with the place."""
+    def __init__(self, text: str, gives: str = "bool") -> None:
+        """`gives` is `bool` or `double`. Raises WrongExpression, with the place."""
         if len(text) > MOST_LETTERS:
             raise WrongExpression(f"longer than {MOST_LETTERS} letters")
         tree = parse(text)
@@ -64,8 +64,10 @@ class Expression:
         _reconcile(tree, literals)
         points = {found.end() for node in literals if (found := _INTEGER.match(text, node.at))}
         self._program = Program(text, self.signals, points)
-        if self._program.gives.lower() != "bool":
-            raise WrongExpression(f"gives {self._program.gives.lower()}, not true or false")
+        if self._program.gives.lower() != gives:
+            wanted = "true or false" if gives == "bool" else "a number"
+            raise WrongExpression(f"gives {self._program.gives.lower()}, not {wanted}")
+        self._is_number = gives == "double"
         self._columns: Part | None
         try:
             self._columns = _translate(tree, {node.at for node in literals})
@@ -77,21 +79,26 @@ class Expression:
         """Whether it is evaluated row by row."""
         return self._columns is None
 
-    def evaluate(self, values: Mapping[str, Floats], known: Mapping[str, Bools]) -> tuple[Bools, Bools]:
-        """Per row whether it holds, and whether that can be said; `known` tells where `values` count."""
+    def evaluate(self, values: Mapping[str, Floats], known: Mapping[str, Bools]) -> tuple[NDArray[Any], Bools]:
+        """Per row whether it holds (or the number it gives), and whether that can be said; `known` tells where `values` count."""
         if self._columns is None:
             return self.row_by_row(values, known)
         rows = len(values[self.signals[0]])
         with np.errstate(all="ignore"):  # like CEL: 1.0 / 0.0 is infinite, and no mistake
             holds, said = self._columns.of(_Rows(values, known))
         whole = np.ones(rows, bool) if said is None else np.broadcast_to(said, rows)
+        if self._is_number:
+            return np.broadcast_to(holds, rows), whole & np.isfinite(holds)
         return np.broadcast_to(holds, rows) & whole, whole
 
-    def row_by_row(self, values: Mapping[str, Floats], known: Mapping[str, Bools]) -> tuple[Bools, Bools]:
+    def row_by_row(self, values: Mapping[str, Floats], known: Mapping[str, Bools]) -> tuple[NDArray[Any], Bools]:
         """The same by the library."""
         rows = len(values[self.signals[0]])
         plain = [(name, values[name].tolist(), known[name].tolist()) for name in self.signals]
         found = [self._program({name: value[row] for name, value, is_known in plain if is_known[row]}) for row in range(rows)]
+        if self._is_number:
+            numbers = np.array([np.nan if one is None else one for one in found], float)
+            return numbers, np.isfinite(numbers)
         return np.array([one is True for one in found], bool), np.array([one is not None for one in found], bool)
 
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from streams.schedule import When
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
@@ -152,6 +152,11 @@ class Rule(Strict):
         """Signals it names in full: these are always remembered, however many others there are."""
         return ()
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Signals it reads without judging them."""
+        return ()
+
     def looks_at(self, signal: str) -> bool:  # noqa: ARG002 - what other rules are asked
         """Whether it judges a signal by itself."""
         return False
@@ -160,7 +165,25 @@ class Rule(Strict):
 class SignalRule(Rule):
     """A rule about one signal."""
 
-    signal: str = Field(min_length=1, description="The signal it judges.")
+    signal: str = Field(min_length=1, description="The signal it judges, or one that is computed: = supply - return (CEL).")
+
+    @field_validator("signal")
+    @classmethod
+    def _can_be_computed(cls, signal: str) -> str:
+        if signal.startswith("="):
+            from streams.derive import Formula  # noqa: PLC0415 - only rules that compute load the library
+
+            Formula(signal[1:])
+        return signal
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The signals it is computed from."""
+        if not self.signal.startswith("="):
+            return ()
+        from streams.derive import Formula  # noqa: PLC0415 - the same
+
+        return Formula(self.signal[1:]).signals
 
     @property
     def signal_names(self) -> tuple[str, ...]:

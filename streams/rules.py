@@ -7,9 +7,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
+from streams.detectors.code import CodeRule, Codes
 from streams.detectors.counter import Counter, CounterRule
 from streams.detectors.drift import Drift, DriftRule
 from streams.detectors.dropout import Dropout, DropoutRule
+from streams.detectors.expression import ByExpression, ExpressionRule
 from streams.detectors.flat import Flat, FlatRule
 from streams.detectors.learning import LearnedOptions, LearnedRule, Learning
 from streams.detectors.noise import Noise, NoiseRule
@@ -30,9 +32,11 @@ AnyRule = (
     ThresholdRule
     | SilenceRule
     | LearnedRule
+    | CodeRule
     | CounterRule
     | DriftRule
     | DropoutRule
+    | ExpressionRule
     | FlatRule
     | NoiseRule
     | OftenRule
@@ -46,9 +50,11 @@ CLASSES: Final[dict[str, type[Rule]]] = {
     "threshold": ThresholdRule,
     "silence": SilenceRule,
     "learned": LearnedRule,
+    "code": CodeRule,
     "counter": CounterRule,
     "drift": DriftRule,
     "dropout": DropoutRule,
+    "expression": ExpressionRule,
     "flat": FlatRule,
     "noise": NoiseRule,
     "often": OftenRule,
@@ -62,9 +68,11 @@ CLASSES: Final[dict[str, type[Rule]]] = {
 DETECTORS: Final[dict[str, type[Detector]]] = {
     "threshold": Threshold,
     "learned": Learning,
+    "code": Codes,
     "counter": Counter,
     "drift": Drift,
     "dropout": Dropout,
+    "expression": ByExpression,
     "flat": Flat,
     "noise": Noise,
     "often": Often,
@@ -100,6 +108,7 @@ class RuleSet:
         self.names_devices = any(rule.applies.devices != ("*",) for rule in self.rules)
         self._matched: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
         self._watched: dict[str, bool] = {}
+        self._inputs = {signal for rule in self.rules for signal in rule.inputs}
 
     def __iter__(self) -> Iterator[Rule]:
         """The rules."""
@@ -128,7 +137,7 @@ class RuleSet:
         """Whether any rule looks at a signal on any device."""
         found = self._watched.get(signal)
         if found is None:
-            found = any(rule.looks_at(signal) for rule in self.rules)
+            found = signal in self._inputs or any(rule.looks_at(signal) for rule in self.rules)
             if len(self._watched) < MOST_WATCHED:
                 self._watched[signal] = found
         return found

@@ -60,6 +60,13 @@ def recall(
     return times, numbers
 
 
+def kept(state: Columns, slot: int, most: int) -> tuple[list[Micros], list[float]]:
+    """The last `most` readings of a slot, oldest first."""
+    written, depth = int(state.of["written"][slot]), state.of["ring_at"].shape[1]
+    places = np.arange(written - min(most, written, depth), written) % depth
+    return state.of["ring_at"][slot, places].tolist(), state.of["ring_value"][slot, places].tolist()
+
+
 def resize(state: Columns, first: int, rings: Mapping[str, NDArray[Any]]) -> None:
     """Take over rings of another depth, as they stood in the slots from `first` on: as many of the last readings as fit."""
     if not rings:

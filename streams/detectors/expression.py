@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 
 from streams.detectors import threshold
 from streams.detectors.columns import Columns, Runs, Slots
-from streams.detectors.shape import Bools, Change, DeviceDetector, Episodes, Floats, Layout, Longs, Told
+from streams.detectors.last_values import last_values, layout
+from streams.detectors.shape import Change, DeviceDetector, Episodes, Floats, Layout, Longs, Told
 from streams.expression import Expression
 from streams.rule import Bound, Duration, Rule, say_duration
 from vorab.clock import MINUTE, SECOND
@@ -68,8 +69,7 @@ class ByExpression(DeviceDetector):
         self._holds = compiled(rule.expression)
         self._over = None if rule.clear is None else compiled(rule.clear)
         self._max_age = rule.max_age
-        wide = len(self.signals)
-        self.layout: Layout = {**threshold.LAYOUT, "value": ("<f8", wide), "time": ("<i8", wide)}
+        self.layout: Layout = {**threshold.LAYOUT, **layout(len(self.signals))}
 
     @classmethod
     def shared(cls, rule: ExpressionRule) -> object:
@@ -92,7 +92,7 @@ class ByExpression(DeviceDetector):
 
     def judge(self, state: Columns, runs: Runs, at: Longs, columns: Mapping[str, Floats]) -> Episodes | None:
         """Judge rows; those that have none of the signals are passed over."""
-        values, known, spoke = self._last_values(state, runs, at, columns)
+        values, known, spoke = last_values(state, runs, at, columns, self.signals, self._max_age)
         rows = np.flatnonzero(spoke)
         if not len(rows):
             return None
@@ -111,25 +111,6 @@ class ByExpression(DeviceDetector):
         mine = judged[found.rows]
         numbers = {VALUE + name: np.where(known[name][mine], values[name][mine], np.nan) for name in self.signals}
         return Episodes(rows[found.rows], found.change, found.onset, found.detected, {**numbers, "count": found.numbers["count"]})
-
-    def _last_values(
-        self, state: Columns, runs: Runs, at: Longs, columns: Mapping[str, Floats]
-    ) -> tuple[dict[str, Floats], dict[str, Bools], Bools]:
-        """Per row the last value of each signal, whether it is known and young enough, and whether the row has any of them."""
-        of, slots, heads, tails = state.of, runs.slots, runs.unique, runs.lasts
-        spoke = np.zeros(len(at), bool)
-        values, known = dict[str, Floats](), dict[str, Bools]()
-        for place, name in enumerate(self.signals):
-            value, time = of["value"][slots, place], of["time"][slots, place]
-            column = columns.get(name)
-            if column is not None:
-                present = np.isfinite(column)
-                spoke |= present
-                last = runs.last_where(present)
-                value, time = np.where(last < 0, value, column[last]), np.where(last < 0, time, at[last])
-                of["value"][heads, place], of["time"][heads, place] = value[tails], time[tails]
-            values[name], known[name] = value, (time != 0) & (at - time <= self._max_age)
-        return values, known, spoke
 
     def say(self, rule: ExpressionRule, change: Change, told: Told) -> str:
         """The expression, and what its signals are."""

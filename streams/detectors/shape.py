@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ EPISODE: Layout = {
     "detected": "<i8",  # µs
 }
 """The columns every detector has."""
+
+
+RUNNING: Final = {"active", "busy", "count", "run", "since"}
+"""Columns that tell of a run or an episode; zero is none."""
 
 
 class Change(IntEnum):
@@ -110,6 +114,11 @@ class Detector:
     def say(self, rule: Any, change: Change, told: Told) -> str:
         """The sentence that explains it to an operator."""
         raise NotImplementedError
+
+    def rest(self, state: Columns, slots: Slots) -> None:
+        """The hours of the rule are over: nothing is raised, and runs begin anew. What was learned stays."""
+        for column in RUNNING & state.of.keys():
+            state.of[column][slots] = 0
 
     # State that does not stand in columns; most detectors have none.
 

@@ -37,7 +37,7 @@ class Registered:
 def rule(detector: str, id: str = "", **more: Any) -> AnyRule:  # noqa: A002 - the word of the file
     """A rule; what a test does not say is of no matter to it."""
     rest = {"signal": "t"} if detector == "threshold" else {}
-    base = {"id": id or detector, "title": {"en": "x", "de": "x"}, "cause": "c", "detector": detector}
+    base = {"id": id or detector, "title": {"en": "x", "de": "x"}, "cause": "c", "detector": detector, "flap": "off"}
     return CLASSES[detector].model_validate({**base, **rest, **more})
 
 

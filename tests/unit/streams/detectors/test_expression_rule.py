@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from streams.detectors import expression, threshold
 from streams.detectors.columns import Columns, Runs
 from streams.detectors.expression import ByExpression, ExpressionRule
-from streams.detectors.shape import Bools, Change, Floats, Longs, Told
+from streams.detectors.shape import Change, Told
 from streams.expression import Expression
 from vorab.clock import MINUTE, SECOND, Micros
 
@@ -138,9 +138,9 @@ def test_many_rows_at_once_are_judged_as_one_by_one(
 class Ageless(ByExpression):
     """Known-bad: a value counts for ever."""
 
-    def _last_values(self, state: Columns, runs: Runs, at: Longs, columns: Any) -> tuple[dict[str, Floats], dict[str, Bools], Bools]:
-        values, known, spoke = super()._last_values(state, runs, at, columns)
-        return values, {name: np.ones_like(column) for name, column in known.items()}, spoke
+    def __init__(self, rule: ExpressionRule) -> None:
+        super().__init__(rule)
+        self._max_age = 10**18
 
 
 def test_a_value_that_has_grown_old_does_not_count() -> None:
