@@ -3,7 +3,7 @@
 A swing can be foretold from two readings: x[t] = a1 x[t-1] + a2 x[t-2] with a2 near -1, while for white noise, for slow wander and for
 steps a2 is near 0 or above. The two are Yule and Walker's estimate (Yule 1927) from running covariances of the readings less their
 running average. What is judged is the *energy of the swing*, -a2 times the variance: it must be far above what is usual for the series
-(so a heater that has always switched on and off is no news), and a2 must be below -0.5, `count` readings in a row.
+(so a heater that has always switched on and off is no news), and a2 must be below -0.45, `count` readings in a row.
 Readings far outside are cut, so that a spike or a step does not own the covariances.
 """
 
@@ -26,13 +26,15 @@ SPEED: Final = 1 / 24
 """The running covariances."""
 CUT: Final = 12.0
 """Readings are cut to so many usual deviations."""
-PERIODIC: Final = -0.5
+PERIODIC: Final = -0.45
 """a2 of a swing; noise of two dozen readings stays above."""
 SHARE: Final = 0.25
 """The usual energy of a swing is taken for at least this share of the usual variance."""
-WIDEN: Final = 0.02
+WIDEN: Final = 0.003
 FORGET: Final = 0.0005
-"""Steps of the usual energy, up and down."""
+"""Steps of the usual energy, up and down: a swing shall not be usual before it is told."""
+YOUNG_WIDEN: Final = 0.02
+"""The step up during the warm-up."""
 USUAL_SPEED: Final = 0.005
 SETTLE: Final = 50
 X1, X2, R0, R1, R2, USUAL, VARIANCE, COUNT, RUN = range(9)
@@ -104,9 +106,10 @@ class Oscillation(Detector):
         cleared = active & (energy < 0.5 * limit)
         adapted = active & ~cleared & (run >= self._patience)
         learns = settled & (run == 0.0)
+        widen = np.where(n < self._warm_up, YOUNG_WIDEN, WIDEN)
         swing[:, VARIANCE] = np.where(settled, np.where(learns, variance + USUAL_SPEED * (x * x - variance), variance), r0)
         swing[:, USUAL] = np.where(
-            adapted, energy, np.where(learns, usual + np.where(energy > usual, WIDEN, FORGET) * (energy - usual), usual)
+            adapted, energy, np.where(learns, usual + np.where(energy > usual, widen, FORGET) * (energy - usual), usual)
         )
         swing[:, X2], swing[:, X1] = swing[:, X1].copy(), x
         swing[:, R0], swing[:, R1], swing[:, R2] = r0, r1, r2
