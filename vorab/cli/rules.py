@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from vorab.cli.rules_backtest import backtest
+from vorab.cli.rules_cases import run_cases
 from vorab.errors import EXIT_PROBLEMS
 
 app = typer.Typer(help="Check, test and backtest rules.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
@@ -42,15 +43,22 @@ def check(
         raise typer.Exit(EXIT_PROBLEMS)
 
 
+app.command("test")(run_cases)
 app.command()(backtest)
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    *,
+    tests: Annotated[bool, typer.Option("--tests", help="Of test cases of rules.")] = False,
+) -> None:
     """The JSON Schema of rule files, for editors and other tools.
 
-    Example: `vorab rules schema > rules/schema.json`
+    Examples:
+        vorab rules schema > rules/schema.json
+        vorab rules schema --tests > rules/tests.schema.json
     """
-    from streams.rules import json_schema
+    from streams import rulecases, rules
 
-    typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+    found = rulecases.json_schema() if tests else rules.json_schema()
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))

@@ -40,7 +40,7 @@ def lines(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
         for each in outcome.symptoms:
             found.setdefault((each.raised.id, _body(each)), (each, []))[1].append(name)
     for each, by in sorted(found.values(), key=lambda pair: (pair[0].raised.detected_at, pair[0].raised.key, pair[0].raised.rule)):
-        yield _line(each) | ({"by": by} if len(outcomes) > 1 else {})
+        yield line(each) | ({"by": by} if len(outcomes) > 1 else {})
 
 
 def _body(each: Episode) -> str:
@@ -48,9 +48,10 @@ def _body(each: Episode) -> str:
     return each.raised.model_dump_json(exclude={"rule_version"}) + ends
 
 
-def _line(each: Episode) -> dict[str, Any]:
+def line(each: Episode) -> dict[str, Any]:
+    """A symptom from its beginning to its end, as a JSON line says it."""
     raised, last = each.raised, each.last
-    line: dict[str, Any] = {
+    out: dict[str, Any] = {
         "rule": raised.rule,
         "rule_version": raised.rule_version,
         "tenant": raised.tenant,
@@ -72,7 +73,7 @@ def _line(each: Episode) -> dict[str, Any]:
         "evidence": [{"at": iso(point.at), "value": point.value} for point in raised.evidence],
         "id": raised.id,
     }
-    return {name: value for name, value in line.items() if value not in (None, "") or name in {"cleared", "signal"}}
+    return {name: value for name, value in out.items() if value not in (None, "") or name in {"cleared", "signal"}}
 
 
 def figures(outcomes: Sequence[Outcome], ran: Ran, *, each_device_a_customer: bool) -> dict[str, Any]:
