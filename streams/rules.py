@@ -19,8 +19,10 @@ from streams.detectors.often import Often, OftenRule
 from streams.detectors.oscillation import Oscillation, OscillationRule
 from streams.detectors.range import Range, RangeRule
 from streams.detectors.rate import Rate, RateRule
+from streams.detectors.seasonal import Seasonal, SeasonalRule
 from streams.detectors.shape import Detector
 from streams.detectors.silence import SilenceRule
+from streams.detectors.surprising import SurpriseRule, Surprising
 from streams.detectors.threshold import Threshold, ThresholdRule
 from streams.detectors.trend import Trend, TrendRule
 from streams.rule import Rule, Strict, Title
@@ -43,6 +45,8 @@ AnyRule = (
     | OscillationRule
     | RangeRule
     | RateRule
+    | SeasonalRule
+    | SurpriseRule
     | TrendRule
 )
 
@@ -61,6 +65,8 @@ CLASSES: Final[dict[str, type[Rule]]] = {
     "oscillation": OscillationRule,
     "range": RangeRule,
     "rate": RateRule,
+    "seasonal": SeasonalRule,
+    "surprise": SurpriseRule,
     "trend": TrendRule,
 }
 """Detector → its rule."""
@@ -79,6 +85,8 @@ DETECTORS: Final[dict[str, type[Detector]]] = {
     "oscillation": Oscillation,
     "range": Range,
     "rate": Rate,
+    "seasonal": Seasonal,
+    "surprise": Surprising,
     "trend": Trend,
 }
 """Detectors that judge the readings of a series; silence judges when devices speak."""
