@@ -239,11 +239,9 @@ class Timeline:
         turn.fresh = verdicts != Verdict.REPEATED
         late = verdicts == Verdict.LATE
         if np.count_nonzero(late):
-            self.counted["late"] += int(np.count_nonzero(late))
-            # Where rows wait, late is late; where none do, a signal that comes by itself may still say something new of itself.
-            late &= self.columns.of["grace"][rows.device] == 0
             rows.late = late
         turn.now = (verdicts == Verdict.NOW) | late
+        self.counted["late"] += int(np.count_nonzero(late | (verdicts == Verdict.GONE)))
         self.counted["repeated"] += int(np.count_nonzero(~turn.fresh))
         wait = np.flatnonzero((verdicts == Verdict.WAITS) | (verdicts == Verdict.PAST))
         if len(wait):

@@ -63,7 +63,10 @@ class Verdict(IntEnum):
     WAITS = 1
     PAST = 2
     LATE = 3
-    REPEATED = 4
+    """Older than something its device was judged by; a signal that comes by itself may still say something new of itself."""
+    GONE = 4
+    """The same, but readings of this device wait for it long enough, or it is of a time before a hole: nobody judges it."""
+    REPEATED = 5
 
 
 class Row(NamedTuple):
@@ -147,7 +150,9 @@ class Clerk:
         if not row.quality & STORED and self.odd.set_back(measured, row.received, self.tally):
             self._go_back(measured)
             return self._on_time(row, skipped=False)
-        return self._fill(row) if self._hole(measured) >= 0 else Verdict.LATE
+        if self._hole(measured) >= 0:
+            return self._fill(row)
+        return Verdict.GONE if self.grace or measured < int(self._of["hole_to"][self._slot].max()) else Verdict.LATE
 
     def _on_time(self, row: Row, *, skipped: bool) -> Verdict:
         self.seen = max(self.seen, row.measured)
@@ -194,7 +199,7 @@ class Clerk:
             return known, False
         odd.end_boot(self.boot, self.seq)
         self.boot, self.seq, self.said = boot, seq, row.received
-        if self.grace and seq:
+        if seq:
             odd.leave_out(boot, 0, seq - 1)
         return True, False
 
