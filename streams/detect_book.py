@@ -225,7 +225,9 @@ class Book:
             self.detectors[name] = table, made
             if isinstance(made, DeviceDetector):
                 self.together[name] = table, made
-        return self.detectors[name][0]
+        table = self.detectors[name][0]
+        table.damped = table.damped or isinstance(rule.flap, Flap)
+        return table
 
     def _take_formulas(self) -> None:
         for name in sorted({name for rule in self.rules for name in rule.signal_names if name.startswith(COMPUTED)}):

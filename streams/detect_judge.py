@@ -126,7 +126,8 @@ def _look_together(
     call = Call(book, table, rows, at, runs, rows.measured[at], columns.get(name, absent))
     for part in _parts(call, detector, found):
         episodes = detector.judge(table.columns, part.runs, part.times, {each: column[part.rows] for each, column in columns.items()})
-        episodes = table.damping.filter(part.runs, part.times, episodes)
+        if table.damped:
+            episodes = table.damping.filter(part.runs, part.times, episodes)
         if episodes is not None:
             _find(call, detector, name, part, episodes, partial(_evidence_of_device, book, name, led), found)
 
@@ -261,7 +262,8 @@ def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, f
     call = Call(book, table, led.rows, led.at if whole else led.at[at], runs, times, values)
     for part in _parts(call, detector, found):
         episodes = detector.update(table.columns, part.runs, part.times, part.values)
-        episodes = table.damping.filter(part.runs, part.times, episodes)
+        if table.damped:
+            episodes = table.damping.filter(part.runs, part.times, episodes)
         if episodes is not None:
             _find(call, detector, led.signal, part, episodes, partial(_evidence_of_row, led, call, at), found)
 

@@ -131,6 +131,8 @@ class Table:
         self.columns = Columns(name, {**OWNERS, **layout}, block)
         self._desk, self.timed = desk, timed
         self.damping = Damping(lambda slot: desk.flap_of(self, slot))
+        self.damped = False
+        """Whether any of its rules holds what comes and goes."""
         self._index: dict[int, NDArray[np.int32]] = {}
         self.single = True
         """Whether no series has more than one rule."""

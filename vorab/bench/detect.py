@@ -24,6 +24,7 @@ RULES: Final = """rules:
     clear: 85
     count: 3
     evidence: 3
+    flap: off
 """
 
 

@@ -36,7 +36,7 @@ SIGNALS: Final = ("temperature", "vibration", "pressure")
 BARS: Final = {"peak_mb": 2048.0, "checkpoint_pause_ms": 200.0, "recovery_s": 20.0, "flat_within": 0.2}
 READINGS_PER_S: Final = 1_000_000
 
-_RULE: Final = "  - {{id: {id}, title: {{en: {id}, de: {id}}}, cause: {cause}, evidence: 3, detector: {detector}, {rest}}}\n"
+_RULE: Final = "  - {{id: {id}, title: {{en: {id}, de: {id}}}, cause: {cause}, evidence: 3, flap: off, detector: {detector}, {rest}}}\n"
 _OF_SIGNALS: Final[Mapping[str, str]] = {
     "threshold": "signal: {signal}, above: 95, clear: 90, count: 3",
     "rate": "signal: {signal}, rise: 60, per: 1 h, within: 10 min",
