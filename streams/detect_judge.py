@@ -239,7 +239,7 @@ def _within_hours(call: Call, detector: Detector, found: list[Placed]) -> Iterat
     state = call.table.columns
     for turn in hours.turns(call.book.calendar, state, call.runs, call.times):
         for slot, ended, row in zip(turn.over.tolist(), turn.ended.tolist(), turn.noticed.tolist(), strict=True):
-            finding = _unproven(call.book, call.table, slot, ended, words.OVER)
+            finding = unproven(call.book, call.table, slot, ended, words.OVER)
             if finding is not None:
                 found.append(Placed(int(call.at[row]), SERIES, finding.rule.id, finding.signal, finding))
         if len(turn.over):
@@ -370,14 +370,14 @@ def end_orphans(book: Book, now: Micros) -> list[Finding]:
     """What was raised by rules that do not look any more ends; nobody else would ever clear it."""
     found: list[Finding] = []
     for table, slot in book.orphans:
-        finding = _unproven(book, table, slot, now, words.WITHDRAWN) if table.columns.of["device"][slot] else None
+        finding = unproven(book, table, slot, now, words.WITHDRAWN) if table.columns.of["device"][slot] else None
         found += [finding] if finding is not None else []
         table.free(slot)
     book.orphans.clear()
     return sorted(found, key=lambda each: (each.device, each.rule.id))
 
 
-def _unproven(book: Book, table: Table, slot: int, ended: Micros, why: str) -> Finding | None:
+def unproven(book: Book, table: Table, slot: int, ended: Micros, why: str) -> Finding | None:
     """What a slot raised ends, and no reading showed it; None where nothing is raised."""
     of = table.columns.of
     told = table.damping.told(slot) or ((int(of["onset"][slot]), int(of["detected"][slot])) if of["active"][slot] else None)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from streams.detect_book import Book
-from streams.detect_judge import Placed, end_orphans, judge, place
+from streams.detect_judge import Placed, end_orphans, judge, place, unproven
 from streams.detect_rows import rows_of
 from streams.detect_series import OWNERS, Table
 from streams.detect_time import Part
@@ -68,8 +68,8 @@ class Past:
             for table in book.tables:
                 of = table.columns.of
                 for at in np.flatnonzero(of["device"][: table.columns.n] == slot + 1).tolist():
-                    if "active" in of and of["active"][at]:
-                        out.append(_ended(book, table, at, key, end))
+                    finding = unproven(book, table, at, end, WENT_ON) if "active" in of else None
+                    out += [replace(finding, historical=True)] if finding is not None else []
                     self._forget(book, table, at, slot)
         if not self._open:
             self._book = None
@@ -110,18 +110,3 @@ class Past:
         self._open = set(mine.pop("open").decode().split("\n"))
         self._book = Book(self._rules, self._registry)
         self._book.restore(mine)
-
-
-def _ended(book: Book, table: Table, at: int, key: str, end: Micros) -> Finding:
-    of = table.columns.of
-    return Finding(
-        book.rule_of(table, at),
-        key,
-        int(of["onset"][at]),
-        int(of["detected"][at]),
-        end,
-        signal=book.signal_of(table, at),
-        explanation=WENT_ON,
-        proven=False,
-        historical=True,
-    )
