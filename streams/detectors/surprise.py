@@ -54,47 +54,47 @@ class SurpriseConfig:
 
     cells: int = 23
     """Cells of the range. Fewer see only large moves, more take longer to learn."""
-    lag: int = 30
+    lag: int = 40
     """The longer of the two memories looks so many readings back; the other looks one back."""
-    prior: float = 0.055
+    prior: float = 0.07
     """Readings that speak for every cell alike before anything was seen: small, so that the first time is a surprise."""
-    neighbour: float = 0.3
+    neighbour: float = 0.25
     """Weight of the cells beside the one a reading fell into: a neighbour of the usual is almost usual."""
-    rarity: float = 0.3
+    rarity: float = 0.33
     """Share of the plain rarity of a cell in the surprise; the rest is the rarity of the move."""
-    base: float = 1.8
-    """Growth of the steps of a counter: fifteen of them reach 8,000 readings."""
+    base: float = 2.0
+    """Growth of the steps of a counter: fifteen of them reach 32,767 readings."""
     most: int = 16_384
     """Readings after which all counts are halved: what was usual two months ago at five minutes counts half."""
-    middle_speed: float = 0.126
+    middle_speed: float = 0.125
     """Share of a new surprise in the middle average: some moves in a row, none of which is a surprise alone."""
-    slow_speed: float = 0.0119
+    slow_speed: float = 0.016
     """The same for the slow one: behaviour that has become another."""
-    forget: float = 11_700.0
+    forget: float = 18_000.0
     """Readings in which the record of a surprise fades to 37 %."""
-    margin: float = 0.015
+    margin: float = 0.012
     """By which share a record must be beaten. Records of surprise are hard to beat, so a hair is enough."""
-    offset: float = 0.5
-    """Added to surprise and record, nats: the record of a series that never surprised is small, and beating it means little."""
-    far_weight: float = 1.0
-    """Weight of the channels of the longer lag."""
-    middle_weight: float = 1.0
-    slow_weight: float = 1.0
+    offset: float = 0.25
+    """Added to surprise and record, in nats: the record of a series that never surprised is small, and beating it means little."""
+    far_weight: float = 2.0
+    """Weight of the channels of the longer lag: a plain move from one reading to the next must beat its record by twice the margin …"""
+    slow_weight: float = 2.0
+    """… and the slow averages, which change little from reading to reading, by half of it."""
     mean_weight: float = 0.66
     """Weight of the average of the value: how far outside its record it is, in widths of the record."""
-    mean_speed: float = 0.08
-    """Share of a new reading in that average: an hour at five minutes."""
-    mean_forget: float = 8_000.0
+    mean_speed: float = 0.065
+    """Share of a new reading in that average: about 15 readings, or an hour and a quarter at five minutes."""
+    mean_forget: float = 14_000.0
     """Readings in which the record of the average fades to 37 %."""
-    hold: int = 100
+    hold: int = 110
     """Readings after a report without another one."""
     warm_up: int = 100
     """No report before so many readings."""
     settle: int = 50
     """Readings after which the range grows with care …"""
-    growth: float = 3.0
+    growth: float = 1.5
     """… by so many widths at most for a first reading outside: sensors say 65535 now and then, and one such value must not own it."""
-    headroom: float = 0.11
+    headroom: float = 0.12
     """What the range gains beyond a reading outside, as a share of its width, so that it does not grow with every new extreme."""
 
 
@@ -130,7 +130,7 @@ class Surprise:
         """The cells of the last readings, in a ring."""
         self._scale = Scale(config.base, config.neighbour, config.prior, config.cells, config.most)
         self._speeds: Floats = np.array([1.0, config.middle_speed, config.slow_speed])[:, None]
-        weights = np.outer([1.0, config.far_weight], [1.0, config.middle_weight, config.slow_weight])
+        weights = np.outer([1.0, config.far_weight], [1.0, 1.0, config.slow_weight])
         self._weights: Floats = weights.reshape(MOVES, 1)
         self._settings = zlib.crc32(repr(config).encode())
         self.grow(slots)

@@ -20,7 +20,7 @@ from vorab.bench.nab_score import Referee, load
 SHIPPED: Final = SurpriseConfig()
 WITHOUT: Final[dict[str, dict[str, Any]]] = {
     "the average of the value": {"mean_weight": 0.0},
-    "averages of the surprise": {"middle_weight": 0.0, "slow_weight": 0.0},
+    "averages of the surprise": {"middle_speed": 1.0, "slow_speed": 1.0, "slow_weight": 1.0},
     "the slow average": {"slow_weight": 0.0},
     "the longer lag": {"far_weight": 0.0},
     "holding back": {"hold": 0},

@@ -20,7 +20,7 @@ from streams.detectors.surprise_tables import Scale
 Floats = NDArray[np.float64]
 
 MINUTE_US: Final = 60_000_000
-HASTY: Final = SurpriseConfig(cells=7, lag=5, warm_up=6, settle=4, hold=3, most=60, margin=0.001, middle_weight=1.2, far_weight=0.9)
+HASTY: Final = SurpriseConfig(cells=7, lag=5, warm_up=6, settle=4, hold=3, most=60, margin=0.001, slow_weight=1.2, far_weight=0.9)
 """So quick that generated series reach every branch."""
 VALUES: Final = st.one_of(st.integers(-3, 9).map(float), st.floats(-1e4, 1e4), st.sampled_from([65535.0, -127.0, 1e300, 0.0]))
 SERIES: Final = st.lists(VALUES, min_size=2, max_size=100)
@@ -131,7 +131,7 @@ class Referee:
             lag, speed = divmod(channel, 3)
             self.smooth[channel] += max(speeds[speed], plain) * (surprise[lag] - self.smooth[channel])
             self.record[channel] *= 1.0 - 1.0 / config.forget
-            weight = (1.0, config.far_weight)[lag] * (1.0, config.middle_weight, config.slow_weight)[speed]
+            weight = (1.0, config.far_weight)[lag] * (1.0, 1.0, config.slow_weight)[speed]
             best = max(best, weight * ((self.smooth[channel] + config.offset) / (self.record[channel] + config.offset) - 1.0))
             self.record[channel] = max(self.record[channel], self.smooth[channel])
         if self.count == 0:
