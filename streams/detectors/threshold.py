@@ -2,7 +2,8 @@
 
 A run is a row of readings beyond the limit without one inside it. It is raised by its first reading at which it is long enough in
 readings and in the device's own time; once raised it stays so until a reading lies beyond the clear value on the way back.
-All readings of a call are judged in one pass: who was last inside, and who last raised or cleared, are running maxima.
+All readings of a call are judged in one pass: who was last inside, and who last raised or cleared, are running maxima. Rules with stages
+or with n of m readings are judged by `streams.detectors.staged`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import Field, model_validator
 
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Bools, Change, Detector, Episodes, Floats, Layout, Longs, Told
+from streams.detectors.staged import MOST, ORDER, UNCHANGED, Settings, Stage, Staged
 from streams.rule import Bound, Duration, SignalRule, say_duration
 
 Ints = NDArray[Any]
@@ -40,36 +42,64 @@ class ThresholdRule(SignalRule):
     above: Bound | None = Field(None, description="Raised while the signal is above this.")
     below: Bound | None = Field(None, description="Raised while the signal is below this.")
     clear: Bound | None = Field(None, description="Cleared only beyond this on the way back (hysteresis); none: as soon as it is back.")
+    stages: tuple[Stage, ...] = Field((), max_length=8, description="In place of above, below and clear: limits, the mildest first.")
     hold: Duration = Field(0, alias="for", description="How long, in the device's own time, before it counts.")
-    count: int = Field(1, ge=1, le=10_000, description="How many readings in a row before it counts.")
+    count: int = Field(1, ge=1, le=10_000, description="How many readings before it counts: in a row …")
+    of: int | None = Field(None, ge=1, le=MOST, description="… or, with this, of the last so many.")
 
     @model_validator(mode="after")
     def _sensible(self) -> ThresholdRule:
-        if (self.above is None) == (self.below is None):
+        if self.stages and not (self.above is self.below is self.clear is None):
+            raise ValueError("say stages or above, below and clear, not both")
+        if not self.stages and (self.above is None) == (self.below is None):
             raise ValueError("say either above or below")
-        if isinstance(self.limit, float) and isinstance(self.clear, float) and self.sign * (self.clear - self.limit) > 0:
-            raise ValueError(f"clear {self.clear:g} lies beyond the limit {self.limit:g}: it would clear while it is raised")
+        if self.of is not None and self.of < self.count:
+            raise ValueError(f"{self.count} of {self.of} readings cannot be")
+        last = None
+        for limit, clear in self.steps:
+            if isinstance(limit, float) and isinstance(clear, float) and self.sign * (clear - limit) > 0:
+                raise ValueError(f"clear {clear:g} lies beyond the limit {limit:g}: it would clear while it is raised")
+            if isinstance(limit, float) and last is not None and self.sign * (limit - last) <= 0:
+                raise ValueError(f"the stage at {limit:g} does not lie beyond the one before it, at {last:g}")
+            last = limit if isinstance(limit, float) else last
+        if len({stage.sign for stage in self.stages}) > 1:
+            raise ValueError("all stages must be above, or all below")
         return self
 
     @property
     def limit(self) -> Bound:
-        """The limit, on whichever side."""
-        return self.above if self.above is not None else self.below if self.below is not None else 0.0
+        """The limit, on whichever side; the mildest of stages."""
+        return self.steps[0][0]
+
+    @property
+    def steps(self) -> list[tuple[Bound, Bound | None]]:
+        """Limit and clear value of each stage; without stages there is one."""
+        if self.stages:
+            return [(stage.limit, stage.clear) for stage in self.stages]
+        return [(self.above if self.above is not None else self.below if self.below is not None else 0.0, self.clear)]
 
     @property
     def sign(self) -> float:
         """1 where above is bad, -1 where below is."""
-        return 1.0 if self.above is not None else -1.0
+        return self.stages[0].sign if self.stages else 1.0 if self.above is not None else -1.0
 
     @property
     def needs(self) -> tuple[Bound, ...]:
-        """The limit."""
-        return (self.limit,)
+        """The limits."""
+        return tuple(limit for limit, _ in self.steps)
 
     @property
     def bounds(self) -> tuple[Bound, ...]:
-        """The limit, and where it clears."""
-        return self.needs if self.clear is None else (self.limit, self.clear)
+        """The limits, and where they clear."""
+        return (*self.needs, *(clear for _, clear in self.steps if clear is not None))
+
+    @property
+    def settings(self) -> Settings | None:
+        """What rules of one table share; None where the judge of single limits does."""
+        if not self.stages and self.of is None:
+            return None
+        severities = tuple(ORDER.index(stage.severity) for stage in self.stages)
+        return Settings(self.sign, self.count, self.of or 0, self.hold, severities or (UNCHANGED,))
 
 
 class Threshold(Detector):
@@ -78,8 +108,23 @@ class Threshold(Detector):
     name: ClassVar[str] = "threshold"
     layout = LAYOUT
 
+    def __init__(self, rule: ThresholdRule) -> None:
+        settings = rule.settings
+        self._staged = None if settings is None else Staged(settings)
+        if self._staged is not None:
+            self.layout = self._staged.layout
+            self.one_by_one = True  # type: ignore[misc] # one kind of threshold takes all readings of a call at once, the other does not
+
+    @classmethod
+    def shared(cls, rule: ThresholdRule) -> object:
+        """Nothing, or what stages share."""
+        return () if rule.settings is None else rule.settings
+
     def prepare(self, state: Columns, slots: Slots, rule: ThresholdRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:
         """Write the limits; without a clear value it clears where it is not beyond the limit."""
+        if self._staged is not None:
+            self._staged.prepare(state, slots, rule.steps, bound, fresh=fresh)
+            return
         of, sign = state.of, rule.sign
         limit: Any = bound(rule.limit)
         if limit is None:  # of a device the registry does not know (any more): what it said stays, else nothing is beyond
@@ -91,7 +136,7 @@ class Threshold(Detector):
 
     def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
         """Judge readings."""
-        return update(state, runs, at, values)
+        return update(state, runs, at, values) if self._staged is None else self._staged.update(state, runs, at, values)
 
     def say(self, rule: ThresholdRule, change: Change, told: Told) -> str:
         """The value, the limit, and how long."""
@@ -100,11 +145,18 @@ class Threshold(Detector):
         value = told.amount(told.value)
         if change is Change.RAISED:
             text = f"{told.signal} is {value}, {side} the limit of {told.amount(limit)}"
-            if count > 1:
+            if rule.of is not None:
+                text += f", {count} of the last {rule.of} readings"
+            elif count > 1:
                 text += f", {count} readings in a row"
             lasted = told.at - told.onset
             return text + (f", for {say_duration(lasted)}." if lasted else ".")
-        if rule.clear is None:
+        if change is Change.UPDATED:
+            left = told.numbers["left"]
+            if left == left:  # noqa: PLR0124 - NaN is not itself: no stage was left
+                return f"{told.signal} is back at {value}, no longer beyond {told.amount(left)} but beyond {told.amount(limit)}."
+            return f"{told.signal} is {value} now, {side} the limit of {told.amount(limit)}."
+        if all(clear is None for _, clear in rule.steps):
             return f"{told.signal} is back at {value}, no longer beyond the limit of {told.amount(limit)}."
         return f"{told.signal} is back at {value}, {back} {told.amount(told.numbers['clear'])}."
 
