@@ -15,7 +15,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,9 +149,9 @@ class Surprise:
         """Make sure that slots 0 to n - 1 exist; never shrinks."""
         have = len(self._numbers)
         if n > have:
-            more = ((0, max(n, 2 * have) - have), (0, 0))  # doubling, so that growing one by one stays cheap
-            self._numbers, self._moves = np.pad(self._numbers, more), np.pad(self._moves, more)
-            self._visits, self._cells = np.pad(self._visits, more), np.pad(self._cells, more)
+            many = max(n, 2 * have)  # doubling, so that growing one by one stays cheap; what is not used yet takes no memory
+            self._numbers, self._moves = _longer(self._numbers, many), _longer(self._moves, many)
+            self._visits, self._cells = _longer(self._visits, many), _longer(self._cells, many)
         self._slots = max(self._slots, n)
 
     def clear(self, slots: Slots) -> None:
@@ -324,3 +324,9 @@ class Surprise:
         first, last = (share <= 0.01).sum(axis=1), (share < 0.99).sum(axis=1) + 1
         cell = (high - low) / self.config.cells
         return low + first * cell, low + last * cell
+
+
+def _longer(column: NDArray[Any], rows: int) -> NDArray[Any]:
+    out = np.zeros((rows, column.shape[1]), column.dtype)
+    out[: len(column)] = column
+    return out
