@@ -16,12 +16,14 @@ from pydantic import Field, model_validator
 
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
-from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
+from streams.detectors.shape import EPISODE, Bools, Change, Detector, Episodes, Floats, Layout, Longs, Told
 from streams.rule import Bound, Duration, SignalRule, say_duration
 from vorab.clock import HOUR, MINUTE
 
-OLD, LAST, LAST_AT, FROM, FROM_AT, MID, MID_AT, YOUNG, YOUNG_AT = range(9)
-"""Columns of `kept`: the last two readings, and the three older ones."""
+OLD, LAST, LAST_AT, FROM, FROM_AT, YOUNG_AT = range(6)
+"""Columns of `kept`: the last two readings, the older one to compare with, and the time of the youngest of the older ones."""
+MID, MID_AT, YOUNG = range(3)
+"""Columns of `next`: what is to be compared with later."""
 NEVER: Final = 4e18
 """A limit that nothing reaches."""
 
@@ -43,7 +45,7 @@ class RateRule(SignalRule):
         return self
 
 
-LAYOUT: Final[Layout] = {**EPISODE, "kept": ("<f8", 9), "since": "<i8", "side": "|i1"}
+LAYOUT: Final[Layout] = {**EPISODE, "kept": ("<f8", 6), "next": ("<f8", 3), "since": "<i8", "side": "|i1"}
 # since: first reading of the run beyond the clear value, 0 for none; side: 1 up, -1 down
 
 
@@ -61,6 +63,7 @@ class Rate(Detector):
         self._rise_on = NEVER if rise is None else self._rise * self._clear
         self._fall_on = NEVER if fall is None else self._fall * self._clear
         self._per, self._step = per, self._within / 2
+        self._rises, self._falls = rise is not None, fall is not None
 
     @classmethod
     def shared(cls, rule: RateRule) -> tuple[float | None, float | None, int, int, float]:
@@ -71,30 +74,38 @@ class Rate(Detector):
         """Nothing was read yet."""
         if fresh:
             state.of["kept"][slots] = np.nan
+            state.of["next"][slots] = np.nan
 
     def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
         """Judge one reading of each series; one that is not newer than the last is passed over."""
         slots, of = runs.slots, state.of
         kept = of["kept"].take(slots, axis=0)
-        time = kept[:, LAST_AT].copy()
-        stale = at <= time
         rows = None
-        if np.count_nonzero(stale):
-            rows = (~stale).nonzero()[0]
-            slots, kept, time, at, values = slots[rows], kept[rows], time[rows], at[rows], values[rows]
-        old, last = kept[:, OLD], kept[:, LAST]
+        if np.count_nonzero(at <= kept[:, LAST_AT]):
+            rows = (~(at <= kept[:, LAST_AT])).nonzero()[0]
+            slots, kept, at, values = slots[rows], kept[rows], at[rows], values[rows]
+        old, last, time = kept[:, OLD], kept[:, LAST], kept[:, LAST_AT]
         middle = np.fmax(np.fmin(old, last), np.fmin(np.fmax(old, last), values))  # median, of the time of the one between
         age = time - kept[:, FROM_AT]
         change = middle - kept[:, FROM]
-        up, down = change > self._rise_on * age, -change > self._fall_on * age
-        busy = (up | down | (of["since"].take(slots) > 0)).nonzero()[0]
-        found = self._judge(state, busy, slots, at, age, change, up, down) if len(busy) else None
+        up = down = np.zeros(len(slots), bool)
+        busy = of["since"].take(slots) > 0
+        if self._rises:
+            up = change > self._rise_on * age
+            busy |= up
+        if self._falls:
+            down = change < -self._fall_on * age
+            busy |= down
+        found = None
+        if np.count_nonzero(busy):
+            found = self._judge(state, busy.nonzero()[0], slots, at, age, change, up, down)
         shift = (~(time - kept[:, YOUNG_AT] < self._step)).nonzero()[0]
         if len(shift):
-            moving = kept[shift]
-            moving[:, FROM:YOUNG] = moving[:, MID : YOUNG_AT + 1]
-            moving[:, YOUNG], moving[:, YOUNG_AT] = middle[shift], time[shift]
-            kept[shift] = moving
+            mine = slots[shift]
+            then, here = of["next"][mine], kept[shift]
+            kept[shift, FROM], kept[shift, FROM_AT], kept[shift, YOUNG_AT] = then[:, MID], then[:, MID_AT], here[:, LAST_AT]
+            then[:, MID], then[:, MID_AT], then[:, YOUNG] = then[:, YOUNG], here[:, YOUNG_AT], middle[shift]
+            of["next"][mine] = then
         kept[:, OLD], kept[:, LAST], kept[:, LAST_AT] = last, values, at
         of["kept"][slots] = kept
         if found is None or rows is None:
@@ -102,7 +113,7 @@ class Rate(Detector):
         return Episodes(rows[found.rows], found.change, found.onset, found.detected, found.numbers)
 
     def _judge(
-        self, state: Columns, rows: Longs, slots: Longs, at: Longs, age: Floats, change: Floats, up: Any, down: Any
+        self, state: Columns, rows: Longs, slots: Longs, at: Longs, age: Floats, change: Floats, up: Bools, down: Bools
     ) -> Episodes | None:
         """The rows that change fast, or did."""
         of, mine = state.of, slots[rows]
