@@ -71,7 +71,7 @@ def judge(book: Book, rows: Rows, fresh: NDArray[np.bool_], found: list[Placed])
         for table, detector in book.looking_at(signal):
             _look(book, table, detector, signal, led, found)
     for table, together in book.together.values():
-        _look_together(book, table, together, rows, fresh, leds, found)
+        _look_together(book, table, together, rows, leds, found)
     for led in leds.values():
         book.series.columns.touch(led.runs.slots)
         evidence.remember(book.series.columns, led.runs, led.times, led.values)
@@ -86,9 +86,22 @@ def _of_devices(book: Book, table: Table, rows: Rows, which: NDArray[np.bool_]) 
 
 
 def _carried_by(rows: Rows, signals: Iterable[str], fresh: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Rows that have any of these signals; None where no row has."""
+    """Rows in their order that have any of these signals; None where no row has."""
     columns = [np.isfinite(rows.signals[name]) for name in signals if name in rows.signals]
-    return fresh & np.logical_or.reduce(columns) if columns else None
+    if not columns:
+        return None
+    return (fresh if rows.late is None else fresh & ~rows.late) & np.logical_or.reduce(columns)
+
+
+def _judged(rows: Rows, signals: Iterable[str], leds: Mapping[str, Led]) -> NDArray[np.bool_] | None:
+    """Rows in their order of which any of these signals was judged: what repeats was not; None where there is none."""
+    found = [leds[name].at for name in signals if name in leds]
+    if not found:
+        return None
+    which = np.zeros(len(rows), bool)
+    for at in found:
+        which[at] = True
+    return which if rows.late is None else which & ~rows.late
 
 
 def derived(book: Book, rows: Rows, fresh: NDArray[np.bool_]) -> Iterable[tuple[str, Floats]]:
@@ -108,11 +121,9 @@ def derived(book: Book, rows: Rows, fresh: NDArray[np.bool_]) -> Iterable[tuple[
         yield name, column
 
 
-def _look_together(
-    book: Book, table: Table, detector: DeviceDetector, rows: Rows, fresh: NDArray[np.bool_], leds: Mapping[str, Led], found: list[Placed]
-) -> None:
+def _look_together(book: Book, table: Table, detector: DeviceDetector, rows: Rows, leds: Mapping[str, Led], found: list[Placed]) -> None:
     """Lead rows to a detector of several signals and its findings back; the evidence is that of its first signal."""
-    which = _carried_by(rows, detector.signals, fresh)
+    which = _judged(rows, detector.signals, leds)
     if which is None:
         return
     at, runs = _of_devices(book, table, rows, which)
@@ -270,7 +281,7 @@ def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, f
 
 def _evidence_of_row(led: Led, call: Call, at: Slots, place: int, device: int, most: int) -> tuple[list[Micros], list[float]]:  # noqa: ARG001 - one shape for both
     """The last readings of a series, up to a row."""
-    here = int(np.flatnonzero(led.at == place)[0])
+    here = place if led.straight else int(np.flatnonzero(led.at == place)[0])
     return evidence.recall(call.book.series.columns, led.runs, led.times, led.values, here, most)
 
 
