@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.detectors.surprise import Surprise, SurpriseConfig
+from streams.detectors.surprise import Surprise
+from streams.detectors.surprise_config import SurpriseConfig
 from streams.rule import NOT_MEASURED, Bound, Globs, Rule
 
 LAYOUT: Final[Layout] = {

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.detectors.surprise import Surprise, SurpriseConfig
+from streams.detectors.surprise import Surprise
+from streams.detectors.surprise_config import SurpriseConfig
 from vorab.bench.nab_score import Floats, Referee, Series, halves, load
 
 AT_LEAST: Final = {"standard": 75.0, "low_fp": 67.0, "own_range": 66.0}

@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from streams.detectors.surprise import SurpriseConfig
+from streams.detectors.surprise_config import SurpriseConfig
 from vorab.bench.nab import listen
 from vorab.bench.nab_score import Referee, load
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from streams.detectors.surprise import SurpriseConfig
+from streams.detectors.surprise_config import SurpriseConfig
 from vorab.bench import nab, nab_study
 from vorab.bench.nab_score import PROFILES, Floats, Profile, Referee, Series, halves, load
 from vorab.cli import app
