@@ -115,3 +115,14 @@ def cmapss(data: Annotated[Path, typer.Option(help="Folder with train_FD001.txt.
     Example: `vorab bench cmapss --data cmapss`
     """
     show("cmapss", data=data)
+
+
+@app.command()
+def service(
+    data: Annotated[Path, typer.Option(exists=True, file_okay=False, help="The benchmark's files: `data/` and `labels/` stand in it.")],
+) -> None:
+    """What a service desk feels on the Numenta anomaly benchmark: labelled faults found, alerts and false alerts per device-year.
+
+    Example: `vorab bench service --data NAB`
+    """
+    show("service", data=data)

@@ -1,0 +1,197 @@
+"""Second stage: from many kinds of strangeness, each with a record of its own, to the few alerts somebody should be called for.
+
+A single feature that beats its record is a curiosity; several at once are an event. So each *channel* (averages of the reading at four
+speeds, on either side; the size of its steps; how far it is from its own mean; the surprise of `streams.detectors.surprise`) gives
+evidence when it beats its record, in margins, and that evidence fades over some readings. What all channels hold at a moment is added up
+by their square roots, so that three that agree count for more than one that shouts. An alert is raised where the sum reaches the
+threshold; after it there is a hold-off, and the threshold is higher by a tenth for each alert of late. ``docs/service-view.md`` tells
+what that reaches, and what it does not.
+
+Sources: several weak signs are better than one strong one, R. A. Fisher, *Statistical Methods for Research Workers* (1932, combined
+tests); rates of records, K. N. Chandler, J. Royal Statistical Society B 14 (1952).
+
+Pure: NumPy only, no clock, one pass, no look-ahead. Additions, multiplications, divisions, square roots and comparisons per element, so
+a result does not depend on the size of the batch it came in.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from streams.detectors.columns import Slots
+from streams.detectors.shape import Bools, Floats
+
+LARGEST: Final = 1e100
+"""Readings are cut to this, so that no square below can overflow."""
+UP: Final = slice(0, 4)
+DOWN: Final = slice(4, 8)
+STEP: Final = slice(8, 10)
+AWAY: Final = slice(10, 13)
+SURPRISE: Final = 13
+CHANNELS: Final = 14
+FAINT: Final = 0.02
+"""Evidence below this many margins is none."""
+FLAT: Final = 1e-3
+"""Smallest width of a record as a share of the level: a series that never moved may move by its last digit."""
+RESOLUTION: Final = 1e-9
+
+# Columns of the numbers of a slot.
+COUNT, LAST, MEAN, VARIANCE, QUIET, CALLS = range(6)
+LEVEL = slice(6, 10)
+STEPS = slice(10, 12)
+DEPARTURE = slice(12, 14)
+RECORD = slice(14, 27)
+BASE = slice(27, 40)
+HELD = slice(40, 54)
+WIDTH: Final = 54
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Settings, counted in readings. Chosen once for all kinds of series, in round numbers."""
+
+    threshold: float = 7.5
+    """Evidence of all channels together that is worth a call."""
+    speeds: tuple[float, float, float, float] = (1.0, 0.2, 0.03, 0.006)
+    """Share of a new reading in the averages: the reading itself, a quarter of an hour, three hours, a day (5-minute readings)."""
+    step_speeds: tuple[float, float] = (0.1, 0.02)
+    away_speeds: tuple[float, float] = (0.2, 0.03)
+    """The distance from the mean counts as it is, and averaged at these speeds."""
+    mean_speed: float = 0.002
+    level_margin: tuple[float, float, float, float] = (0.25, 0.25, 0.25, 0.5)
+    """By how much of its width a record must be beaten to count 1, per speed; the slow average wanders by itself."""
+    step_margin: float = 0.8
+    away_margin: float = 2.0
+    surprise_margin: float = 0.0625
+    """The same for the surprise, as a share of its record: records of surprise are hard to beat."""
+    youth: float = 1.0
+    """Margins of a channel that has only just begun are larger by this share, and shrink as 1/readings, as the rate of records does."""
+    most: float = 2.0
+    """Margins one channel can hold at most: the rest must come from others."""
+    fade: float = 18.0
+    """Readings in which evidence fades to 37 %: channels need not speak in the same minute."""
+    forget: float = 30_000.0
+    """Readings in which a record fades to 37 % of its height over the base."""
+    glitch: float = 3.0
+    """Widths beyond a record that are learned from one reading at most."""
+    settle: int = 100
+    """Readings before records count."""
+    warm_up: int = 150
+    """Readings before the first alert."""
+    hold: int = 100
+    """Readings after an alert without another one."""
+    dearer: float = 0.1
+    """By how much the threshold is higher for each alert of late …"""
+    late: float = 3_500.0
+    """… which is forgotten after so many readings: a series that cannot be learned pays for each call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What a call found, one row per reading."""
+
+    raised: Bools
+    evidence: Floats
+    """Of all channels, in thresholds: 1 and more is worth a call."""
+    channel: Slots
+    """Which channel holds most: 0 to 3 an average above its record, 4 to 7 below it, 8 and 9 the steps, 10 to 12 the distance from
+    the mean, 13 the surprise."""
+
+
+class SecondStage:
+    """For any number of series. A slot is a series: the caller keeps the map. Slots are made by :meth:`grow`."""
+
+    def __init__(self, config: StageConfig | None = None, slots: int = 0) -> None:
+        self.config = config = config or StageConfig()
+        self._numbers: Floats = np.zeros((0, WIDTH))
+        self._settings = zlib.crc32(repr(config).encode())
+        slow = [100.0, 100.0, 500.0, 2000.0]
+        margins = [*config.level_margin, *config.level_margin, *[config.step_margin] * 2, *[config.away_margin] * 3]
+        self._margin: Floats = np.array(margins)[:, None]
+        self._need: Floats = np.array([*slow, *slow, 100.0, 100.0, 100.0, 150.0, 500.0])[:, None]
+        """Readings a channel needs to know its own range: some of its own lengths."""
+        self._kept, self._recent = float(np.exp(-1.0 / config.fade)), float(np.exp(-1.0 / config.late))
+        self._speeds, self._steps, self._aways = (
+            np.array(each)[:, None] for each in (config.speeds, config.step_speeds, config.away_speeds)
+        )
+        self.grow(slots)
+
+    @property
+    def slots(self) -> int:
+        """Number of slots there is room for."""
+        return len(self._numbers)
+
+    def grow(self, n: int) -> None:
+        """Make sure that slots 0 to n - 1 exist; never shrinks."""
+        have = len(self._numbers)
+        if n > have:
+            self._numbers = np.pad(self._numbers, ((0, max(n, 2 * have) - have), (0, 0)))  # doubling, so that growing one by one is cheap
+
+    def clear(self, slots: Slots) -> None:
+        """Forget these slots, so that they can hold other series."""
+        self._numbers[slots] = 0.0
+
+    def snapshot(self, slots: Slots) -> bytes:
+        """State of these slots, in this order, for :meth:`restore`: 432 bytes each."""
+        return self._settings.to_bytes(4, "little") + self._numbers[slots].astype("<f8").tobytes()
+
+    def restore(self, slots: Slots, state: bytes) -> None:
+        """Put a snapshot back, into any slots, as many as it was taken of. Raises ValueError when it does not fit these settings."""
+        if int.from_bytes(state[:4], "little") != self._settings or len(state) != 4 + 8 * WIDTH * len(slots):
+            raise ValueError(f"not a snapshot of {len(slots)} slots with these settings of the second stage")
+        self._numbers[slots] = np.frombuffer(state, "<f8", -1, 4).reshape(len(slots), WIDTH)
+
+    def update(self, slots: Slots, values: Floats, surprise: Floats) -> Calls:
+        """Take one reading each of some series: unique slots, finite values, and by which share surprise beats its record (<= 0: none)."""
+        config, numbers = self.config, np.ascontiguousarray(self._numbers[slots].T)
+        value = np.minimum(np.maximum(values, -LARGEST), LARGEST)
+        count = numbers[COUNT]
+        seen = self._follow(numbers, value)
+        record, base, held = numbers[RECORD], numbers[BASE], numbers[HELD]
+        width = np.maximum(record - base, FLAT * np.abs(base) + RESOLUTION)
+        settled = count >= config.settle
+        learned = np.minimum(seen, record + config.glitch * width)
+        beyond = (seen - record) / (width * (self._margin * (1.0 + config.youth * self._need / np.maximum(count, 1.0))))
+        held *= self._kept
+        fresh = np.where(settled, np.minimum(beyond, config.most), 0.0)
+        np.maximum(held[:SURPRISE], fresh, out=held[:SURPRISE])
+        strange = np.where(settled, np.minimum(surprise / config.surprise_margin, config.most), 0.0)
+        held[SURPRISE] = np.maximum(held[SURPRISE], strange)
+
+        young = ~settled
+        pace = np.maximum(1.0 / (count + 1.0), config.mean_speed)
+        low = np.where(young, -LARGEST * LARGEST, base - 3.0 * width)
+        faded = record - (record - base) / config.forget
+        record[:] = np.where(young, np.where(count == 0.0, seen, np.maximum(record, seen)), np.where(beyond > 0.0, learned, faded))
+        base += pace * (np.maximum(np.where(young, seen, learned), low) - base)
+
+        evidence = np.sqrt(np.where(held > FAINT, held, 0.0)).sum(axis=0) ** 2 / config.threshold
+        numbers[CALLS] *= self._recent
+        raised = (evidence >= 1.0 + config.dearer * numbers[CALLS]) & (numbers[QUIET] <= 0.0) & (count >= config.warm_up)
+        numbers[QUIET] = np.where(raised, config.hold - 1.0, np.maximum(numbers[QUIET] - 1.0, 0.0))
+        numbers[CALLS] += raised
+        numbers[COUNT] += 1.0
+        channel = held.argmax(axis=0)
+        self._numbers[slots] = numbers.T
+        return Calls(raised, evidence, channel)
+
+    def _follow(self, numbers: Floats, value: Floats) -> Floats:
+        """Bring the memories up to a reading (in place); gives what each channel sees of it."""
+        config, count = self.config, numbers[COUNT]
+        first, even = count == 0.0, 1.0 / (count + 1.0)
+        level, steps, departure = numbers[LEVEL], numbers[STEPS], numbers[DEPARTURE]
+        level[:] = np.where(first, value, level + self._speeds * (value - level))
+        step = np.where(first, 0.0, np.abs(value - numbers[LAST]))
+        steps += np.maximum(self._steps, even) * (step - steps)
+        off = np.where(first, 0.0, value - numbers[MEAN])
+        pace = np.maximum(config.mean_speed, even)
+        numbers[MEAN] = np.where(first, value, numbers[MEAN] + pace * off)
+        numbers[VARIANCE] = (1.0 - pace) * (numbers[VARIANCE] + pace * off * off)
+        away = np.abs(off) / np.sqrt(numbers[VARIANCE] + 1e-12 + 1e-8 * value * value)
+        departure += np.maximum(self._aways, even) * (away - departure)
+        numbers[LAST] = value
+        return np.concatenate([level, -level, steps, away[None], departure])
