@@ -55,6 +55,8 @@ class Led:
     runs: Runs
     times: Longs
     values: Floats
+    straight: bool
+    """Whether each reading stands where its row does in the frame."""
 
 
 def judge(book: Book, rows: Rows, fresh: NDArray[np.bool_], found: list[Placed]) -> None:
@@ -90,7 +92,8 @@ def _carried_by(rows: Rows, signals: Iterable[str], fresh: NDArray[np.bool_]) ->
     columns = [np.isfinite(rows.signals[name]) for name in signals if name in rows.signals]
     if not columns:
         return None
-    return (fresh if rows.late is None else fresh & ~rows.late) & np.logical_or.reduce(columns)
+    any_of: NDArray[np.bool_] = np.logical_or.reduce(columns)
+    return any_of & (fresh if rows.late is None else fresh & ~rows.late)
 
 
 def _judged(rows: Rows, signals: Iterable[str], leds: Mapping[str, Led]) -> NDArray[np.bool_] | None:
@@ -163,7 +166,11 @@ def _lead(book: Book, name: str, signal: int, rows: Rows, usable: NDArray[np.boo
     if rows.late is not None:
         at, slots = _newer(table, rows, at, slots)
     at, runs = _unrepeated(table, rows, at, slots, "last_at", "written")
-    return Led(rows, name, at, runs, rows.measured[at], values[at]) if len(at) else None
+    if not len(at):
+        return None
+    if runs.order is None and rows.late is None and len(at) == len(rows):
+        return Led(rows, name, at, runs, rows.measured, values, straight=True)
+    return Led(rows, name, at, runs, rows.measured[at], values[at], straight=False)
 
 
 def _unrepeated(table: Table, rows: Rows, at: Slots, slots: Slots, last: str, known: str) -> tuple[Slots, Runs]:
@@ -276,13 +283,13 @@ def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, f
         if table.damped:
             episodes = table.damping.filter(part.runs, part.times, episodes)
         if episodes is not None:
-            _find(call, detector, led.signal, part, episodes, partial(_evidence_of_row, led, call, at), found)
+            _find(call, detector, led.signal, part, episodes, partial(_evidence_of_row, led, book), found)
 
 
-def _evidence_of_row(led: Led, call: Call, at: Slots, place: int, device: int, most: int) -> tuple[list[Micros], list[float]]:  # noqa: ARG001 - one shape for both
+def _evidence_of_row(led: Led, book: Book, place: int, device: int, most: int) -> tuple[list[Micros], list[float]]:  # noqa: ARG001 - one shape for both
     """The last readings of a series, up to a row."""
     here = place if led.straight else int(np.flatnonzero(led.at == place)[0])
-    return evidence.recall(call.book.series.columns, led.runs, led.times, led.values, here, most)
+    return evidence.recall(book.series.columns, led.runs, led.times, led.values, here, most)
 
 
 Evidence = Callable[[int, int, int], tuple[list[Micros], list[float]]]

@@ -142,6 +142,7 @@ class FaustHost:
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
+            max_batch_size=MAX_RECORD_BYTES,
             max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=30_000,
         )

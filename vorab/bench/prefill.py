@@ -14,7 +14,7 @@ from vorab.frame import Block, Frame, encode
 from vorab.log import EventLog, Outgoing, open_log
 from vorab.topics import DEFAULT_TENANT, key_of, partition_of
 
-ROWS: Final = 500
+ROWS: Final = 2_500
 SIGNALS: Final = ("temperature", "vibration", "pressure")
 
 
