@@ -402,10 +402,9 @@ def unproven(book: Book, table: Table, slot: int, ended: Micros, why: str) -> Fi
     table.damping.forget(slot)
     if told is None:
         return None
-    signal = book.signal_of(table, slot)
-    return Finding(
-        book.rule_of(table, slot), book.device_of(table, slot), *told, max(ended, told[1]), signal=signal, explanation=why, proven=False
-    )
+    rule = book.rule_of(table, slot)
+    signal = book.signal_of(table, slot) or next(iter(rule.signal_names), "")
+    return Finding(rule, book.device_of(table, slot), *told, max(ended, told[1]), signal=signal, explanation=why, proven=False)
 
 
 def place(each: Placed) -> tuple[int, int, str, str]:
