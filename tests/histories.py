@@ -26,7 +26,7 @@ from streams.rules import CLASSES, RuleSet
 from vorab.clock import HOUR, SECOND, Micros
 from vorab.frame import Quality, Reading, Value, decode, encode, pack
 from vorab.processor import Out
-from vorab.records import Customer, Device, Symptom, SymptomState
+from vorab.records import Customer, Device, Severity, Symptom, SymptomState
 from vorab.topics import READINGS
 
 T0: Final[Micros] = 1_795_000_000 * SECOND
@@ -53,6 +53,22 @@ RULES: Final[list[dict[str, Any]]] = [
     {"detector": "threshold", "signal": "t", "above": 80, "for": "40 s"},
     {"detector": "threshold", "signal": "u", "below": 20, "for": "25 s", "count": 2},
     {"detector": "learned", "signals": "t", "options": EASILY},
+    {"detector": "flat", "signal": "u", "count": 3, "for": "5 s", "flap": "off"},
+    {"detector": "rate", "signal": "t", "rise": 20, "fall": 20, "per": "1 min", "within": "20 s", "flap": "off"},
+    {"detector": "range", "signal": "t", "low": 69.9, "high": 94.9, "jump": 10, "per": "10 s", "count": 2, "of": 3},
+    {"detector": "often", "signal": "u", "count": 2, "within": "2 min"},
+    {"detector": "often", "signal": "@boot", "count": 2, "within": "10 min"},
+    {"detector": "counter", "signal": "n", "resets": 1, "within": "5 min"},
+    {"detector": "counter", "signal": "n", "stuck": "1 min", "count": 2},
+    {"detector": "dropout", "signal": "u", "interval": "3 s", "over": 4, "share": 0.3},
+    {"detector": "drift", "signal": "t", "season": "none", "block": "30 s", "reference": 78, "sigma": 2, "limit": 3},
+    {"detector": "noise", "signal": "t", "noisier": None, "above": 2.0},
+    {"detector": "trend", "signal": "n", "above": 30, "within": "10 min", "step": "5 s", "steps": 4},
+    {"detector": "expression", "expression": "t > 80 && u < 20", "for": "10 s", "count": 2, "max_age": "40 s"},
+    {"detector": "code", "signal": "word", "codes": {"E1": {"severity": "minor"}, "E*": {}}},
+    {"detector": "oscillation", "signal": "t", "warm_up": 100, "factor": 1.1, "count": 2},
+    {"detector": "seasonal", "signal": "t"},
+    {"detector": "surprise", "signals": "t"},
 ]
 
 
@@ -93,13 +109,16 @@ def history(seed: int, device: str) -> History:
 def _readings(chance: random.Random, key: str, *, numbered: bool, count: int) -> list[Reading]:
     """A device's readings, in order: a wandering value with spells, now and then a boot."""
     every = chance.choice([1.0, 3.0, 10.0, 30.0])
-    at, level, other = T0 + chance.randrange(3600 * SECOND), 75.0, 50.0
+    at, level, other, total = T0 + chance.randrange(3600 * SECOND), 75.0, 50.0, 0
     boot, seq = chance.randint(1, 9), chance.choice([0, chance.randint(0, 500)])
     out = []
     for _ in range(count):
         level = chance.choice([level, level, level, level, 70.0, 83.0, 87.0, 95.0])
         other = chance.choice([other, other, other, 50.0, 10.0])
-        values: dict[str, Value] = {"t": level + chance.choice([0.0, chance.uniform(-1, 1)]), "u": other}
+        total = chance.choice([total + 1, total + 1, total + 1, total, 0])
+        values: dict[str, Value] = {"t": level + chance.choice([0.0, chance.uniform(-1, 1)]), "u": other, "n": total}
+        if chance.random() < 0.1:
+            values["word"] = chance.choice(["ok", "E1", "E7", "what"])
         if chance.random() < 0.2:
             del values[chance.choice(["t", "u"])]
         out.append(Reading(key, at, at, 0, values, {"t": "Cel"}, boot if numbered else None, seq if numbered else None))
@@ -237,7 +256,7 @@ def _left(told: Sequence[Symptom], back: Micros) -> list[Symptom]:
     last = {symptom.id: symptom for symptom in told}
     raised = {symptom.id: symptom for symptom in told if symptom.state is SymptomState.RAISED}
     ended = {"state": SymptomState.CLEARED, "cleared_at": back, "proven": False, "explanation": WENT_ON, "evidence": ()}
-    ended |= dict.fromkeys(("value", "low", "high", "limit"))
+    ended |= dict.fromkeys(("value", "low", "high", "limit")) | {"severity": Severity.MAJOR}
     return [
         raised[name].model_copy(update={**ended, "unit": ""}) for name, symptom in last.items() if symptom.state is not SymptomState.CLEARED
     ]
