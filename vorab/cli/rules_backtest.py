@@ -73,7 +73,8 @@ def backtest(
     since: Annotated[str, typer.Option("--from", help="Only what was detected from this time on; rules learn from what came before.")] = "",
     until: Annotated[str, typer.Option("--to", help="Read no further than this time.")] = "",
     zone: Annotated[
-        str, typer.Option(help="Zone of times that name none, and of the nights of customers nobody knows.", show_default="UTC")
+        str,
+        typer.Option(help="Zone of times that name none, and of customers nobody knows.", show_default="UTC; Europe/Berlin for customers"),
     ] = "",
     devices: Annotated[Path | None, typer.Option(help="Devices as `vorab devices export` writes them.")] = None,
     customers: Annotated[Path | None, typer.Option(help="Customers as `vorab customers export` writes them.")] = None,

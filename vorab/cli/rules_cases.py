@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run_cases(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]...", help="Test files or folders.", show_default="those beside the rules")
+        list[Path] | None, typer.Argument(metavar="[PATH]", help="Test files or folders.", show_default="those beside the rules")
     ] = None,
     *,
     rules: Annotated[list[Path] | None, typer.Option(help="Rules to test instead of those beside the cases; may be repeated.")] = None,
