@@ -61,8 +61,8 @@ class Scores:
     """µs: first reading of the run of readings beyond a record this one stands in; 0 within all records."""
 
     channel: NDArray[np.int8]
-    """Which channel is furthest: 0 to 2 the moves from the reading before (as it is, middle, slow), 3 to 5 those over the longer lag,
-    6 the average of the value."""
+    """Which channel is furthest beyond its record, 0 where none is: 0 to 2 the moves from the reading before (as it is, middle, slow), 3 to 5
+    those over the longer lag, 6 the average of the value."""
     low: Floats
     """Where a report was made: the range that held 98 % of the readings so far; NaN elsewhere."""
     high: Floats
@@ -165,12 +165,16 @@ class Surprise:
         since = numbers[SINCE].astype(np.int64)
         numbers[COUNT] += 1.0
         numbers[LAST] = cell
+        channel = np.zeros(len(slots), np.int8)
+        rows = beyond.nonzero()[0]
+        if len(rows):
+            channel[rows] = beaten[:, rows].argmax(axis=0)
         low, high = np.full((2, len(slots)), np.nan)
-        rows = np.flatnonzero(reports)
+        rows = reports.nonzero()[0]
         if len(rows):
             low[rows], high[rows] = self._usual(slots[rows], numbers[LOW, rows], numbers[HIGH, rows])
         self._numbers[slots] = numbers.T
-        return Scores(np.where(reports, ratio, 0.0), ratio, since, beaten.argmax(axis=0).astype(np.int8), low, high)
+        return Scores(np.where(reports, ratio, 0.0), ratio, since, channel, low, high)
 
     def _learn(self, numbers: Floats, slots: Slots, value: Floats) -> tuple[Floats, Slots]:
         """Surprise at either lag (0 where there is nothing to look back to) and cell; counts what came."""
