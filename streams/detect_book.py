@@ -177,9 +177,12 @@ class Book:
         for mine, device in groups:
             limits = self._limits(int(device)) or {}
             if table.timed:
-                entry = self.devices.entries[int(device)]
-                columns.of["when"][mine] = self.calendar.number(found.when, entry.time_zone if entry is not None else "")
+                columns.of["when"][mine] = self._hours_of(found, int(device))
             detector.prepare(columns, mine, found, partial(resolve, limits=limits), fresh=fresh)
+
+    def _hours_of(self, rule: Rule, device: int) -> int:
+        entry = self.devices.entries[device]
+        return self.calendar.number(rule.when, entry.time_zone if entry is not None else "")
 
     def move(self, table: Table, source: int, target: int) -> None:
         """Move what a detector keeps beside the columns."""
@@ -280,6 +283,10 @@ class Book:
         self.orphans += [(table, slot) for table in old.values() for slot in range(table.columns.n)]
         for table in self.tables:
             table.find(len(self.devices.keys))
+            if table.timed:  # the calendar's numbers hold for a process only
+                of = table.columns.of
+                for slot in np.flatnonzero(of["device"][: table.columns.n]).tolist():
+                    of["when"][slot] = self._hours_of(self.rule_of(table, slot), int(of["device"][slot]) - 1)
         same = not self.orphans and kept.get("versions") == self._versions()
         self.settle(changed if same else range(len(self.devices.keys)))
 
