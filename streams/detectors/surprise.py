@@ -61,8 +61,8 @@ class Scores:
     """µs: first reading of the run of readings beyond a record this one stands in; 0 within all records."""
 
     channel: NDArray[np.int8]
-    """Which channel is furthest beyond its record, 0 where none is: 0 to 2 the moves from the reading before (as it is, middle, slow), 3 to 5
-    those over the longer lag, 6 the average of the value."""
+    """Which channel is furthest beyond its record, 0 where none is: 0 to 2 the moves from the reading before (as it is, middle, slow),
+    3 to 5 those over the longer lag, 6 the average of the value."""
     low: Floats
     """Where a report was made: the range that held 98 % of the readings so far; NaN elsewhere."""
     high: Floats
