@@ -8,6 +8,7 @@ where and keeps the state, `streams.detect_judge` leads rows there and findings 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -16,19 +17,21 @@ from numpy.typing import NDArray
 
 from streams.detect_book import Book
 from streams.detect_judge import Placed, end_orphans, fall_silent, hear, judge, mark_stored, place
+from streams.detect_peers import Peers
 from streams.detect_rows import Rows, rows_of
 from streams.detect_time import Timeline, Turn, is_own
 from streams.detect_time_past import Past
 from streams.detect_words import symptom
 from streams.detectors import silence
+from streams.detectors.peer import PeerRule
 from streams.detectors.silence import SilenceRule
 from streams.rules import RuleSet
 from vorab.clock import SECOND, Micros
 from vorab.frame import Frame
 from vorab.metrics import metric
 from vorab.processor import Input, Kind, Out, Registry, kind_of
-from vorab.records import Record
-from vorab.topics import READINGS, SYMPTOMS
+from vorab.records import Cohort, Record
+from vorab.topics import COHORTS, READINGS, SYMPTOMS
 
 Count = Callable[[str, int], None]
 
@@ -42,11 +45,12 @@ class Detect:
     ticks: ClassVar[tuple[str, ...]] = (SYMPTOMS,)
     schema: ClassVar[int] = 2
 
-    def __init__(self, rules: RuleSet, registry: Registry, grace: Micros = 0, count: Count | None = None) -> None:
+    def __init__(self, rules: RuleSet, registry: Registry, grace: Micros = 0, count: Count | None = None, partition: int = 0) -> None:
         """`grace` (µs) is how long readings wait for earlier ones; `count` hears how many readings came out of order, and as what."""
         self.book = Book(rules, registry)
         self.timeline = Timeline(self.book.devices, grace)
         self.past = Past(rules, registry)
+        self.peers = Peers(self.book, partition)
         self._count = count
         self.listening = silence.Listening([rule.after for rule in rules if isinstance(rule, SilenceRule)])
         self._deadline: Micros = 0
@@ -54,7 +58,9 @@ class Detect:
         self._time = b""
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the protocol
-        """Fold a frame."""
+        """Fold a frame, or hold devices against the baseline of a cohort."""
+        if isinstance(record, Cohort):
+            return self.peers.judge(record)
         if not isinstance(record, Frame) or not record.n:
             return []
         book, found = self.book, list[Placed]()
@@ -99,11 +105,13 @@ class Detect:
             changed = self.book.devices.look_up()
             self.book.settle(changed)
             self.timeline.look(changed)
+            self.peers.look(changed)
         outs = [Out(SYMPTOMS, symptom(each)) for each in end_orphans(self.book, now)] if self.book.orphans else []
         turn = self.timeline.due(now)
         if turn is not None:
             outs += self._turn(turn)
         outs += [Out(SYMPTOMS, symptom(each)) for each in self.past.end_orphans(now)]
+        outs += self.peers.close(now)
         if self.listening.reach(now) or changed:
             self._deadline = 0
         if now > self._deadline and self.book.silences.columns.n:
@@ -136,7 +144,10 @@ def detect_kind(rules: RuleSet, grace: Micros = 0) -> Kind:
     def count(result: str, readings: int) -> None:
         metric("vorab_detect_late_readings_total").labels(result).inc(readings)
 
-    def build(partition: int, registry: Registry) -> Any:  # noqa: ARG001 - all partitions are alike
-        return Detect(rules, registry, grace, count)
+    def build(partition: int, registry: Registry) -> Any:
+        return Detect(rules, registry, grace, count, partition)
 
-    return kind_of(Detect, build)
+    kind = kind_of(Detect, build)
+    if any(isinstance(rule, PeerRule) for rule in rules):  # nobody else has to do with cohorts
+        kind = replace(kind, inputs=(*kind.inputs, Input(COHORTS, gating=False)), outputs=(*kind.outputs, COHORTS))
+    return kind

@@ -17,6 +17,7 @@ from streams.detectors.learning import LearnedOptions, LearnedRule, Learning
 from streams.detectors.noise import Noise, NoiseRule
 from streams.detectors.often import Often, OftenRule
 from streams.detectors.oscillation import Oscillation, OscillationRule
+from streams.detectors.peer import Peer, PeerRule
 from streams.detectors.range import Range, RangeRule
 from streams.detectors.rate import Rate, RateRule
 from streams.detectors.seasonal import Seasonal, SeasonalRule
@@ -25,6 +26,7 @@ from streams.detectors.silence import SilenceRule
 from streams.detectors.surprising import SurpriseRule, Surprising
 from streams.detectors.threshold import Threshold, ThresholdRule
 from streams.detectors.trend import Trend, TrendRule
+from streams.detectors.unusual import Unusual, UnusualRule
 from streams.rule import Rule, Strict, Title
 
 MOST_WATCHED: Final = 10_000
@@ -43,11 +45,13 @@ AnyRule = (
     | NoiseRule
     | OftenRule
     | OscillationRule
+    | PeerRule
     | RangeRule
     | RateRule
     | SeasonalRule
     | SurpriseRule
     | TrendRule
+    | UnusualRule
 )
 
 CLASSES: Final[dict[str, type[Rule]]] = {
@@ -63,11 +67,13 @@ CLASSES: Final[dict[str, type[Rule]]] = {
     "noise": NoiseRule,
     "often": OftenRule,
     "oscillation": OscillationRule,
+    "peer": PeerRule,
     "range": RangeRule,
     "rate": RateRule,
     "seasonal": SeasonalRule,
     "surprise": SurpriseRule,
     "trend": TrendRule,
+    "unusual": UnusualRule,
 }
 """Detector → its rule."""
 
@@ -83,11 +89,13 @@ DETECTORS: Final[dict[str, type[Detector]]] = {
     "noise": Noise,
     "often": Often,
     "oscillation": Oscillation,
+    "peer": Peer,
     "range": Range,
     "rate": Rate,
     "seasonal": Seasonal,
     "surprise": Surprising,
     "trend": Trend,
+    "unusual": Unusual,
 }
 """Detectors that judge the readings of a series; silence judges when devices speak."""
 

@@ -56,6 +56,11 @@ def gap_id(device_key: str, boot: int, first: int, last: int, *, filled: bool) -
     return _id("gap", device_key, boot, first, last, filled)
 
 
+def cohort_id(cohort_key: str, kind: str, start: int, partition: int) -> str:
+    """What one partition told or was told about a cohort and a bucket of time."""
+    return _id("cohort", cohort_key, kind, start, partition)
+
+
 def reply_id(action: str, status: str) -> str:
     """One answer of a device to an action; a repeated answer has the same id."""
     return _id("reply", action, status)

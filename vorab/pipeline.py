@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 
 from vorab.clock import SECOND
 from vorab.errors import ConfigError
 from vorab.processor import Kind
 from vorab.settings import Settings
+from vorab.topics import COHORTS
 
-NAMES = ("detect", "gaps", "alarms", "cases", "permits", "customers")
+NAMES = ("detect", "cohorts", "gaps", "alarms", "cases", "permits", "customers")
 
 
 def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
@@ -21,7 +23,10 @@ def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
     for name in only:
         if name not in NAMES:
             raise ConfigError(f"there is no processor {name!r}", key="--only", hint=f"one of {', '.join(NAMES)}")
-    return [_kind(name, settings) for name in NAMES if not only or name in only]
+    found = [_kind(name, settings) for name in NAMES if not only or name in only]
+    told = {topic for kind in found for topic in kind.outputs if kind.name != "cohorts"}
+    # Nobody asks about cohorts where no rule compares peers.
+    return [kind for kind in found if kind.name != "cohorts" or only or COHORTS in told]
 
 
 def _kind(name: str, settings: Settings) -> Kind:
@@ -31,14 +36,9 @@ def _kind(name: str, settings: Settings) -> Kind:
         from streams.rulefiles import load_rules  # noqa: PLC0415
 
         return detect_kind(load_rules(settings.streams.rules), round(settings.streams.grace_s * SECOND))
-    if name == "gaps":
-        from streams import gaps  # noqa: PLC0415
-
-        return gaps.kind()
-    if name == "alarms":
-        from streams import alarms  # noqa: PLC0415
-
-        return alarms.kind()
+    if name in {"cohorts", "gaps", "alarms"}:
+        found: Kind = importlib.import_module(f"streams.{name}").kind()
+        return found
     from streams.case_remedies import load_policy  # noqa: PLC0415
 
     policy = load_policy(settings.streams.remedies)

@@ -21,8 +21,10 @@ from streams.peers import Baseline
 from streams.rule import Bound, Duration, SignalRule, say_duration
 from vorab.clock import MINUTE, Micros
 
-RING: Final = 4
+RING: Final = 8
 """Buckets that a device is averaged over before the oldest is overwritten: the baseline has so long to come back."""
+SHOWN: Final = 4
+"""Averages that a symptom carries as evidence."""
 RESOLUTION: Final = 1e-3
 """A spread is not smaller than this share of the level."""
 
@@ -32,6 +34,9 @@ LAYOUT: Final[Layout] = {
     "sum": ("<f8", RING),
     "n": ("<i4", RING),
     "closed": "<i8",  # number of the last bucket that was told + 1
+    "judged": "<i8",  # number of the last bucket that was judged + 1
+    "shown_at": ("<i8", SHOWN),  # µs, ends of the buckets that were judged last, the last one at the end; 0 is none
+    "shown": ("<f8", SHOWN),
     "floor": "<f8",  # least spread
     "least": "<i4",  # devices
 }
@@ -111,9 +116,14 @@ class Peer(Detector):
 
     def judge(self, state: Columns, slots: Slots, bucket: int, baseline: Baseline) -> Episodes | None:
         """Hold the slots of a cohort (each once, in order) against its baseline of a closed bucket; rows are places in `slots`."""
-        mine, values = self._averages(state, slots, bucket)
         of = state.of
-        place = np.searchsorted(slots, mine)
+        slots_before, slots = slots, slots[of["judged"][slots] <= bucket]  # a baseline that comes again says nothing new
+        mine, values = self._averages(state, slots, bucket)
+        of["judged"][mine] = bucket + 1
+        for name, new in (("shown_at", (bucket + 1) * self.long), ("shown", values)):
+            of[name][mine, :-1] = of[name][mine, 1:]
+            of[name][mine, -1] = new
+        place = np.searchsorted(slots_before, mine)
         enough = baseline.devices >= of["least"][mine]
         mine, values, place = mine[enough], values[enough], place[enough]
         if not len(mine):
@@ -136,6 +146,12 @@ class Peer(Detector):
             "count": found.numbers["count"],
         }
         return Episodes(place[rows], found.change, onset, found.detected, numbers)
+
+    @staticmethod
+    def recall(state: Columns, slot: int) -> tuple[list[Micros], list[float]]:
+        """The averages of a slot that were judged last, oldest first, each with the end of its bucket (µs)."""
+        at, values = state.of["shown_at"][slot], state.of["shown"][slot]
+        return at[at > 0].tolist(), values[at > 0].tolist()
 
     @staticmethod
     def _averages(state: Columns, slots: Slots, bucket: int) -> tuple[Slots, Floats]:

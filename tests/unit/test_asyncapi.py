@@ -35,6 +35,8 @@ from vorab.records import (
     Alarm,
     CaseEvent,
     CaseKind,
+    Cohort,
+    CohortKind,
     CommandKind,
     Customer,
     Delivery,
@@ -290,6 +292,9 @@ RECORDS: Final[tuple[Record, ...]] = (
     CaseEvent(
         id="x", case="c1", device="p", kind=CaseKind.OPENED, status=Status.PENDING, at=NOW, opened_at=NOW, because="s", cause="c",
         severity=Severity.MAJOR,
+    ),
+    Cohort(
+        id="x", cohort="r:pump", kind=CohortKind.BASELINE, rule="r", start=NOW, end=NOW + MINUTE, partition=3, devices=9, level=1.5, at=NOW,
     ),
     LogCommand(id="x", case="c1", device="p", kind=CommandKind.NOTE, at=NOW, detail="seen"),
     Customer(id="main/k", customer="k", at=NOW),

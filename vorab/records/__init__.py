@@ -22,7 +22,7 @@ from vorab.records.messages import (
     Urgency,
 )
 from vorab.records.registry import Channel, Customer, Device, Presence, Purpose
-from vorab.records.reports import Alarm, Facts, Gap
+from vorab.records.reports import Alarm, Cohort, CohortKind, Facts, Gap
 from vorab.records.symptoms import Point, Symptom, SymptomState
 from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, parse, to_wire, type_of
 
@@ -35,6 +35,8 @@ __all__ = [
     "CaseEvent",
     "CaseKind",
     "Channel",
+    "Cohort",
+    "CohortKind",
     "Command",
     "CommandKind",
     "Customer",

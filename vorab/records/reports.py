@@ -1,12 +1,14 @@
-"""What devices and other systems report, beside readings: facts about themselves, alarms of others, and numbers that are missing."""
+"""What is reported beside readings: facts about devices, alarms of others, numbers that are missing, what cohorts usually do."""
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from pydantic import Field
 
 from vorab import topics
 from vorab.clock import Micros
-from vorab.records.base import At, DeviceRecord, Name, Severity, Text
+from vorab.records.base import At, DeviceRecord, Name, Record, Severity, Text
 
 
 class Facts(DeviceRecord):
@@ -74,4 +76,51 @@ class Gap(DeviceRecord):
     @property
     def time(self) -> Micros:
         """When it was noticed or filled."""
+        return self.at
+
+
+class CohortKind(StrEnum):
+    """Which way it goes."""
+
+    SUMMARY = "summary"
+    """A partition tells about its devices."""
+    BASELINE = "baseline"
+    """What is usual in the whole cohort."""
+
+
+class Cohort(Record):
+    """Devices of one kind, by the averages of a signal over a bucket of time, as a rule compares them."""
+
+    TYPE = "io.vorab.cohort.{kind}.v1"
+    TOPIC = topics.COHORTS
+
+    cohort: Name
+    """`rule:what they have in common`."""
+    kind: CohortKind
+    rule: Name
+    start: At
+    end: At
+    """The bucket: from start, up to but not at end."""
+    partition: int = Field(ge=0)
+    """Of the devices: who told, and who is answered."""
+    devices: int = Field(ge=0)
+    ranks: tuple[int, ...] = Field((), max_length=1024)
+    """Summary: hashes of the keys of some devices, the smallest of all."""
+    values: tuple[float, ...] = Field((), max_length=1024)
+    """Summary: the averages of the same devices."""
+    level: float | None = None
+    """Baseline: the median."""
+    spread: float | None = None
+    """Baseline: the standard deviation, as far as most devices tell."""
+    at: At
+    """When the bucket was closed."""
+
+    @property
+    def key(self) -> str:
+        """`tenant/cohort`."""
+        return topics.key_of(self.tenant, self.cohort)
+
+    @property
+    def time(self) -> Micros:
+        """When the bucket was closed."""
         return self.at
