@@ -51,7 +51,7 @@ class DriftRule(SignalRule):
     season: Literal["none", "day", "week"] = Field("day", description="What repeats: compared with the same time of it.")
     block: Duration = Field(2 * HOUR, gt=0, description="Readings are averaged over so long; a day must be a multiple of it.")
     slack: float = Field(1.0, ge=0, le=3, description="Deviations (standard deviations of a block) that are let pass each time.")
-    limit: float = Field(10.0, gt=0, le=1000, description="Sum of deviations at which it is raised.")
+    limit: float = Field(12.0, gt=0, le=1000, description="Sum of deviations at which it is raised.")
     warm_up: Duration = Field(4 * DAY, gt=0, description="How long is learned first.")
     patience: Duration = Field(14 * DAY, gt=0, description="How long it lasts before it is the new normal.")
     reference: Bound | None = Field(None, description="The level that is right, in place of what is learned; needs sigma.")

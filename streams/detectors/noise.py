@@ -3,10 +3,10 @@
 What jitters is how far a reading lies beside the line between its neighbours, so ramps and slow swings are no noise. The distances that
 nineteen of twenty readings, and half of them, keep within are learned by small steps up and down (stochastic approximation of a quantile,
 Robbins and Monro 1951), which no spike can move far and which remember the loud hours of a machine that is quiet at night.
-It is noisier when more than three of ten among the last readings lie beyond `noisier` times what nineteen of twenty used to keep within,
-and quieter when four of five lie within the half's distance divided by `quieter`. Two things are no noise: a reading that sticks out alone
-between two neighbours that agree is not counted, nor is the one before it; and a far reading counts only where the series turned twice in
-a row: noise does so at every other reading, a swing of five readings or longer hardly ever.
+It is noisier when more than two of five among the last readings lie beyond `noisier` times what nineteen of twenty used to keep within,
+and quieter when four of five lie within the half's distance divided by `quieter`. Two things are no noise. A reading that sticks out alone
+between two neighbours that agree is not counted, nor is the one before it. And at a quarter of the far readings at least, the series must
+have turned twice in a row: noise does so at every other one, a swing of five readings or longer hardly ever.
 While it is raised, or about to be, nothing is learned; after `patience` readings it is the new normal.
 """
 
@@ -29,9 +29,13 @@ YOUNG_GAIN: Final = 0.03
 """The same during the warm-up, which may see each hour of the day once only."""
 SPEED: Final = 1 / 12
 """Of the running shares."""
-LOUD_SHARE: Final = 0.3
+LOUD_SHARE: Final = 0.4
 QUIET_SHARE: Final = 0.8
 """Shares that raise; the one is cleared at a quarter, the other at half."""
+TURN_SPEED: Final = 1 / 16
+TURN_FADE: Final = 1 / 48
+TURNING: Final = 0.25
+"""Share of far readings at which the series turned twice in a row: how fast it is learned and forgotten, and what noise has."""
 SETTLE: Final = 50
 SWUNG: Final = 1.5
 """How it is written down that a reading was far, but may have swung there."""
@@ -40,14 +44,14 @@ STICKS_OUT: Final = 3.0
 RESOLUTION: Final = 1e-4
 """Noise is not smaller than this share of the value: a series that never jitters has no scale of its own."""
 OLD, LAST, OLD_AT, LAST_AT = range(4)
-MOST, HALF, LOUD, QUIET, SIDE, FAR, COUNT, RUN = range(8)
+MOST, HALF, LOUD, QUIET, TURNS, SIDE, FAR, COUNT, RUN = range(9)
 
 
 class NoiseRule(SignalRule):
     """A signal that jitters more, or less, than usual."""
 
     detector: Literal["noise"]
-    noisier: float | None = Field(1.2, gt=1, description="Raised when it jitters so many times more than it ever did; null: do not look.")
+    noisier: float | None = Field(1.3, gt=1, description="Raised when it jitters so many times more than it ever did; null: do not look.")
     quieter: float | None = Field(None, gt=1, description="Raised when it jitters so many times less than it ever did.")
     above: float | None = Field(
         None, gt=0, description="A fixed distance beside the neighbours, in place of `noisier` times what is usual."
@@ -67,7 +71,7 @@ LAYOUT: Final[Layout] = {
     "last": ("<f8", 4),  # the last two readings and their times (µs)
     "spread": (
         "<f4",
-        8,
+        9,
     ),  # what most and half keep within, shares, side of the last one and whether it was far, readings, readings in the run
     "since": "<i8",  # µs, first reading of the run
 }
@@ -128,10 +132,11 @@ class Noise(Detector):
         floor = half / self._quieter if self._quieter is not None else np.zeros(len(n))
         counts = ready | self._given
         # A reading late, because only now it is known not to be a spike's neighbour.
-        far = spread[:, FAR]
-        loud = np.where(far > SWUNG, spread[:, LOUD], spread[:, LOUD] + SPEED * (far - spread[:, LOUD]))
+        far, loud, turns = spread[:, FAR] > 0, spread[:, LOUD], spread[:, TURNS]
+        loud = loud + SPEED * (far - loud)
+        turns = np.where(far, turns + TURN_SPEED * ((spread[:, FAR] < SWUNG) - turns), turns - TURN_FADE * turns)
         quiet = spread[:, QUIET] + SPEED * ((ready & (size < floor)) - spread[:, QUIET])
-        hot = (loud > LOUD_SHARE) | (quiet > QUIET_SHARE)
+        hot = ((loud > LOUD_SHARE) & (turns > TURNING)) | (quiet > QUIET_SHARE)
 
         active = of["active"].take(slots)
         suspect = active | (loud > LOUD_SHARE / 2) | (quiet > 0.9 * QUIET_SHARE)
@@ -140,17 +145,18 @@ class Noise(Detector):
         raised = hot & ~active
         cleared = active & (loud < LOUD_SHARE / 4) & (quiet < QUIET_SHARE / 2)
         adapted = active & ~cleared & (run >= self._patience)
-        over = cleared | adapted
+        anew = suspect & ~cleared & (run >= self._patience)  # also what was never raised: it is no suspicion any more
         gain = np.where(suspect, 0.0, np.maximum(np.where(ready, GAIN, YOUNG_GAIN), 2.0 / (n + 1.0)))
         most = np.where(size > most, most * (1.0 + 0.95 * gain), most * (1.0 - 0.05 * gain))
         half = np.where(size > half, half * (1.0 + 0.5 * gain), half * (1.0 - 0.5 * gain))
         first = n == 1.0
         spread[:, MOST] = np.maximum(np.where(first, size, most), least)
         spread[:, HALF] = np.maximum(np.where(first, size, half), least)
-        spread[:, LOUD], spread[:, QUIET] = np.where(adapted, 0.0, loud), np.where(adapted, 0.0, quiet)
+        spread[:, LOUD], spread[:, QUIET] = np.where(anew, 0.0, loud), np.where(anew, 0.0, quiet)
+        spread[:, TURNS] = turns
         spread[:, FAR] = np.where(counts & (size > limit), np.where(again, 1.0, 2.0), 0.0)
         spread[:, SIDE] = np.where(turned, 2.0, 1.0) * np.sign(beside)
-        spread[:, COUNT], spread[:, RUN] = np.where(adapted, 0.0, np.minimum(n, 1e6)), np.where(over, 0.0, run)
+        spread[:, COUNT], spread[:, RUN] = np.where(anew, 0.0, np.minimum(n, 1e6)), np.where(cleared | anew, 0.0, run)
         of["spread"][slots], of["since"][slots] = spread, since
         noisy = loud / LOUD_SHARE >= quiet / QUIET_SHARE
         numbers = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.detectors import oscillation
@@ -97,12 +97,13 @@ def swinging(seed: int, calm: int, swings: int, *, period: float = 7.0, amplitud
     return [round(3 + chance.gauss(0, noise) + each * math.sin(2 * math.pi * i / period), 3) for i, each in enumerate(size)]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([{}, {"count": 3, "factor": 1.1, "patience": 10}, {"count": 2, "least": 3.0}]))
 def test_it_says_what_one_reading_at_a_time_would_say(seed: int, settings_: dict[str, Any]) -> None:
     """However the readings were cut, and whenever the process died."""
-    settings = rule("oscillation", warm_up=100, **settings_)
+    wanted = rule("oscillation", warm_up=100, **settings_)
 
-    agrees(Oscillation, settings, lambda: Plain(settings), history(seed, 2, 260), seed)
+    agrees(Oscillation, wanted, lambda: Plain(wanted), history(seed, 2, 260), seed)
 
 
 @pytest.mark.parametrize("period", [5, 6.3, 8, 10, 12])
