@@ -23,7 +23,8 @@ from typing import Final
 import numpy as np
 
 from streams.detectors.columns import Slots
-from streams.detectors.shape import Bools, Floats
+from streams.detectors.shape import Bools, Floats, Longs
+from vorab.clock import DAY
 
 LARGEST: Final = 1e100
 """Readings are cut to this, so that no square below can overflow."""
@@ -40,21 +41,21 @@ FLAT: Final = 1e-3
 RESOLUTION: Final = 1e-9
 
 # Columns of the numbers of a slot.
-COUNT, LAST, MEAN, VARIANCE, QUIET, CALLS = range(6)
-LEVEL = slice(6, 10)
-STEPS = slice(10, 12)
-DEPARTURE = slice(12, 14)
-RECORD = slice(14, 27)
-BASE = slice(27, 40)
-HELD = slice(40, 54)
-WIDTH: Final = 54
+COUNT, LAST, MEAN, VARIANCE, QUIET, CALLS, FIRST = range(7)
+LEVEL = slice(7, 11)
+STEPS = slice(11, 13)
+DEPARTURE = slice(13, 15)
+RECORD = slice(15, 28)
+BASE = slice(28, 41)
+HELD = slice(41, 55)
+WIDTH: Final = 55
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """Settings, counted in readings. Chosen once for all kinds of series, in round numbers."""
 
-    threshold: float = 7.5
+    threshold: float = 7.75
     """Evidence of all channels together that is worth a call."""
     speeds: tuple[float, float, float, float] = (1.0, 0.2, 0.03, 0.006)
     """Share of a new reading in the averages: the reading itself, a quarter of an hour, three hours, a day (5-minute readings)."""
@@ -81,7 +82,9 @@ class StageConfig:
     settle: int = 100
     """Readings before records count."""
     warm_up: int = 150
-    """Readings before the first alert."""
+    """No alert before so many readings …"""
+    warm_up_us: int = 2 * DAY
+    """… nor before this time has passed: a device should have shown its day, and shown it twice."""
     hold: int = 100
     """Readings after an alert without another one."""
     dearer: float = 0.1
@@ -136,7 +139,7 @@ class SecondStage:
         self._numbers[slots] = 0.0
 
     def snapshot(self, slots: Slots) -> bytes:
-        """State of these slots, in this order, for :meth:`restore`: 432 bytes each."""
+        """State of these slots, in this order, for :meth:`restore`: 440 bytes each."""
         return self._settings.to_bytes(4, "little") + self._numbers[slots].astype("<f8").tobytes()
 
     def restore(self, slots: Slots, state: bytes) -> None:
@@ -145,8 +148,11 @@ class SecondStage:
             raise ValueError(f"not a snapshot of {len(slots)} slots with these settings of the second stage")
         self._numbers[slots] = np.frombuffer(state, "<f8", -1, 4).reshape(len(slots), WIDTH)
 
-    def update(self, slots: Slots, values: Floats, surprise: Floats) -> Calls:
-        """Take one reading each of some series: unique slots, finite values, and by which share surprise beats its record (<= 0: none)."""
+    def update(self, slots: Slots, at: Longs, values: Floats, surprise: Floats) -> Calls:
+        """Take one reading each of some series: unique slots, times (µs), finite values, and by which share surprise beats its record.
+
+        Where that is not above 0 there is no surprise.
+        """
         config, numbers = self.config, np.ascontiguousarray(self._numbers[slots].T)
         value = np.minimum(np.maximum(values, -LARGEST), LARGEST)
         count = numbers[COUNT]
@@ -169,9 +175,13 @@ class SecondStage:
         record[:] = np.where(young, np.where(count == 0.0, seen, np.maximum(record, seen)), np.where(beyond > 0.0, learned, faded))
         base += pace * (np.maximum(np.where(young, seen, learned), low) - base)
 
-        evidence = np.sqrt(np.where(held > FAINT, held, 0.0)).sum(axis=0) ** 2 / config.threshold
+        # One after the other: `sum` adds up in an order of its own, depending on how many series there are.
+        together = np.add.accumulate(np.sqrt(np.where(held > FAINT, held, 0.0)), axis=0)[-1]
+        evidence = together * together / config.threshold
         numbers[CALLS] *= self._recent
-        raised = (evidence >= 1.0 + config.dearer * numbers[CALLS]) & (numbers[QUIET] <= 0.0) & (count >= config.warm_up)
+        numbers[FIRST] = np.where(count == 0.0, at, numbers[FIRST])
+        warm = (count >= config.warm_up) & (at - numbers[FIRST] >= config.warm_up_us)
+        raised = (evidence >= 1.0 + config.dearer * numbers[CALLS]) & (numbers[QUIET] <= 0.0) & warm
         numbers[QUIET] = np.where(raised, config.hold - 1.0, np.maximum(numbers[QUIET] - 1.0, 0.0))
         numbers[CALLS] += raised
         numbers[COUNT] += 1.0

@@ -272,6 +272,10 @@ class Surprise:
         numbers[LOW, rows], numbers[HIGH, rows], numbers[FAR, rows] = new_low, new_high, cut != value
         return np.asarray(cut)
 
+    def usual(self, slots: Slots) -> tuple[Floats, Floats]:
+        """Where readings of these series usually lie: the range that holds all but 1 % of them at either end."""
+        return self._usual(slots, self._numbers[slots, LOW], self._numbers[slots, HIGH])
+
     def _usual(self, slots: Slots, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """The range that holds all but 1 % of the readings at either end, as fine as the cells are."""
         share = np.cumsum(self._visits[slots], axis=1, dtype=np.float64)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streams.detectors.second_stage import CHANNELS, SURPRISE, SecondStage, StageConfig
 from streams.detectors.shape import Floats
+from vorab.clock import MINUTE
 
 SERIES: Final = 20
 A_DAY: Final = 288
@@ -28,7 +29,7 @@ class Said:
         series = values.shape[1]
         stage, slots = SecondStage(config, series), np.arange(series)
         strange = np.full(values.shape, -1.0) if surprise is None else surprise
-        calls = [stage.update(slots, row, strange[k]) for k, row in enumerate(values)]
+        calls = [stage.update(slots, np.full(series, k * 5 * MINUTE), row, strange[k]) for k, row in enumerate(values)]
         self.raised: NDArray[np.bool_] = np.array([each.raised for each in calls])
         self.evidence = np.array([each.evidence for each in calls])
         self.channel = np.array([each.channel for each in calls])
@@ -161,8 +162,9 @@ def test_a_restart_and_other_neighbours_change_nothing(seed: int, restarts: set[
             place = np.array(order)
             stage = SecondStage(slots=9)
             stage.restore(place, state)
-        calls = stage.update(place[:3], row[:3], np.full(3, -1.0))
-        rest = stage.update(place[3:], row[3:], np.full(2, -1.0))
+        at = np.full(5, k * 5 * MINUTE)
+        calls = stage.update(place[:4], at[:4], row[:4], np.full(4, -1.0))
+        rest = stage.update(place[4:], at[4:], row[4:], np.full(1, -1.0))
         assert np.concatenate([calls.evidence, rest.evidence]).tolist() == whole.evidence[k].tolist()
         assert np.concatenate([calls.raised, rest.raised]).tolist() == whole.raised[k].tolist()
 
@@ -171,7 +173,7 @@ def test_a_restart_and_other_neighbours_change_nothing(seed: int, restarts: set[
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=400))
 def test_no_number_breaks_it(numbers: list[float]) -> None:
     """Neither overflow nor NaN, whatever a sensor says."""
-    said = Said(np.array(numbers)[:, None], StageConfig(settle=3, warm_up=4, hold=2))
+    said = Said(np.array(numbers)[:, None], StageConfig(settle=3, warm_up=4, warm_up_us=0, hold=2))
 
     assert np.isfinite(said.evidence).all()
 
@@ -191,7 +193,7 @@ def test_a_slot_is_emptied_and_grown() -> None:
     """A cleared slot is like a new one."""
     stage = SecondStage(slots=1)
     for row in healthy(days=2, series=1):
-        stage.update(np.arange(1), row, np.zeros(1))
+        stage.update(np.arange(1), np.zeros(1, np.int64), row, np.zeros(1))
     empty = SecondStage(slots=1).snapshot(np.arange(1))
     stage.grow(3)
     stage.clear(np.arange(1))
