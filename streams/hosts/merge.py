@@ -7,7 +7,8 @@ What it promises, per partition:
 - Gating records are released in the order of (time, place in `inputs`, offset). One is released when no other gating input can
   still bring one that belongs before it: every input has been read up to its time, those with an earlier place beyond it.
 - Ticks only move an input's time on. *Merged time* is the smallest time of the gating inputs; it never goes back.
-- `due(t)` stands before each release, with the time of the record, and at the end of a drain with the merged time.
+- `due(t)` stands before each release, with the time of the record, and at the end of a drain with the merged time. Where a single
+  input is gating, it stands at each of its ticks as well: many that are read at once are no leap of time.
 - A record of an input that is not gating stands at its own time, among the gating records that were read already. If all gating
   inputs have been read up to their end and have not reached its time, it is released at once: nobody waits a second for an answer.
   `due` is then called with the merged time only, while `now` is the record's own. Where it stands depends on when it came
@@ -149,10 +150,11 @@ class Merge(Generic[T]):
         return Due(now)
 
     def _head(self) -> _Lane[T] | None:
-        """The gating input whose first record is next, if that is certain; ticks at the front are used up."""
+        """The gating input whose first record is next, if that is certain; ticks at the front are used up, but for a single input's."""
         best: _Lane[T] | None = None
         for lane in self._gating:
-            _use_ticks(lane)
+            if len(self._gating) > 1:
+                _use_ticks(lane)
             if lane.waiting and (best is None or lane.waiting[0].time < best.waiting[0].time):
                 best = lane
         if best is None:
@@ -172,7 +174,7 @@ class Merge(Generic[T]):
         if best is None:
             return None
         if self._gating and self.gate <= self._not_before:
-            return best if not any(lane.waiting for lane in self._gating) and caught_up() else None
+            return best if not any(each.payload is not None for lane in self._gating for each in lane.waiting) and caught_up() else None
         return best if best.waiting[0].time <= self.gate or caught_up() else None
 
     def _release(self, lane: _Lane[T]) -> Iterator[Due | Step[T]]:

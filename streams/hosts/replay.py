@@ -68,6 +68,7 @@ class Replay:
             entries = self._log.read(behind, limit=LIMIT, wait_s=WAIT_S)
             if not entries:
                 break  # what is missing at the end was deleted
+            touched: set[int] = set()
             for entry in entries:
                 place = entry.topic, entry.partition
                 if entry.offset >= ends[place]:
@@ -81,8 +82,9 @@ class Replay:
                     self._see(entry.value)
                 for crew in self._crews:
                     crew[entry.partition].take(topic, entry.offset, entry.value, entry.headers)
-                # As it came live, one by one: ticks that are taken together count as one, and a long step looks like an outage.
-                self._work(entry.partition)
+                touched.add(entry.partition)
+            for partition in sorted(touched):
+                self._work(partition)
             yield total - sum(max(0, ends[place] - at) for place, at in places.items()), total
 
     def symptoms(self) -> list[list[Symptom]]:
@@ -104,13 +106,13 @@ class Replay:
 
     def _fill(self, partition: int, missing: int, offset: int, until: Micros | None) -> None:
         """Tell the time between two records where the ticks in between were forgotten."""
+        self._work(partition)
         since = self._crews[0][partition].now
         if until is None or since == BEGINNING or until - since > (offset - missing + 1) * self._tick * _MISSED_TICKS:
             return
         for now in passing(since, until - 1, self._limits):
             for crew in self._crews:
                 crew[partition].take(READINGS, missing, encode(Frame(now)), ())
-            self._work(partition)
 
     def _work(self, partition: int) -> None:
         for crew, outputs in zip(self._crews, self.outputs, strict=True):

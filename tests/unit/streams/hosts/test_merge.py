@@ -238,3 +238,19 @@ def test_without_a_gating_input_time_is_the_largest_read(times: tuple[int, ...])
     assert [each.offset for each in steps if each.topic == "x"] == [0, 1, 2]
     assert sorted(each.payload for each in steps) == ["x0", "x1", "x2", "y0"]
     assert said(Merge[str]((Input("x", gating=False),)).drain()) == []
+
+
+def test_each_tick_of_a_single_input_is_a_step_of_time() -> None:
+    """However many are read at once: who is asked only at the last of them would take a backlog of quiet seconds for an outage."""
+    ticks: list[Event] = [("a", n, time, None) for n, time in enumerate([10, 20, 20, 15, 30])]
+    found = []
+    for together in (1, 2, 5):
+        merge: Merge[str] = Merge(INPUTS[:1])
+        steps: list[int] = []
+        for n, (topic, offset, time, payload) in enumerate(ticks, 1):
+            merge.push(topic, offset, time, payload)
+            if n % together == 0 or n == len(ticks):
+                steps += [each.now for each in merge.drain()]
+        found.append(steps)
+
+    assert found == [[10, 20, 30]] * 3

@@ -143,6 +143,16 @@ def symptoms(events: SqliteLog, partition: int) -> list[tuple[bytes | None, byte
     return [(each.key, each.value, each.headers) for each in entries if each.key is not None]
 
 
+def test_how_much_is_read_at_once_changes_nothing(lived: Path, tmp_path: Path) -> None:
+    """A host that catches up reads hundreds of ticks together: they are as many seconds, not one outage."""
+    with SqliteLog(lived, read_only=True) as first, SqliteLog(tmp_path / "other.db", fsync=False) as other:
+        other.create(dict.fromkeys((topics.READINGS, topics.SYMPTOMS, topics.REJECTED), PARTITIONS))
+        append_all(other, records())
+        live(other)
+
+        assert [symptoms(other, p) for p in range(PARTITIONS)] == [symptoms(first, p) for p in range(PARTITIONS)]
+
+
 def once_more(events: SqliteLog, rules: RuleSet = RULES) -> Replay:
     """A backtest over the whole log."""
     replay = Replay(events, [detect_kind(rules)], Registered(), Layout(events.partitions), limits=silence_limits(rules))
