@@ -81,12 +81,20 @@ def fleet(
     days: Annotated[int, typer.Option(min=1, help="Days of each fleet; faults begin after the fifth.")] = 28,
     scale: Annotated[float, typer.Option(min=0.0, help="How large the faults are; 0.5: half as large as docs/fleet.md says.")] = 1.0,
     rules: Annotated[Path | None, typer.Option(help="Other rules; their causes are the kinds of faults.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write readings and labels of the fleet of --seed there, and judge nothing.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line in place of the table.")] = False,
 ) -> None:
     """How well faults of a simulated fleet are found: confusion matrix, precision, recall, delay, false alerts.
 
     Example: `vorab bench fleet --seed 1`
     """
+    if csv is not None:
+        from vorab.fleet.physics.export import write
+        from vorab.fleet.physics.simulation import Simulation
+
+        for file in write(Simulation((seed or [0])[0], devices, days, scale=scale), csv):
+            typer.echo(str(file))
+        return
     from vorab.bench import fleet as bench
     from vorab.bench.fleet_table import table
 
