@@ -22,7 +22,7 @@ from vorab.payloads import JsonMap, Mark, Pick, Step, Steps, lists_of, parts_of,
 from vorab.topics import ID
 
 _MISSING: Final[Any] = object()
-MOST_LOOKS: Final = 3_200
+MOST_LOOKS: Final = 2_400
 """Places of one message that are looked at: a signal of an element is one, the element itself two, its own time or device two each."""
 
 

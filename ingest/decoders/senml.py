@@ -23,7 +23,7 @@ UNDERSTOOD: Final = frozenset({10, 26})
 
 MOST_TEXT: Final = 255
 MOST_RECORDS: Final = 1_024
-MOST_LABELS: Final = 5_000
+MOST_LABELS: Final = 4_200
 """Of all records of a pack together."""
 BASE: Final = frozenset({"bn", "bt", "bu", "bv", "bs", "bver"})
 VALUES: Final = frozenset({"v", "vs", "vb", "vd"})

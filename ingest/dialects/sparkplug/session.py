@@ -28,7 +28,8 @@ MAX_KNOWN: Final = 1_000_000
 REBIRTH: Final = "Node Control/Rebirth"
 BDSEQ: Final = "bdSeq"
 _NO_SIGNAL: Final = ("Node Control/", "Device Control/", "Properties/", "Node Info/", "Device Info/")
-_NOT_IN_SIGNALS: Final = re.compile(r"[^A-Za-z0-9_.:/-]")
+_NOT_IN_LINES: Final = re.compile(r"[^A-Za-z0-9_.:/\n-]")
+"""What a signal's name may not hold, but for the line feed."""
 _FIRMWARE: Final = ("fw", "fw version", "firmware", "firmware version", "software version", "sw version", "version")
 _MAX_FACT: Final = 255
 
@@ -143,13 +144,16 @@ def signals_of(names: Iterable[str]) -> dict[str, str]:
     plain = list(dict.fromkeys(names))
     taken = set(filter(SIGNAL.fullmatch, plain))
     wanted: dict[str, list[str]] = {}
+    odd = []
     for name in plain:
         if name == BDSEQ or name.startswith(_NO_SIGNAL):
             found[name] = ""
         elif name in taken:
             found[name] = name
         else:
-            wanted.setdefault(_plain(name), []).append(name)
+            odd.append(name)
+    for name, signal in zip(odd, _plain(odd), strict=True):
+        wanted.setdefault(signal, []).append(name)
     for signal, same in wanted.items():
         alone = len(same) == 1 and signal not in taken and len(signal) <= 128
         for name in same:
@@ -157,9 +161,14 @@ def signals_of(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _plain(name: str) -> str:
-    plain = _NOT_IN_SIGNALS.sub("_", name)
-    return plain if plain[:1].isalnum() or plain[:1] == "_" else f"_{plain}"
+def _plain(names: list[str]) -> list[str]:
+    """Names with what no signal's name may hold as `_`: in one go, where no name holds a line feed."""
+    together = "\n".join(names)
+    if together.count("\n") == len(names) - 1:
+        plain = _NOT_IN_LINES.sub("_", together).split("\n")
+    else:
+        plain = [_NOT_IN_LINES.sub("_", name).replace("\n", "_") for name in names]
+    return [name if name[:1].isalnum() or name[:1] == "_" else f"_{name}" for name in plain]
 
 
 def about(device: Device, metrics: Iterable[Metric], address: str) -> About:

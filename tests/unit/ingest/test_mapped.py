@@ -257,7 +257,7 @@ def test_rows_of_one_message_never_pass_for_a_repetition() -> None:
 def test_too_many_rows_are_refused_before_they_are_made() -> None:
     """The limit of every message holds for lists within lists too."""
     text = 'map.signals.v = { path = "a[*].b[*]" }'
-    assert len(rows(text, {"a": [{"b": [1] * 32}] * 32})) == 1024
+    assert len(rows(text, {"a": [{"b": [1] * 24}] * 32})) == 768
     assert reason(text, {"a": [{"b": [1] * 33}] * 32}) == Reason.TOO_LARGE
     assert reason('map.values = "a"', {"a": {f"s{i}": i for i in range(257)}}) == Reason.TOO_MANY_SIGNALS
 
