@@ -45,6 +45,7 @@ TAIL: Final = 0.06
 """Share of the teachers' statements left out at either end of the interval: 88 % are meant to be covered, 80 % are asked for."""
 USEFUL: Final = (10, 125)
 """Flights before failure between which an alarm is of use."""
+NOTHING_KNOWN: Final = np.array([0.0, 0.0, np.inf])
 BAR: Final[dict[str, float]] = {"useful": 0.95, "late": 0, "covered": 0.80}
 
 
@@ -146,9 +147,10 @@ class Table:
 def calibrate(taught: Sequence[Flights]) -> Table:
     """Bins of equal size of what the line said, and quantiles of the truth in each."""
     said, left = np.concatenate([each.said for each in taught]), np.concatenate([each.left for each in taught])
-    edges = np.quantile(said, np.linspace(0, 1, BINS + 1)[1:-1], method="nearest")
+    edges = np.quantile(said, np.linspace(0, 1, BINS + 1)[1:-1], method="nearest") if len(said) else np.zeros(0)
     at = np.searchsorted(edges, said)
-    columns = np.array([np.quantile(left[at == number], [TAIL, 0.5, 1 - TAIL]) for number in range(BINS)])
+    mine = [left[at == number] for number in range(len(edges) + 1)]
+    columns = np.array([np.quantile(some, [TAIL, 0.5, 1 - TAIL]) if len(some) else NOTHING_KNOWN for some in mine])
     return Table(edges, *columns.T)
 
 
@@ -170,6 +172,8 @@ def run(data: Path) -> dict[str, Any]:
     halves = [judge(every[:half], every[half:]), judge(every[half:], every[:half])]
     flights = [each for found, _ in halves for each in found]
     alarm = np.array([each.alarm for each in flights])
+    if not sum(len(each.left) for each in flights):
+        return {"bench": "cmapss", "engines": len(every), "useful": 0, "late": len(every), "statements": 0, "bar": BAR, "ok": False}
     left, low, middle, high = np.concatenate([statements for _, statements in halves], axis=1)
     covered, last = (left >= low) & (left <= high), left <= 30
     first = np.cumsum([0, *(len(each.left) for each in flights)])[:-1][[len(each.left) > 0 for each in flights]]

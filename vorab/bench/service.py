@@ -59,7 +59,7 @@ def listen(corpus: Mapping[str, Series], given: UnusualRule) -> Places:
 def felt(corpus: Mapping[str, Series], alerts: Places, names: Iterable[str]) -> dict[str, Any]:
     """Recall, precision, alerts and false alerts per device-year, and the delay (hours after the window began), of some files."""
     windows = hit = inside = count = 0
-    years, delays = 0.0, list[float]()
+    years, delays = 1e-9, list[float]()  # nobody divides by no time at all
     for name in names:
         one, start = corpus[name], corpus[name].probation
         places = alerts[name][alerts[name] >= start]
