@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.detectors.sparse import SPARSE, Sparse
+
 Slots = NDArray[np.intp]
 
 _decoder: Final = msgspec.msgpack.Decoder(dict[str, Any])
@@ -17,21 +19,21 @@ _decoder: Final = msgspec.msgpack.Decoder(dict[str, Any])
 class Columns:
     """Growable NumPy columns of equal length with a mark per block of slots that changed.
 
-    `layout` maps a column to its dtype, or to (dtype, width) for a column of rows.
+    `layout` maps a column to its dtype, to (dtype, width) for a column of rows, or to `sparse` for numbers that few slots have.
     """
 
     def __init__(self, name: str, layout: Mapping[str, str | tuple[str, int]], block: int) -> None:
         self.name, self.block = name, block
         self.n = 0
         self.changed: NDArray[np.bool_] = np.zeros(0, bool)
-        self.of: dict[str, NDArray[Any]] = {}
+        self.of: dict[str, Any] = {}
+        """Arrays, or `Sparse`."""
         for column, kind in layout.items():
+            if kind == SPARSE:
+                self.of[column] = Sparse()
+                continue
             dtype, width = kind if isinstance(kind, tuple) else (kind, 0)
             self.of[column] = np.zeros((0, width) if width else 0, dtype)
-
-    def __getitem__(self, column: str) -> NDArray[Any]:
-        """A whole column; longer than `n`."""
-        return self.of[column]
 
     def grow(self, more: int) -> int:
         """Make so many new slots, all zero, and give the first of them."""
@@ -40,6 +42,9 @@ class Columns:
         if self.n > have:
             room = max(self.n, 2 * have, 16)  # doubling, so that growing one by one stays cheap
             for name, old in self.of.items():
+                if isinstance(old, Sparse):
+                    self.of[name] = old.grown(room)
+                    continue
                 new = np.zeros((room, *old.shape[1:]), old.dtype)
                 new[:have] = old
                 self.of[name] = new
@@ -61,7 +66,10 @@ class Columns:
 
     def pack(self, first: int, last: int, **more: object) -> bytes:
         """The bytes of a block, `more` beside the columns."""
-        columns = {name: column[first:last].tobytes() for name, column in self.of.items()}
+        columns = {
+            name: column.pack(first, last) if isinstance(column, Sparse) else column[first:last].tobytes()
+            for name, column in self.of.items()
+        }
         return msgspec.msgpack.encode({"n": last - first, "block": self.block, "columns": columns, **more})
 
     @staticmethod
@@ -83,6 +91,9 @@ class Columns:
         for column, raw in got["columns"].items():
             if column in self.of:  # a column of yesterday is let go, a column of today starts at zero
                 have = self.of[column]
+                if isinstance(have, Sparse):
+                    have.unpack(first, last, raw)
+                    continue
                 was = np.frombuffer(raw, have.dtype).reshape(last - first, *((-1,) if have.ndim > 1 else ()))
                 if was.shape[1:] == have.shape[1:]:
                     have[first:last] = was

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.detectors.columns import Columns, Runs, Slots
+from streams.detectors.sparse import SPARSE
 from streams.rule import Bound
 from vorab.clock import Micros
 
@@ -26,8 +27,8 @@ Layout = Mapping[str, str | tuple[str, int]]
 
 EPISODE: Layout = {
     "active": "|b1",  # raised
-    "onset": "<i8",  # µs, of the episode that is raised
-    "detected": "<i8",  # µs
+    "onset": SPARSE,  # µs, of the episode that is raised, or was last
+    "detected": SPARSE,  # µs
 }
 """The columns every detector has."""
 

@@ -21,7 +21,7 @@ def test_blocks_that_changed_restore_what_was_there(touched: list[int]) -> None:
     columns.grow(30)
     list(columns.take_changed())
     for value, slot in enumerate(touched):
-        columns["a"][slot], columns["wide"][slot] = value, value / 2
+        columns.of["a"][slot], columns.of["wide"][slot] = value, value / 2
         columns.touch(np.array([slot]))
     blocks = {name: columns.pack(first, last, note=name) for name, first, last in columns.take_changed()}
 
@@ -32,8 +32,8 @@ def test_blocks_that_changed_restore_what_was_there(touched: list[int]) -> None:
     assert set(blocks) == {f"x/{slot // 8}" for slot in touched}
     assert not list(columns.take_changed())
     for slot in touched:
-        assert fresh["a"][slot] == columns["a"][slot]
-        assert (fresh["wide"][slot] == columns["wide"][slot]).all()
+        assert fresh.of["a"][slot] == columns.of["a"][slot]
+        assert (fresh.of["wide"][slot] == columns.of["wide"][slot]).all()
 
 
 @given(rows)
@@ -72,3 +72,22 @@ def test_a_ring_recalls_the_last_readings_however_they_came(calls: list[list[int
             assert times == history[slot][-most:]
             assert values == times
         evidence.remember(columns, runs, at, at.astype(float))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(-3, 3)), max_size=60))
+def test_a_sparse_column_is_like_any_other(puts: list[tuple[int, int]]) -> None:
+    """Whatever is put into it, one by one and many at once, is there again, also after it was packed; zeros take no room."""
+    sparse, dense = Columns("x", {"a": "sparse"}, 16), Columns("x", {"a": "<i8"}, 16)
+    for columns in (sparse, dense):
+        columns.grow(41)
+        for slot, value in puts:
+            columns.of["a"][slot] = value
+        some = np.array(sorted({slot for slot, _ in puts}), np.intp)
+        columns.of["a"][some] = columns.of["a"][some] * 2
+    fresh = Columns("x", {"a": "sparse"}, 16)
+    for name, first, last in sparse.take_changed():
+        fresh.unpack(name, sparse.pack(first, last))
+
+    every = np.arange(41)
+    assert sparse.of["a"][every].tolist() == dense.of["a"][every].tolist() == fresh.of["a"][every].tolist()
+    assert len(Columns("x", {"a": "sparse"}, 16).pack(0, 0)) == len(sparse.pack(0, 0))
