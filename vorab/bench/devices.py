@@ -234,7 +234,9 @@ def main() -> None:
     """One part in this process: what, folder, devices, rounds."""
     what, folder, devices, turns = sys.argv[1:]
     place = Path(folder)
-    found = again(place) if what == "again" else measure(int(devices), (place / "asked.yaml").read_text(encoding="utf-8"), int(turns), place)
+    found = (
+        again(place) if what == "again" else measure(int(devices), (place / "asked.yaml").read_text(encoding="utf-8"), int(turns), place)
+    )
     print(json.dumps(found))  # noqa: T201 - read by the process that started it
 
 
