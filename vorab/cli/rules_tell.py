@@ -177,7 +177,7 @@ def _blind(rules: RuleSet, ran: Ran, registry: Tables) -> list[str]:
         hint = f"; the model of {unknown} is not known, --model or --devices names it" if unknown else ""
         out.append(f"{', '.join(idle)}: about none of these devices{hint}")
     for rule in rules:
-        missing = [name for name in rule.signal_names if ran.signals and not name.startswith("@") and name not in ran.signals]
+        missing = [name for name in rule.signal_names if ran.signals and not name.startswith(("@", "=")) and name not in ran.signals]
         for name in missing if rule.id in looking else ():
             close = difflib.get_close_matches(name, ran.signals, n=1)
             out.append(f"{rule.id} looks at {name}, which nobody sends" + (f"; did you mean {close[0]}?" if close else ""))
