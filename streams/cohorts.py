@@ -1,8 +1,9 @@
 """cohorts: summaries of partitions in, baselines of whole cohorts out; one place per cohort, like permits.
 
-A baseline is told when every partition that told of the cohort's last bucket has told of this one, or when somebody tells of a bucket
-that is four further on: then a partition has lost its devices, or died. It goes to each partition that told of the bucket. What comes
-after that is too late, and what comes again changes nothing.
+Partitions tell of buckets in order, so a baseline is told when every partition that told of the cohort lately has told of this bucket,
+or of one after it. A partition that has lost its devices, or died, is waited for until somebody is `PATIENCE` buckets ahead; when it
+speaks again it counts again. A baseline goes to each partition that told of the bucket. What comes after it is too late for it, and
+what comes again changes nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from vorab.records import Cohort, CohortKind, Record
 from vorab.topics import COHORTS
 
 BLOCK: Final = "cohort/"
-PATIENCE: Final = 4
+PATIENCE: Final = 8
 """Buckets; less than devices are averaged over, so that they can still be judged."""
+COLD: Final = 2
+"""The same for the first bucket of a cohort, when nobody knows who else will tell of it."""
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -39,8 +42,8 @@ class Asked(msgspec.Struct):
 
     told: Micros = -1
     """Start of the last bucket whose baseline was told."""
-    expected: tuple[int, ...] = ()
-    """Partitions that told of it."""
+    last: dict[int, Micros] = {}
+    """Partition → start of the last bucket it told of."""
     open: dict[Micros, dict[int, Part]] = {}
     """Start of a bucket → partition → what it told."""
 
@@ -67,17 +70,20 @@ class Cohorts:
         if not record.ranks or len(record.ranks) != len(record.values) or record.end <= record.start:
             raise Rejected(Reason.BAD_RECORD, "a summary without devices")
         known = self._cohorts.setdefault(record.key, Asked())
+        known.last[record.partition] = max(record.start, known.last.get(record.partition, 0))
+        self._changed.add(record.key)
         if record.start <= known.told:
             return []
         known.open.setdefault(record.start, {})[record.partition] = Part(record.devices, record.ranks, record.values)
-        self._changed.add(record.key)
         outs: list[Out] = []
+        long = record.end - record.start
         for start in sorted(known.open):
-            whole = known.expected and set(known.expected) <= set(known.open[start])
-            if not whole and max(known.open) < start + PATIENCE * (record.end - record.start):
+            cold = known.told < 0
+            whole = not cold and all(last >= start for last in known.last.values() if last >= start - PATIENCE * long)
+            if not whole and max(known.open) < start + (COLD if cold else PATIENCE) * long:
                 break
-            outs += _baselines(record, start, known.open[start])
-            known.told, known.expected = start, tuple(sorted(known.open.pop(start)))
+            outs += _baselines(record, start, known.open.pop(start))
+            known.told = start
         return outs
 
     def due(self, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape

@@ -21,7 +21,7 @@ from streams.peers import Baseline
 from streams.rule import Bound, Duration, SignalRule, say_duration
 from vorab.clock import MINUTE, Micros
 
-RING: Final = 8
+RING: Final = 12
 """Buckets that a device is averaged over before the oldest is overwritten: the baseline has so long to come back."""
 SHOWN: Final = 4
 """Averages that a symptom carries as evidence."""

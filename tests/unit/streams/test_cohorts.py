@@ -205,7 +205,7 @@ def test_a_model_with_few_devices_and_a_device_nobody_knows_are_not_judged() -> 
 
 
 def test_a_partition_that_died_holds_nobody_up() -> None:
-    """The bucket it did not tell of is answered when somebody tells of one four further on; what it tells then is too late."""
+    """The bucket it did not tell of is answered when somebody tells of one eight further on; what it tells then is too late."""
     cohorts = Cohorts()
 
     def summary(partition: int, bucket: int, value: float = 1.0) -> list[Record]:
@@ -216,13 +216,19 @@ def test_a_partition_that_died_holds_nobody_up() -> None:
         )  # fmt: skip
         return [out.record for out in cohorts.step(COHORTS, 0, record, 0)]
 
-    assert summary(0, 0) == summary(1, 0) == summary(0, 1) == summary(0, 2) == summary(0, 3) == []
-    assert [(r.start, r.partition, r.devices) for r in summary(0, 4) if isinstance(r, Cohort)] == [(T0, 0, 2), (T0, 1, 2)]
-    assert [(r.start, r.partition, r.devices) for r in summary(0, 5) if isinstance(r, Cohort)] == [
-        (T0 + bucket * LONG, 0, 1) for bucket in (1, 2, 3, 4, 5)
-    ]
-    assert summary(1, 1) == summary(0, 2) == []
-    assert [r.devices for r in summary(0, 6) if isinstance(r, Cohort)] == [1]
+    def told(partition: int, bucket: int) -> list[tuple[int, int, int]]:
+        found = [record for record in summary(partition, bucket) if isinstance(record, Cohort)]
+        return [((record.start - T0) // LONG, record.partition, record.devices) for record in found]
+
+    assert told(0, 0) == told(1, 0) == told(0, 1) == []
+    assert told(0, 2) == [(0, 0, 2), (0, 1, 2)]  # the first bucket is told when somebody is two ahead
+    assert [told(0, bucket) for bucket in range(3, 9)] == [[]] * 6
+    assert told(0, 9) == [(1, 0, 1)]  # the one that died is waited for, for eight
+    assert told(0, 10) == [(bucket, 0, 1) for bucket in (2,)]
+    assert told(1, 1) == []  # too late, but it is back
+    assert told(1, 12) == [(bucket, 0, 1) for bucket in range(3, 11)]
+    assert told(0, 12) == [(12, 0, 2), (12, 1, 2)]
+    assert told(0, 12) == told(1, 2) == []
 
 
 def test_only_detect_with_such_a_rule_listens_to_cohorts() -> None:
