@@ -44,7 +44,8 @@ def tell(
     of, mine, up = state.of, slots[hit], raised[hit]
     begun = np.where(up, onset[hit], of["onset"][mine])
     detected = np.where(up, at[hit], of["detected"][mine])
-    of["active"][mine], of["onset"][mine], of["detected"][mine] = up, begun, detected
+    of["active"][mine] = up
+    of["onset"][mine], of["detected"][mine] = np.where(up, begun, 0), np.where(up, detected, 0)  # what is over takes no memory
     change = np.where(up, np.int8(Change.RAISED), np.int8(Change.CLEARED))
     if len(adapted):
         change[adapted[hit] & ~up] = Change.ADAPTED

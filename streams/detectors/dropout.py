@@ -45,9 +45,11 @@ class DropoutRule(SignalRule):
         return self
 
 
-LAYOUT: Final[Layout] = {**EPISODE, "seen": ("<f8", 4)}
-# time of the last reading (µs), usual interval (µs), readings so far, share that is missing
-# onset doubles as the first hole of a run of holes while nothing is raised
+LAYOUT: Final[Layout] = {
+    **EPISODE,
+    "seen": ("<f8", 4),  # time of the last reading (µs), usual interval (µs), readings so far, share that is missing
+    "since": "<i8",  # µs, first hole of those that count
+}
 
 
 class Dropout(Detector):
@@ -113,7 +115,7 @@ class Dropout(Detector):
         count += newer
         of["seen"][slots] = seen
         if np.count_nonzero(begins):
-            of["onset"][slots[begins]] = np.where(missing[begins] > 0, last[begins] + due[begins], at[begins]).astype(np.int64)
+            of["since"][slots[begins]] = np.where(missing[begins] > 0, last[begins] + due[begins], at[begins]).astype(np.int64)
         look = (held > self._clear) | of["active"].take(slots)
         rows = look.nonzero()[0]
         if not len(rows):
@@ -122,7 +124,7 @@ class Dropout(Detector):
         active, held, hole = of["active"][mine], held[rows], hole[rows]
         raised, cleared = ~active & hole & (held > self._share), active & newer[rows] & (held <= self._clear)
         numbers = {"share": held, "interval": due[rows]}
-        return tell(state, rows, mine, at[rows], raised, of["onset"][mine], cleared, numbers)
+        return tell(state, rows, mine, at[rows], raised, of["since"][mine], cleared, numbers)
 
     def say(self, rule: DropoutRule, change: Change, told: Told) -> str:
         """`Of about the last 12 readings of pressure, 45 % are missing.`."""

@@ -137,7 +137,8 @@ class Staged:
         raised, here = was == 0, np.where(now > 0, now - 1, was - 1)
         onset = np.where(raised, np.where(hot[:, 0], since[:, 0], since[index, here]), of["onset"][slots])
         detected = np.where(raised, at, of["detected"][slots])
-        of["active"][slots], of["onset"][slots], of["detected"][slots] = now > 0, onset, detected
+        of["active"][slots] = now > 0
+        of["onset"][slots], of["detected"][slots] = np.where(now > 0, onset, 0), np.where(now > 0, detected, 0)
         change = np.where(raised, np.int8(Change.RAISED), np.where(now > 0, np.int8(Change.UPDATED), np.int8(Change.CLEARED)))
         sign = self._settings.sign
         numbers = {
