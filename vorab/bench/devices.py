@@ -64,12 +64,10 @@ class Fleet:
 
     partition: int
     count: int
-    names: list[str] = field(init=False)
     base: np.ndarray[Any, np.dtype[np.float64]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nobody's neighbour is quite the same in each round."""
-        self.names = [f"main/device-{self.partition:02d}-{n:06d}" for n in range(self.count)]
         self.base = np.random.default_rng(self.partition).uniform(20, 60, self.count)
 
     def frames(self, turn: int) -> Iterator[bytes]:
@@ -95,7 +93,8 @@ class Fleet:
                     "pressure": 3 + chance.normal(0, 0.02, n),
                 },
             )
-            yield encode(Frame(int(measured[-1]) + 2_000, [self.names[i] for i in devices.tolist()], [block]))
+            names = [f"main/device-{self.partition:02d}-{i:06d}" for i in devices.tolist()]
+            yield encode(Frame(int(measured[-1]) + 2_000, names, [block]))
 
 
 @dataclass
@@ -193,7 +192,11 @@ def again(folder: Path) -> dict[str, Any]:
 
 
 def run(
-    devices: Sequence[int] = (10_000, 100_000, 1_000_000), detectors: Sequence[str] = tuple(_OF_SIGNALS), learned: str = "", turns: int = 0
+    devices: Sequence[int] = (10_000, 100_000, 1_000_000),
+    detectors: Sequence[str] = tuple(_OF_SIGNALS),
+    learned: str = "",
+    turns: int = 0,
+    plot: Path | None = None,
 ) -> dict[str, Any]:
     """Each fleet in a process of its own; `ok` where the largest holds the bars and a reading costs the same in each."""
     text = rules(detectors, learned)
@@ -204,6 +207,8 @@ def run(
             (Path(folder) / "asked.yaml").write_text(text, encoding="utf-8")
             line = _apart("measure", folder, count, rounds_of)
             table.append({**line, **_apart("again", folder, count, rounds_of)})
+    if plot is not None:
+        plot.write_text(picture(table), encoding="utf-8")
     cost = [line["us_per_reading"] for line in table]
     most = table[-1]
     bars = {**BARS, "peak_mb": 3584.0} if learned else BARS
@@ -218,6 +223,42 @@ def run(
         "bars": {**bars, "readings_per_s": READINGS_PER_S},
         "ok": ok and most["readings_per_s"] >= READINGS_PER_S,
     }
+
+
+WIDE: Final = 640
+HIGH: Final = 260
+LEFT: Final = 60
+BOTTOM: Final = 210
+TOP_US: Final = 1.2
+
+
+def picture(table: Sequence[Mapping[str, Any]]) -> str:
+    """CPU per reading over the number of devices, as SVG that reads on light and on dark ground."""
+    step = (WIDE - 2 * LEFT) / max(1, len(table) - 1)
+
+    def height(us: float) -> float:
+        return BOTTOM - us / TOP_US * (BOTTOM - 30)
+
+    dots, labels = [], []
+    for i, line in enumerate(table):
+        x, y = LEFT + i * step, height(line["us_per_reading"])
+        dots.append(f"{x:.0f},{y:.1f}")
+        labels.append(
+            f'<circle cx="{x:.0f}" cy="{y:.1f}" r="4"/>'
+            f'<text x="{x:.0f}" y="{y - 12:.1f}" text-anchor="middle">{line["us_per_reading"]} µs</text>'
+            f'<text x="{x:.0f}" y="{BOTTOM + 22}" text-anchor="middle">{line["devices"]:,}</text>'
+            f'<text x="{x:.0f}" y="{BOTTOM + 40}" text-anchor="middle" opacity=".7">{line["peak_mb"]:,} MB</text>'
+        )
+    bar = height(1.0)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}"'
+        ' font-family="system-ui, sans-serif" font-size="13" fill="#4a78b5">'
+        "<title>CPU per reading and memory of the worker by number of devices</title>"
+        f'<path d="M{LEFT - 30} {BOTTOM}H{WIDE - LEFT + 30}" stroke="#888"/>'
+        f'<path d="M{LEFT - 30} {bar:.1f}H{WIDE - LEFT + 30}" stroke="#c0392b" stroke-dasharray="4 4"/>'
+        f'<text x="{WIDE - LEFT + 30}" y="{bar - 6:.1f}" text-anchor="end" fill="#c0392b">a million readings a second on one core</text>'
+        f'<polyline points="{" ".join(dots)}" fill="none" stroke="#4a78b5" stroke-width="2"/>{"".join(labels)}</svg>\n'
+    )
 
 
 def _apart(what: str, folder: str, devices: int, turns: int) -> dict[str, Any]:

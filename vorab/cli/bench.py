@@ -74,6 +74,21 @@ def latency(rate: Rate = 0) -> None:
 
 
 @app.command()
+def devices(
+    size: Annotated[list[int] | None, typer.Option(min=1_200, help="Devices of a fleet; may be given several times.")] = None,
+    learned: Annotated[str, typer.Option(help="A signal (temperature, vibration, pressure) that is learned, too.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Write the figures as a picture (SVG) there.")] = None,
+) -> None:
+    """What many devices cost: memory, CPU per reading, pauses for checkpoints, state, and how long it takes to start again.
+
+    Ten thousand, a hundred thousand and a million devices with three signals each, judged by five detectors; takes a few minutes.
+
+    Example: `vorab bench devices --size 100000`
+    """
+    show("devices", devices=size or (10_000, 100_000, 1_000_000), learned=learned, plot=plot)
+
+
+@app.command()
 def fleet(
     seed: Annotated[list[int] | None, typer.Option(help="A fleet of this seed; may be given several times.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="So many fresh seeds, where none is given.")] = 3,

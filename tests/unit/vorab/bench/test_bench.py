@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from vorab.bench import added, bridge, detect, dialects, frame, prefill
+from vorab.bench import added, bridge, detect, devices, dialects, frame, prefill
 from vorab.bench.load import expected_faults, frames
 from vorab.cli import app
 from vorab.frame import decode
@@ -122,3 +122,12 @@ def test_what_the_bridge_adds_is_measured_message_by_message(mosquitto: object) 
     assert (found["messages"], found["lost"], found["ok"]) == (200, 0, True)
     assert found["added_p50_ms"] > -1
     assert found["nap_ms"] >= 0
+
+
+def test_devices_measures_what_many_devices_cost(tmp_path: Path) -> None:
+    """A small fleet: every figure is there, the state is taken over by a new process, and the picture has a dot per fleet."""
+    found = devices.run((1_200, 2_400), ("threshold", "flat"), turns=1, plot=tmp_path / "cost.svg")
+
+    assert [line["devices"] for line in found["fleets"]] == [1_200, 2_400]
+    assert all(line["readings"] == 3 * line["devices"] and line["recovery_s"] > 0 for line in found["fleets"])
+    assert (tmp_path / "cost.svg").read_text().count("<circle") == 2
