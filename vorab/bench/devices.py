@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import resource
-import sqlite3
 import subprocess
 import sys
 import time
@@ -109,24 +108,30 @@ class Spent:
 
 
 class Saved:
-    """Blocks of state on disk, as a host keeps them."""
+    """Blocks of state on disk: a file each, in a folder per partition."""
 
-    def __init__(self, file: Path) -> None:
-        self._disk = sqlite3.connect(file)
-        self._disk.execute("CREATE TABLE IF NOT EXISTS blocks (partition INTEGER, name TEXT, value BLOB, PRIMARY KEY (partition, name))")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def put(self, partition: int, blocks: Mapping[str, bytes]) -> None:
-        """Keep what changed."""
-        with self._disk:
-            self._disk.executemany("REPLACE INTO blocks VALUES (?, ?, ?)", [(partition, *block) for block in blocks.items()])
+        """Keep what changed; an empty block is gone."""
+        place = self._folder / f"{partition}"
+        place.mkdir(parents=True, exist_ok=True)
+        for name, block in blocks.items():
+            file = place / name.replace("/", "@")
+            if block:
+                file.write_bytes(block)
+            else:
+                file.unlink(missing_ok=True)
 
     def get(self, partition: int) -> dict[str, bytes]:
         """All that was kept."""
-        return dict(self._disk.execute("SELECT name, value FROM blocks WHERE partition = ?", (partition,)))
+        return {file.name.replace("@", "/"): file.read_bytes() for file in (self._folder / f"{partition}").iterdir()}
 
-    def close(self) -> None:
-        """Let go."""
-        self._disk.close()
+    @property
+    def size_bytes(self) -> int:
+        """All blocks together."""
+        return sum(file.stat().st_size for file in self._folder.glob("*/*"))
 
 
 def rounds(detects: list[Processor], fleets: list[Fleet], first: int, last: int, saved: Saved) -> Spent:
@@ -156,12 +161,11 @@ def measure(devices: int, text: str, turns: int, folder: Path) -> dict[str, Any]
     """One fleet, in this process: two rounds to warm up, then some that count. Leaves its state in the folder."""
     file = folder / "rules.yaml"
     file.write_text(text, encoding="utf-8")
-    saved = Saved(folder / "state.db")
+    saved = Saved(folder / "state")
     fleets = [Fleet(number, devices // PARTITIONS) for number in range(PARTITIONS)]
     detects = [processor(file) for _ in fleets]
     rounds(detects, fleets, 0, 2, saved)
     spent = rounds(detects, fleets, 2, 2 + turns, saved)
-    saved.close()
     readings = spent.messages * len(SIGNALS)
     us = (spent.work_s + sum(spent.pauses_s)) / readings * 1e6
     return {
@@ -172,7 +176,7 @@ def measure(devices: int, text: str, turns: int, folder: Path) -> dict[str, Any]
         "symptoms": spent.symptoms,
         "checkpoint_pause_ms": round(max(spent.pauses_s) * 1e3, 1),
         "changelog_bytes_per_reading": round(spent.written_bytes / readings, 1),
-        "state_mb": round((folder / "state.db").stat().st_size / 2**20),
+        "state_mb": round(saved.size_bytes / 2**20),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
@@ -180,14 +184,13 @@ def measure(devices: int, text: str, turns: int, folder: Path) -> dict[str, Any]
 def again(folder: Path) -> dict[str, Any]:
     """Take over the state of a process that is gone, in a new one: from the disk to the first frame."""
     began = time.monotonic()
-    saved = Saved(folder / "state.db")
+    saved = Saved(folder / "state")
     detects = []
     for number in range(PARTITIONS):
         detects.append(processor(folder / "rules.yaml"))
         detects[-1].restore(saved.get(number))
     data = next(Fleet(0, ROWS).frames(100))
     list(detects[0].step(READINGS, 0, decode(data), START))
-    saved.close()
     return {"recovery_s": round(time.monotonic() - began, 2)}
 
 
