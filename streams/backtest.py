@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from streams.cohorts import Cohorts
 from streams.csvfiles import Recording
 from streams.csvframes import frames, passing
 from streams.detect import Detect
+from streams.detectors.peer import PeerRule
 from streams.detectors.silence import SilenceRule
 from streams.rules import RuleSet
 from vorab.clock import Micros
 from vorab.frame import Frame
 from vorab.processor import Out, Registry
-from vorab.records import Severity, Symptom, SymptomState
-from vorab.topics import READINGS
+from vorab.records import Cohort, Severity, Symptom, SymptomState
+from vorab.topics import COHORTS, READINGS
 
 
 @dataclass(slots=True)
@@ -55,13 +57,19 @@ def silence_limits(*rules: RuleSet) -> list[Micros]:
     return sorted({rule.after for each in rules for rule in each if isinstance(rule, SilenceRule)})
 
 
+def shortest_bucket(*rules: RuleSet) -> Micros | None:
+    """The shortest stretch of time (µs) in which rules compare devices; None where none does."""
+    return min((rule.bucket for each in rules for rule in each if isinstance(rule, PeerRule)), default=None)
+
+
 class Play:
-    """Rules on one partition of made-up frames."""
+    """Rules on one partition of made-up frames, which is the whole of every cohort."""
 
     def __init__(self, rules: RuleSet, registry: Registry) -> None:
         self.rules = rules
         self.symptoms: list[Symptom] = []
         self._detect = Detect(rules, registry)
+        self._cohorts = Cohorts()
         self._offset = 0
 
     def frame(self, frame: Frame) -> None:
@@ -75,7 +83,12 @@ class Play:
         self._keep(self._detect.due(now))
 
     def _keep(self, outs: Iterable[Out]) -> None:
-        self.symptoms += [out.record for out in outs if isinstance(out.record, Symptom)]
+        for out in outs:
+            if isinstance(out.record, Symptom):
+                self.symptoms.append(out.record)
+            elif isinstance(out.record, Cohort):
+                for answer in self._cohorts.step(COHORTS, 0, out.record, out.record.time):
+                    self._keep(self._detect.step(COHORTS, 0, answer.record, out.record.time))
 
 
 def play(
@@ -83,12 +96,15 @@ def play(
 ) -> None:
     """Run rules over an ordered recording, side by side; `until` (µs) is how long time goes on after the last reading."""
     limits = silence_limits(*(each.rules for each in plays))
+    bucket = shortest_bucket(*(each.rules for each in plays))
     now: Micros | None = None
-    for frame in frames(recording, limits):
+    for frame in frames(recording, limits, bucket=bucket):
         first = min(int(block.measured_at.min()) for block in frame.blocks)
         if now is not None:
             _pass(plays, now, first, limits)
         for each in plays:
+            if bucket is not None:
+                each.time(first)  # what was averaged before is told before it is written over
             each.frame(frame)
         now = frame.now
         if progress is not None:

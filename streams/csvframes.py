@@ -35,8 +35,11 @@ def ordered(recording: Recording) -> int:
     return repeats
 
 
-def frames(recording: Recording, limits: Sequence[Micros] = (), most: int = READINGS) -> Iterator[Frame]:
-    """Frames of an ordered recording; one ends before a hole of half of the shortest of `limits` (µs), for time to pass in it."""
+def frames(recording: Recording, limits: Sequence[Micros] = (), most: int = READINGS, bucket: Micros | None = None) -> Iterator[Frame]:
+    """Frames of an ordered recording; one ends before a hole of half of the shortest of `limits` (µs), for time to pass in it.
+
+    None reaches over the end of a `bucket` of time (µs), in which devices are compared.
+    """
     at, device = recording.at, recording.device
     if not len(at):
         return
@@ -45,6 +48,8 @@ def frames(recording: Recording, limits: Sequence[Micros] = (), most: int = READ
     if limits:
         holes = np.flatnonzero(np.diff(at[starts]) >= min(limits) // 2) + 1
         begins.update(holes.tolist())
+    if bucket is not None:
+        begins.update((np.flatnonzero(np.diff(at[starts] // bucket)) + 1).tolist())
     # No row is cut in two: frames are cut between the first readings of rows.
     begins.update(np.searchsorted(starts, np.arange(most, len(at), most)).tolist())
     begins.discard(len(starts))

@@ -142,6 +142,7 @@ class Given(Strict):
     firmware: str = Field("", description="Firmware.")
     site: str = Field("", description="Site.")
     cohort: str = Field("", description="Devices it is compared with.")
+    time_zone: str = Field("", description="Where it stands (Europe/Berlin), for rules that look at certain hours.")
     limits: dict[str, float] = Field(default_factory=dict, description="Limits of this one device that rules refer to.")
     every: Duration | None = Field(None, gt=0, description="Time between its readings; none: the case's.")
     readings: dict[str, Series] = Field(default_factory=dict, description="Signal → its readings.")

@@ -124,6 +124,7 @@ def _device(key: str, name: str, given: Given) -> Device:
         firmware=given.firmware,
         site=given.site,
         cohort=given.cohort,
+        time_zone=given.time_zone,
         limits=given.limits,
     )
 

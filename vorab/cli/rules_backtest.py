@@ -165,10 +165,12 @@ def _over_log(sets: Sequence[RuleSet], registry: Tables, source: Source, setting
     from streams.hosts.replay import Replay
     from vorab.clock import SECOND
     from vorab.log import open_log
-    from vorab.provision import renames
+    from vorab.provision import renamed, renames
+    from vorab.topics import READINGS
 
     with open_log(settings.log_address, read_only=True) as log:
-        layout = Layout(log.partitions, settings.topics.recorded_partitions, renames(settings))
+        partitions = log.partitions(renamed(settings, READINGS))
+        layout = Layout(lambda _: partitions, settings.topics.recorded_partitions, renames(settings))
         grace = round(settings.streams.grace_s * SECOND)
         tick = int(settings.ingest.tick_s * clock_from(settings.clock).speed * SECOND)
         replay = Replay(log, [detect_kind(rules, grace) for rules in sets], registry, layout, limits=silence_limits(*sets), tick=tick)

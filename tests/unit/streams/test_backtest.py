@@ -102,7 +102,7 @@ def test_how_a_recording_is_cut_changes_nothing(most: int) -> None:
     found = recorded(2, minutes=60)
     player = Play(RULES, Registered())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "frames", lambda recording, limits: frames(recording, limits, most))
+        patch.setattr(module, "frames", lambda recording, limits, bucket: frames(recording, limits, most, bucket))
         play(found, [player])
 
     assert sorted(each.model_dump_json() for each in player.symptoms) == backtested(found, RULES)

@@ -159,6 +159,16 @@ def test_several_devices_are_told_apart(tmp_path: Path) -> None:
     assert wrong.differences[1].startswith("warm on a: raised at 0 s")
 
 
+def test_devices_are_compared_with_their_like(tmp_path: Path) -> None:
+    """A case has the whole cohort: what moves all of them is nobody's fault, what moves one is."""
+    others = "".join(f"      d{i}: {{model: pump, readings: {{t: 20~0.3x120 25~0.3x420}}}}\n" for i in range(7))
+    text = "cases:\n  - name: odd\n    until: 10 h\n"
+    text += "    expect: [{rule: odd, device: g, raised: 4 h .. 5 h, cleared: 7 h .. 8 h}]\n"
+    text += f"    devices:\n{others}      g: {{model: pump, readings: {{t: 20~0.3x120 25~0.3x120 31~0.3x180 25~0.3x120}}}}\n"
+
+    assert [each.differences for each in ran(tmp_path, text, [rule("peer", "odd", signal="t")])] == [[]]
+
+
 def test_readings_may_come_from_a_csv_file(tmp_path: Path) -> None:
     """Times after the start count from its first reading; its one device is the device of the case."""
     rows = "".join(f"{1_770_000_000 + 60 * i},{95 if i >= 5 else 20}\n" for i in range(8))

@@ -30,6 +30,7 @@ from vorab.processor import Out, Processor
 from vorab.records import Symptom
 
 PARTITIONS = 3
+MINUTES = 125
 RULES = RuleSet(
     [
         rule("threshold", "high", above=0.9, clear=0.7, count=2),
@@ -66,7 +67,7 @@ def readings(chance: random.Random, minutes: int) -> dict[int, list[tuple[Micros
     return found
 
 
-def records(minutes: int = 150) -> list[Outgoing]:
+def records(minutes: int = MINUTES) -> list[Outgoing]:
     """The same as records of the log, with a tick a second where nothing is said."""
     out: list[Outgoing] = []
     for partition, frames in readings(random.Random(7), minutes).items():
@@ -127,7 +128,7 @@ def live(events: SqliteLog) -> None:
 
 def finished(events: SqliteLog) -> set[int]:
     """The partitions whose last second was passed on: all before it was judged."""
-    last = T0 + 150 * MINUTE - SECOND
+    last = T0 + MINUTES * MINUTE - SECOND
     found = set()
     for partition in range(PARTITIONS):
         end = events.end(topics.SYMPTOMS, partition)
@@ -176,7 +177,7 @@ def test_a_backtest_says_what_the_live_run_said(log: SqliteLog) -> None:
     kinds = {each.detector for each in replay.symptoms()[0]}
     assert kinds >= {"threshold", "silence"}
     assert len(replay.outputs[0]) > 100
-    assert (len(replay.devices), replay.first, replay.now) == (len(DEVICES), T0, T0 + 150 * MINUTE - SECOND)
+    assert (len(replay.devices), replay.first, replay.now) == (len(DEVICES), T0, T0 + MINUTES * MINUTE - SECOND)
 
 
 def test_ticks_that_were_forgotten_are_told_anew(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,6 +238,24 @@ def test_a_run_ends_where_it_is_told(log: SqliteLog, monkeypatch: pytest.MonkeyP
     assert {each.value for each in replay.outputs[0]} <= set(expected)
     assert steps[-1] == (sum(shorter.values()), sum(shorter.values()))
     assert steps == sorted(steps)
+
+
+def test_devices_are_compared_over_partitions(lived: Path) -> None:
+    """What partitions tell each other finds them at the same time, whoever is read first; other rules beside know nothing of it."""
+    peers = RuleSet([rule("peer", "unlike", signal="t", beyond=0.2, count=1, peers=4)])
+    registry = Registered(**dict.fromkeys(DEVICES, "pump"))
+    with SqliteLog(lived, read_only=True) as log:
+        found = []
+        for limit in (7, 500):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(module, "LIMIT", limit)
+                replay = Replay(log, [detect_kind(peers), detect_kind(RULES)], registry, Layout(lambda _: PARTITIONS))
+                for _ in replay.run(*replay.places()):
+                    pass
+            found.append(sorted(each.model_dump_json() for each in replay.symptoms()[0]))
+
+    assert found[0] == found[1]
+    assert len(found[0]) > 10
 
 
 def test_two_sets_of_rules_run_side_by_side(log: SqliteLog) -> None:
