@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.detectors.columns import Columns, Runs, Slots
+from streams.detectors.columns import Slots
 from vorab.clock import SECOND
 from vorab.frame import Block, Frame, Quality
 
@@ -170,51 +170,3 @@ def part(block: Block, at: Slots, row: NDArray[Any], device: NDArray[Any]) -> Bl
         units=block.units,
         text={name: [words[i] for i in at.tolist()] for name, words in block.text.items()},
     )
-
-
-def fresh_rows(rows: Rows, devices: Columns, slots: Slots) -> NDArray[np.bool_]:
-    """Which rows were not read before, by boot and sequence number; `slots` is per row its device. Remembers the last.
-
-    A row repeats when its boot is the last one's and its number is smaller, or the same with a time that is not later:
-    one message may make several rows, its times rising.
-    """
-    n = len(rows)
-    fresh = np.ones(n, bool)
-    if rows.seq is None:
-        return fresh
-    some = np.arange(n) if rows.numbered is None or rows.numbered.all() else np.flatnonzero(rows.numbered)
-    boot = np.zeros(len(some), np.int64) if rows.boot is None else rows.boot[some]
-    runs = Runs(slots[some], apart=rows.apart)
-    of = devices.of
-    boots, seqs, times = runs.sort(boot), runs.sort(rows.seq[some]), runs.sort(rows.measured[some])
-    before_boot = runs.before(boots, of["boot"][runs.slots])
-    before_seq = runs.before(seqs, of["seq"][runs.slots])
-    before_time = runs.before(times, of["seq_at"][runs.slots])
-    known = of["numbered"][runs.slots] | ~runs.new
-    newer = (seqs > before_seq) | ((seqs == before_seq) & (times > before_time))
-    new = ~known | (boots != before_boot) | newer
-    last = runs.lasts
-    if np.count_nonzero(new) < len(new):
-        new, last = _one_by_one(runs, of, boots, seqs, times)
-    heads = runs.unique
-    taken = last >= 0
-    heads, last = heads[taken], last[taken]
-    of["boot"][heads], of["seq"][heads], of["seq_at"][heads], of["numbered"][heads] = boots[last], seqs[last], times[last], True
-    devices.touch(heads)
-    fresh[some if runs.order is None else some[runs.order]] = new
-    return fresh
-
-
-def _one_by_one(runs: Runs, of: dict[str, NDArray[Any]], boots: Longs, seqs: Any, times: Longs) -> tuple[Any, Any]:
-    """The same, row by row, where something repeats: what counts is the last row that was taken, not the one before."""
-    new = np.zeros(len(runs.slots), bool)
-    last = np.full(len(runs.firsts), -1)
-    for i, (first, end) in enumerate(zip(runs.firsts.tolist(), runs.lasts.tolist(), strict=True)):
-        slot = int(runs.slots[first])
-        known = bool(of["numbered"][slot])
-        have = (int(of["boot"][slot]), int(of["seq"][slot]), int(of["seq_at"][slot]))
-        for row in range(first, end + 1):
-            boot, seq, time = int(boots[row]), int(seqs[row]), int(times[row])
-            if not known or boot != have[0] or seq > have[1] or (seq == have[1] and time > have[2]):
-                known, have, new[row], last[i] = True, (boot, seq, time), True, row
-    return new, last

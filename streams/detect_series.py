@@ -25,16 +25,12 @@ LOOK_UP: Final = 64
 """Devices looked up again per call: all of a busy partition within seconds, of a quiet one within a minute or two."""
 
 DEVICE_LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
-    "boot": "<i8",
-    "seq": "<u8",
-    "seq_at": "<i8",  # time of the reading with this number
-    "numbered": "|b1",
     "entry": "<u4",  # what the registry said, as a number: whether it says something else after a restart
 }
 
 
 class Devices:
-    """The devices of a partition: a slot each, what the registry said of them, and their last sequence number."""
+    """The devices of a partition: a slot each, and what the registry said of them."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry

@@ -24,8 +24,8 @@ from vorab.clock import Micros
 from vorab.processor import Registry
 
 PREFIX: Final = "past."
-NOT_THEN: Final = frozenset({"silence", "learned"})
-"""Silence is judged by arrival; what learns would learn a stretch of the past out of its order."""
+NOT_THEN: Final = frozenset({"silence", "learned", "peer"})
+"""Silence is judged by arrival, peers by what they do at the same time; what learns would learn a stretch of the past out of its order."""
 WENT_ON: Final = "What the device kept ends here; the readings after it tell how it went on."
 
 
@@ -39,6 +39,8 @@ class Past:
         self._open: set[str] = set()
         """Devices with a lane."""
         self._written: set[str] = set()
+        self._gone: set[str] = set()
+        """Blocks of books before this one that are to be deleted."""
         self._told = b""
 
     def judge(self, part: Part, keys: list[str]) -> list[Finding]:
@@ -72,7 +74,7 @@ class Past:
                     out += [replace(finding, historical=True)] if finding is not None else []
                     self._forget(book, table, at, slot)
         if not self._open:
-            self._book = None
+            self._book, self._gone, self._written = None, self._gone | self._written, set()
         return sorted(out, key=lambda each: (each.device, each.rule.id, each.signal))
 
     def _forget(self, book: Book, table: Table, at: int, device: int) -> None:
@@ -92,14 +94,15 @@ class Past:
 
     def dirty(self) -> dict[str, bytes]:
         """The blocks that changed."""
+        gone, self._gone = dict.fromkeys(self._gone, b""), set()
         if self._book is None:
-            gone, self._written = self._written, set()
-            return dict.fromkeys(gone, b"")
+            return gone
         out = {PREFIX + name: block for name, block in self._book.dirty().items()}
         told = "\n".join(sorted(self._open)).encode()
-        out[PREFIX + "open"] = told
+        if out or told != self._told:
+            self._told = out[PREFIX + "open"] = told
         self._written |= set(out)
-        return out
+        return {**gone, **out}
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over state."""

@@ -1,4 +1,4 @@
-"""Frames as plain columns: the order of arrival, units, and what was read before."""
+"""Frames as plain columns: the order of arrival, and units."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.detect_rows import fresh_rows, rows_of
-from streams.detect_series import DEVICE_LAYOUT
-from streams.detectors.columns import Columns
+from streams.detect_rows import rows_of
 from vorab.frame import Reading, decode, encode, pack
 
 shapes = st.fixed_dictionaries({}, optional={"t": st.floats(0, 9), "n": st.integers(0, 9), "on": st.booleans(), "word": st.just("x")})
@@ -40,28 +38,3 @@ def test_rows_stand_in_the_order_of_arrival_whatever_their_shape(
         wanted = [float(each.values[name]) if name in each.values else None for each in readings]
         assert [None if np.isnan(value) else value for value in column.tolist()] == wanted
     assert [rows.unit("t", i) for i in range(len(data))] == [each.units["t"] for each in readings]
-
-
-@given(arrivals, st.integers(0, 30))
-def test_what_was_read_before_is_known_again(data: list[tuple[str, dict[str, float], str, tuple[int, int] | None]], cut: int) -> None:
-    """By device, boot and number, whether in one frame or in two; a loop over rows finds the same."""
-    readings = [reading(i, *each) for i, each in enumerate(data)]
-    columns, names = Columns("devices", DEVICE_LAYOUT, 8), ["main/a", "main/b", "main/c"]
-    columns.grow(3)
-    found: list[bool] = []
-    for some in (readings[:cut], readings[cut:]):
-        frame = decode(encode(pack(some, 99)))
-        rows = rows_of(frame, bool)
-        slots = np.array([names.index(name) for name in frame.devices], np.intp)
-        found += fresh_rows(rows, columns, slots[rows.device] if len(rows) else rows.device).tolist()
-
-    last: dict[str, tuple[int, int, int]] = {}
-    for fresh, each in zip(found, readings, strict=True):
-        if each.seq is None:
-            assert fresh
-            continue
-        mark = (each.boot or 0, each.seq, each.measured_at)
-        have = last.get(each.device)
-        assert fresh == (have is None or mark[0] != have[0] or mark[1:] > have[1:])
-        if fresh:
-            last[each.device] = mark

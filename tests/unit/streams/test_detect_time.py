@@ -367,3 +367,22 @@ def test_many_small_blocks_become_one() -> None:
     host.frame([reading("e", 700, 70)])
 
     assert said(host.tick(2 * HOUR // SECOND)) == [("hot", "raised", 10, 10, False), ("hot", "cleared", 10, 601 / 60, False)]
+
+
+def test_lanes_that_follow_each_other_leave_nothing_behind() -> None:
+    """One that ends and another that begins between two checkpoints do not mix in the log."""
+    registry = Registered()
+    host = Host(RuleSet([rule("threshold", "hot", above=90)]), registry)
+    names = [f"d{n}" for n in range(1100)]
+    for minute in (0, 1, 140):
+        host.frame([reading(name, minute * EVERY, 70) for name in names])
+    host.frame([reading(name, 70 * EVERY, 95, late_s=70.1 * EVERY) for name in names])
+    host.tick(141 * EVERY)
+    host.crash()
+    host.tick(143 * EVERY)
+    host.frame([reading("d7", 80 * EVERY, 95, late_s=64 * EVERY)])
+    host.tick(145 * EVERY)
+    host.crash()
+    host.tick(150 * EVERY)
+
+    assert len(host.out) == 2 * len(names) + 2
