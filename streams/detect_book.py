@@ -159,8 +159,7 @@ class Book:
 
     def flap_of(self, table: Table, slot: int) -> Flap | None:
         """When what a slot raises and clears again and again is held."""
-        flap = self.rule_of(table, slot).flap
-        return flap if isinstance(flap, Flap) else None
+        return self.rule_of(table, slot).flap
 
     def prepare(self, table: Table, slots: Slots, rule: int, devices: Slots, *, fresh: bool) -> None:
         """Write a rule's settings into slots."""
@@ -229,7 +228,7 @@ class Book:
             if isinstance(made, DeviceDetector):
                 self.together[name] = table, made
         table = self.detectors[name][0]
-        table.damped = table.damped or isinstance(rule.flap, Flap)
+        table.damped = table.damped or rule.flap is not None
         return table
 
     def _take_formulas(self) -> None:
@@ -304,6 +303,7 @@ class Book:
             pair[1].take_beside(first, count, got["beside"])
         if "flaps" in got:
             table.damping.take_beside(first, got["flaps"])
+            table.damped = True  # what is held is let go, even if no rule is damped any more
 
 
 def _same_for_all(rule: Rule) -> bool:

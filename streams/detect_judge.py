@@ -330,9 +330,9 @@ def _find(call: Call, detector: Detector, signal: str, part: Part, episodes: Epi
 
 
 def _sentence(detector: Detector, rule: Rule, change: Change, told: Told) -> str:
-    if not math.isfinite(told.numbers.get(flap.FLAPS, math.nan)) or not isinstance(rule.flap, Flap):
+    if not math.isfinite(told.numbers.get(flap.FLAPS, math.nan)):
         return detector.say(rule, change, told)
-    return flap.say(change, told, rule.flap, detector.say(rule, change, told) if change is Change.RAISED else "")
+    return flap.say(change, told, rule.flap or Flap(), detector.say(rule, change, told) if change is Change.RAISED else "")
 
 
 def _number(numbers: Mapping[str, float], name: str) -> float | None:

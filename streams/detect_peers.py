@@ -23,6 +23,7 @@ from streams.detectors.columns import Runs, Slots
 from streams.detectors.peer import RING, Peer, PeerRule
 from streams.detectors.shape import Change, Episodes, Floats, Told
 from streams.peers import SAMPLE, Baseline, rank_of
+from streams.rule import Flap
 from vorab import ids
 from vorab.clock import Micros
 from vorab.processor import Out
@@ -173,7 +174,7 @@ class Peers:
         numbers = {name: float(column[i]) for name, column in episodes.numbers.items()}
         onset, detected = int(episodes.onset[i]), int(episodes.detected[i])
         told = Told(rule.signal, rule.unit, numbers.get("value", math.nan), at, onset, detected, numbers)
-        damped = rule.flap if math.isfinite(numbers.get(flap.FLAPS, math.nan)) and rule.flap != "off" else None
+        damped = rule.flap or Flap() if math.isfinite(numbers.get(flap.FLAPS, math.nan)) else None
         text = "" if damped is not None and change is not Change.RAISED else detector.say(rule, change, told)
         times, values = detector.recall(table.columns, slot)
         return Finding(

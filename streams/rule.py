@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
 
@@ -114,6 +114,14 @@ class Flap(Strict):
         return self.ceiling / 2
 
 
+def _off(value: object) -> object:
+    return None if value == "off" else value
+
+
+def _or_off(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"const": "off"} if each == {"type": "null"} else each for each in schema["anyOf"]]
+
+
 class Rule(Strict):
     """What all rules have; a detector's module has the rest."""
 
@@ -130,7 +138,9 @@ class Rule(Strict):
     unit: str = Field("", max_length=32, description="UCUM code (Cel, bar, mm/s); for display.")
     evidence: int = Field(EVIDENCE, ge=1, le=EVIDENCE, description="Readings of the signal that a symptom carries.")
     when: When | None = Field(None, description="Days and hours in which it looks; none: always.")
-    flap: Flap | Literal["off"] = Field(Flap(), description="When what comes and goes is held; off: never.")
+    flap: Annotated[Flap | None, BeforeValidator(_off)] = Field(
+        Flap(), description="When what comes and goes is held; off: never.", json_schema_extra=_or_off
+    )
 
     @cached_property
     def version(self) -> str:

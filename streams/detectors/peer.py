@@ -47,7 +47,7 @@ class PeerRule(SignalRule):
 
     detector: Literal["peer"]
     same: tuple[Literal["model", "site", "firmware", "cohort"], ...] = Field(
-        ("model",), min_length=1, description="What peers have in common in the registry."
+        ("model",), description="What peers have in common in the registry."
     )
     bucket: Duration = Field(15 * MINUTE, ge=MINUTE, description="Readings are averaged and compared over so long.")
     beyond: float = Field(6.0, gt=0, le=1000, description="Raised beyond so many standard deviations of the peers' median …")
@@ -60,6 +60,8 @@ class PeerRule(SignalRule):
 
     @model_validator(mode="after")
     def _sensible(self) -> PeerRule:
+        if not self.same:
+            raise ValueError("same is empty: name what peers have in common, [model] for example")
         if self.clear is not None and self.clear > self.beyond:
             raise ValueError(f"clear {self.clear:g} lies beyond {self.beyond:g}: it would clear while it is raised")
         return self

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streams.detectors.columns import Columns, Runs
 from streams.rule import Duration, Rule
@@ -36,6 +36,12 @@ class SilenceRule(Rule):
 
     detector: Literal["silence"]
     after: Duration = Field(ge=SECOND, description="How long after its last reading arrived.")
+
+    @model_validator(mode="after")
+    def _at_all_hours(self) -> SilenceRule:
+        if self.when is not None:
+            raise ValueError("silence is judged by when readings arrive, at all hours: leave out when")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

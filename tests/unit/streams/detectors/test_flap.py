@@ -18,7 +18,10 @@ from streams.detectors.flap import FLAPS, Damping
 from streams.detectors.shape import Change, Episodes, Told
 from streams.detectors.threshold import ThresholdRule
 from streams.rule import Flap
+from streams.rules import RuleSet
+from tests.unit.streams.detecting import Host, reading, rule
 from vorab.clock import HOUR, MINUTE, SECOND, Micros
+from vorab.records import SymptomState
 
 T0 = 1_795_000_000 * SECOND
 SETTINGS = (Flap(), Flap.model_validate({"times": 2, "within": "10 min"}), None)
@@ -241,9 +244,25 @@ def test_rules_are_damped_unless_they_say_otherwise() -> None:
     plain = ThresholdRule.model_validate(base)
     assert plain.flap == Flap()
     assert ThresholdRule.model_validate({**base, "flap": {"times": 5}}).version == plain.version
-    assert ThresholdRule.model_validate({**base, "flap": "off"}).flap == "off"
+    assert ThresholdRule.model_validate({**base, "flap": "off"}).flap is None
     assert ThresholdRule.model_validate({**base, "flap": {"times": 3, "within": "2 h"}}).flap == Flap.model_validate(
         {"times": 3, "within": "120 min"}
     )
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
         ThresholdRule.model_validate({**base, "flap": {"times": 1}})
+
+
+def test_what_is_held_is_let_go_where_the_rule_is_not_damped_any_more() -> None:
+    """Through a restart with another wording of the rule; the last word is that of the filter, which has no limit to speak of."""
+    damped, plain = (RuleSet([rule("threshold", above=1.0, **more)]) for more in ({"flap": {}}, {"flap": "off"}))
+    host = Host(damped)
+    for minute in range(20):
+        host.frame([reading("p", minute * 60, minute % 2 * 2.0)])
+    assert [symptom.state for symptom in host.out].count(SymptomState.RAISED) == 5
+    assert "It comes and goes, 5 times lately" in host.out[-1].explanation
+    host.frame([reading("p", 1200, 0.0)])
+    host.crash(plain)
+    host.frame([reading("p", 1260, 0.0)])
+
+    assert (host.out[-1].state, host.out[-1].id) == (SymptomState.CLEARED, host.out[-2].id)
+    assert host.out[-1].explanation.startswith("It came and went 10 times")
