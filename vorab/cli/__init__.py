@@ -45,7 +45,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "notifier": Entry("vorab.cli.notifier", "notifier", "Messages to people.", STAGES),
     "desk": Entry("vorab.cli.desk", "desk", "Console, API and customer page.", STAGES),
     "topics": Entry("vorab.cli.topics", "topics", "Create and check the topics of the log.", STAGES),
-    "rules": Entry("vorab.cli.rules", "app", "Check rules.", WORK),
+    "rules": Entry("vorab.cli.rules", "app", "Check, test and backtest rules.", WORK),
     "devices": Entry("vorab.cli.devices", "app", "Import, export, show and remove devices.", WORK),
     "customers": Entry("vorab.cli.customers", "app", "Import, export, show and erase customers.", WORK),
     "rejected": Entry("vorab.cli.rejected", "rejected", "What was refused, why, and what the bytes began with.", WORK),

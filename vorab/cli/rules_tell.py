@@ -69,6 +69,7 @@ def line(each: Episode) -> dict[str, Any]:
         "limit": raised.limit,
         "low": raised.low,
         "high": raised.high,
+        "historical": raised.historical or None,
         "explanation": raised.explanation,
         "evidence": [{"at": iso(point.at), "value": point.value} for point in raised.evidence],
         "id": raised.id,
