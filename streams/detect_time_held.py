@@ -201,7 +201,7 @@ def _joined(parts: Sequence[Block]) -> Block:
         quality=whole(lambda each: each.quality),
         boot=None if first.boot is None else whole(lambda each: each.boot),
         seq=None if first.seq is None else whole(lambda each: each.seq),
-        signals={name: whole(lambda each, name=name: each.signals[name]) for name in first.signals},
+        signals={name: whole(lambda each: each.signals[name]) for name in first.signals},  # noqa: B023 - called at once
         units=first.units,
         text={name: [word for each in parts for word in each.text[name]] for name in first.text},
     )

@@ -29,9 +29,9 @@ class Scale:
 
     def __init__(self, base: float, neighbour: float, prior: float, cells: int, most: int) -> None:
         """`base`: growth of the steps; `neighbour`: weight of the cell beside; `prior`: readings that speak for every cell alike."""
-        value = (base ** np.arange(STEPS + 1) - 1.0) / (base - 1.0)
+        value: Floats = np.asarray((base ** np.arange(STEPS + 1) - 1.0) / (base - 1.0), np.float64)
         self.value: Floats = value[:STEPS]
-        self._bounds: Floats = (base ** (np.arange(STEPS - 1) + 0.5) - 1.0) / (base - 1.0)
+        self._bounds: Floats = np.asarray((base ** (np.arange(STEPS - 1) + 0.5) - 1.0) / (base - 1.0), np.float64)
         self.limit: Words = np.ceil(CHANCES / np.diff(value)).astype(np.uint32)
         """A counter moves up when a number below 65536 is below this."""
         self.limit[-1] = 0
@@ -63,8 +63,8 @@ class Scale:
         n, cells = to.shape
         target = (np.arange(n)[:, None, None] * cells + to[:, :, None]) * cells + to[:, None, :]
         flat, size = target.ravel(), n * cells * cells
-        near = self.step(np.bincount(flat, self.value[(moves & NEAR).ravel()], size))
-        far = self.step(np.bincount(flat, self.value[(moves >> 4).ravel()], size))
+        near = self.step(np.bincount(flat, self.value[(moves & NEAR).ravel()], size).astype(np.float64))
+        far = self.step(np.bincount(flat, self.value[(moves >> 4).ravel()], size).astype(np.float64))
         return np.asarray(near | (far << 4), np.uint8).reshape(n, cells * cells)
 
 
