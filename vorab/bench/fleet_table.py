@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any, Final
 
 from vorab.bench.fleet_match import NONE, Match, confusion
+from vorab.clock import MINUTE
 
 BAR: Final = 20
 """Characters of a bar that stands for all."""
@@ -21,13 +22,13 @@ def table(got: Mapping[str, Any], matches: Sequence[Match]) -> str:
     columns = [*kinds, *others, NONE]
     found = [each for match in matches for each in match.found]
     lines = ["true kind, and what its first alert said; delay is the median from the onset to the first alert", ""]
-    lines.append(f"{'':14}" + "".join(f"{_short(column):>6}" for column in columns) + f"{'found':>8}{'readings':>10}")
+    lines.append(f"{'':14}" + "".join(f"{_short(column):>6}" for column in columns) + f"{'found':>8}{'readings':>10}{'minutes':>9}")
     for kind, row in rows.items():
         cells = "".join(f"{row[column] or '·':>6}" for column in columns)
         total, hits = sum(row.values()), sum(row.values()) - row[NONE]
         delays = [each.delay(matches[0].period) for each in found if each.harm.kind == kind and each.alerts]
-        delay = f"{median(delays):.0f}" if delays else ""
-        lines.append(f"{kind:14}{cells}{hits / total:>8.0%}{delay:>10}  {'█' * round(BAR * hits / total)}")
+        delay = f"{median(delays):>10.0f}{median(delays) * matches[0].period / MINUTE:>9.0f}" if delays else " " * 19
+        lines.append(f"{kind:14}{cells}{hits / total:>8.0%}{delay}  {'█' * round(BAR * hits / total)}")
     false = Counter(alert.rule for match in matches for alert in match.false)
     lines += ["", "false alerts by rule: " + (", ".join(f"{rule} {n}" for rule, n in false.most_common()) or "none")]
     for seed in got["seeds"]:
