@@ -21,7 +21,7 @@ SHIFT: Final = 6.0
 """Residuals add up on either side, less so many mean absolute ones each; so many together are another level, or another slope.
 Without a trend that happens once in about a hundred thousand averages, and three that are cut in a row are enough."""
 TRUST: Final = 4
-"""Residuals before anything is cut: fewer do not know their own noise."""
+"""Averages in a line, and residuals ever, before anything is cut: fewer do not know their own noise, or which way they are going."""
 TINY: Final = 1e-12
 """Share of the level that counts as noise: a signal without any would make every slope a certain one."""
 UNKNOWN: Final = 1e30
@@ -134,9 +134,10 @@ def add(of: dict[str, Any], slots: Slots, at: Longs, values: Floats, memory: Lon
     off = (y - guess) / wide
     usual, seen = of["usual"][slots], of["seen"][slots]
     most = CUT * np.maximum(usual, TINY * np.abs(values))
-    out = (seen >= TRUST) & (np.abs(off) > most)
+    sure = (seen >= TRUST) & (count >= TRUST)
+    out = sure & (np.abs(off) > most)
     cut = np.where(out, np.copysign(most, off), off)
-    part = np.where(seen >= TRUST, cut / np.maximum(usual, TINY * np.maximum(np.abs(values), 1.0)), 0.0)
+    part = np.where(sure, cut / np.maximum(usual, TINY * np.maximum(np.abs(values), 1.0)), 0.0)
     high, low = (np.maximum(of[name][slots] + sign * part - SLACK, 0.0) for name, sign in (("high", 1.0), ("low", -1.0)))
     of["high"][slots], of["low"][slots] = high, low
     shifted = np.where(high >= SHIFT, 1.0, np.where(low >= SHIFT, -1.0, 0.0))

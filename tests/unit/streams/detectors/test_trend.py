@@ -122,6 +122,24 @@ def test_wear_is_announced_days_before_the_limit_with_the_time_that_is_left() ->
     assert not [each for each in said if each.change is Change.CLEARED]
 
 
+@pytest.mark.parametrize("per_day", [0.25, 0.5, 1.0, 2.0, 4.0])
+def test_wear_is_announced_however_steep(per_day: float) -> None:
+    """Far steeper than the noise of a day, too: everybody is told two days before the limit at the latest."""
+    said = raised(listen(rule(above=10 + 25 * per_day), noise(1.0, series=20) + ramp(per_day)))
+
+    assert sorted(each.series for each in said) == list(range(20))
+    assert max(each.day for each in said) < 40 + 25 - 2
+
+
+def test_the_test_of_steepness_catches_a_line_that_is_surprised_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known-bad: a young line that takes its own slope for a shift begins anew, again and again."""
+    monkeypatch.setattr(line, "TRUST", 1)
+
+    said = raised(listen(rule(above=60.0), noise(1.0, series=20) + ramp(2.0)))
+
+    assert len({each.series for each in said}) < 15
+
+
 def test_the_interval_is_not_empty_talk() -> None:
     """Its width is no more than one and a half times what is left in truth."""
     told = raised(listen(rule(), noise(1.0) + ramp(0.25)))
