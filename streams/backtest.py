@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from streams.cohorts import Cohorts
-from streams.csvfiles import Recording
+from streams.csvcolumns import Recording
 from streams.csvframes import frames, passing
 from streams.detect import Detect
 from streams.detectors.peer import PeerRule

@@ -10,16 +10,17 @@ import csv
 import gzip
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, cast
+from typing import IO, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.csvcells import parse_time, parse_value
+from streams.csvcolumns import BadRow, Columns, Longs, Recording, Spoken
 from vorab.clock import Micros
 from vorab.errors import ConfigError
 from vorab.topics import DEFAULT_TENANT, ID, key_of
@@ -28,53 +29,9 @@ TIMES: Final = ("timestamp", "time", "ts", "date", "datetime")
 """What the column of times may be called."""
 SHAPES: Final = "timestamp,device,signal,value; or timestamp (and device) and a column per signal"
 CHUNK: Final = 50_000
-MOST_TOLD: Final = 1_000
-"""Bad rows that are kept by name; all are counted."""
 
-Longs = NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Told (bytes read, bytes in all)."""
-
-
-class BadRow(NamedTuple):
-    """A row, or a cell of it, that could not be read."""
-
-    file: str
-    line: int
-    column: str
-    reason: str
-
-    def __str__(self) -> str:
-        """`file:line [column] reason`."""
-        return f"{self.file}:{self.line}{f' [{self.column}]' if self.column else ''} {self.reason}"
-
-
-@dataclass(slots=True)
-class Recording:
-    """Readings as columns of equal length, in the order of the files."""
-
-    devices: list[str] = field(default_factory=list)
-    """Keys, `tenant/device`."""
-    signals: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    text_signals: set[int] = field(default_factory=set)
-    """Signals that are words and not numbers: their values are places in `texts`."""
-    at: Longs = field(default_factory=lambda: np.zeros(0, np.int64))
-    """µs."""
-    device: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    signal: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    value: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    bad: list[BadRow] = field(default_factory=list)
-    """The first of them."""
-    bad_rows: int = 0
-
-    def __len__(self) -> int:
-        """How many readings."""
-        return len(self.at)
-
-    def keep(self, which: Any) -> None:
-        """Keep these readings, in this order: a mask or places."""
-        self.at, self.device, self.signal, self.value = self.at[which], self.device[which], self.signal[which], self.value[which]
 
 
 @dataclass(slots=True)
@@ -102,7 +59,7 @@ def read_csv(files: Sequence[Path], words: Words | None = None, progress: Progre
         if not file.is_file():
             raise ConfigError("there is no such file", file=str(file), hint=f"a CSV file: {SHAPES}")
         total += file.stat().st_size
-    into, before = _Columns(), 0
+    into, before = Columns(), 0
     for file in files:
         with _open(file) as text:
             reader = _File(file, words, into)
@@ -113,60 +70,10 @@ def read_csv(files: Sequence[Path], words: Words | None = None, progress: Progre
     return into.recording()
 
 
-class _Spoken(NamedTuple):
-    """Cells of a signal that are no numbers: of one that never is, they are its values; of any other, mistakes."""
-
-    file: str
-    column: str
-    signal: int
-    lines: list[int]
-    at: Longs
-    device: NDArray[np.int32]
-    cells: list[str]
-
-
-class _Columns:
-    """What was read so far, of all files."""
-
-    def __init__(self) -> None:
-        self.devices: dict[str, int] = {}
-        self.signals: dict[str, int] = {}
-        self.parts: list[tuple[Longs, NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
-        self.spoken: list[_Spoken] = []
-        self.bad: list[BadRow] = []
-        self.bad_rows = 0
-
-    def complain(self, row: BadRow) -> None:
-        self.bad_rows += 1
-        if len(self.bad) < MOST_TOLD:
-            self.bad.append(row)
-
-    def recording(self) -> Recording:
-        numeric: set[int] = set()
-        for _, _, codes, _ in self.parts:
-            numeric.update(np.unique(codes).tolist())
-        out = Recording(list(self.devices), list(self.signals))
-        texts: dict[str, int] = {}
-        parts = list(self.parts)
-        for said in self.spoken:
-            if said.signal in numeric:
-                for line, cell in zip(said.lines, said.cells, strict=True):
-                    self.complain(BadRow(said.file, line, said.column, f"{cell!r} is no number"))
-                continue
-            out.text_signals.add(said.signal)
-            places = [float(texts.setdefault(cell, len(texts))) for cell in said.cells]
-            parts.append((said.at, said.device, np.full(len(places), said.signal, np.int32), np.array(places)))
-        if parts:
-            out.at, out.device, out.signal, out.value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        out.texts = list(texts)
-        out.bad, out.bad_rows = sorted(self.bad, key=lambda bad: (bad.file, bad.line)), self.bad_rows
-        return out
-
-
 class _File:
     """One file on its way into the columns."""
 
-    def __init__(self, file: Path, words: Words, into: _Columns) -> None:
+    def __init__(self, file: Path, words: Words, into: Columns) -> None:
         self._name, self._words, self._into = str(file), words, into
         stem = file.name.removesuffix(".gz").removesuffix(".csv")
         self._device = words.device or "".join(c if c.isalnum() or c in "._-" else "-" for c in stem).strip("._-") or "device"
@@ -307,7 +214,7 @@ class _File:
                     values[i] = math.nan if number is None else number
             for signal, rows in other.items():
                 said = [cells[i].strip() for i in rows]
-                self._into.spoken.append(_Spoken(self._name, column, signal, [lines[i] for i in rows], at[rows], devices[rows], said))
+                self._into.spoken.append(Spoken(self._name, column, signal, [lines[i] for i in rows], at[rows], devices[rows], said))
         for i in np.flatnonzero(np.isinf(values) & good).tolist():
             self._into.complain(BadRow(self._name, lines[i], column, f"{cells[i]!r} is not finite"))
         usable = good & np.isfinite(values)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.csvfiles import Recording
+from streams.csvcolumns import Recording
 from vorab.clock import Micros
 from vorab.frame import Block, Frame, Quality
 

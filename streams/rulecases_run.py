@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from streams.backtest import Episode, Play, episodes, play
-from streams.csvfiles import Recording, Words, read_csv
+from streams.csvcolumns import Recording
+from streams.csvfiles import Words, read_csv
 from streams.csvframes import ordered
 from streams.hosts.registry import Tables
 from streams.rulecases import NEVER, Case, Expect, Given, When, Written, say_after

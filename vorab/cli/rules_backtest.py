@@ -21,7 +21,7 @@ from vorab.records import Customer, Device
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from streams.csvfiles import BadRow
+    from streams.csvcolumns import BadRow
     from streams.hosts.registry import Tables
     from streams.rules import RuleSet
     from vorab.log import EventLog, Position

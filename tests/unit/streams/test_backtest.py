@@ -18,7 +18,7 @@ from streams.backtest import Episode, Play, episodes, play, silence_limits
 from streams.backtest_cases import Case, House, cases, is_night
 from streams.backtest_sums import only_in, outcome
 from streams.case_policy import Line, Policy
-from streams.csvfiles import Recording
+from streams.csvcolumns import Recording
 from streams.csvframes import frames, ordered
 from streams.hosts.registry import Assumed, Tables
 from streams.rules import RuleSet

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams import csvfiles
 from streams.csvcells import parse_time, parse_value
-from streams.csvfiles import Recording, Words, read_csv
+from streams.csvcolumns import Recording
+from streams.csvfiles import Words, read_csv
 from streams.csvframes import frames, ordered, passing
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, iso, parse_iso
 from vorab.errors import ConfigError
@@ -126,6 +127,24 @@ def test_bytes_that_are_no_text_spoil_their_row_only(tmp_path: Path) -> None:
 
     assert len(found) == 4
     assert [each.line for each in found.bad] == [5]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["", "timestamp,device,signal,value\n", "ts;t\n", "time\tdevice\tt\tu\n"]),
+    st.binary(max_size=200) | st.text("0123456789-:TZ,;\t\n\"'.eE+ abc", max_size=200).map(str.encode),
+)
+def test_any_bytes_are_readings_bad_rows_or_a_mistake(tmp_path: Path, head: str, rest: bytes) -> None:
+    """Nothing else comes of a file, whatever is in it."""
+    file = tmp_path / "any.csv"
+    file.write_bytes(head.encode() + rest)
+    try:
+        found = read_csv([file])
+    except ConfigError as error:
+        assert str(error)
+    else:
+        ordered(found)
+        assert sum(sum(map(len, frame.blocks)) for frame in frames(found)) <= len(found)
 
 
 def test_lines_are_right_over_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
