@@ -17,10 +17,12 @@ from streams.detect_rows import Rows
 from streams.detect_series import Table
 from streams.detect_words import Finding
 from streams.detectors import evidence, flap, hours, silence
+from streams.detectors.code import Codes
 from streams.detectors.columns import Runs, Slots
 from streams.detectors.shape import Change, Detector, DeviceDetector, Episodes, Floats, Longs, Told
 from streams.detectors.silence import SilenceRule
 from streams.rule import Flap, Rule
+from streams.words import LARGEST
 from vorab.clock import MINUTE, Micros
 from vorab.frame import Quality
 from vorab.records import Severity
@@ -270,6 +272,9 @@ def _within_hours(call: Call, detector: Detector, found: list[Placed]) -> Iterat
 def _look(book: Book, table: Table, detector: Detector, signal: int, led: Led, found: list[Placed]) -> None:
     """Lead readings to the slots of one detector and its findings back."""
     at, slots = table.expand(table.firsts(signal, led.rows.device[led.at], len(book.devices.keys)))
+    if book.words and not isinstance(detector, Codes):  # words are no measurements
+        numbers = led.values[at] > -LARGEST
+        at, slots = at[numbers], slots[numbers]
     if not len(at):
         return
     runs = Runs(slots, apart=led.rows.apart)

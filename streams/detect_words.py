@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from streams.detectors.silence import SilenceRule
 from streams.rule import Rule, say_duration
+from streams.words import LARGEST
 from vorab import ids
 from vorab.clock import Micros
 from vorab.records import Severity, Symptom, SymptomState
@@ -43,8 +44,12 @@ class Finding:
 
 
 def symptom(found: Finding) -> Symptom:
-    """The record."""
-    rule = found.rule
+    """The record; words stand in its explanation, and not as numbers among its values."""
+    rule, value = found.rule, found.value
+    points: Iterable[tuple[Micros, float]] = zip(found.times, found.values, strict=True)
+    if min(found.values, default=0.0) <= -LARGEST or (value or 0.0) <= -LARGEST:
+        value = None if value is not None and value <= -LARGEST else value
+        points = [(at, number) for at, number in points if number > -LARGEST]
     tenant, _, device = found.device.partition("/")
     return Symptom(
         id=ids.symptom_id(found.device, rule.id, found.onset),
@@ -62,13 +67,13 @@ def symptom(found: Finding) -> Symptom:
         detected_at=found.detected,
         cleared_at=found.cleared,
         proven=found.proven,
-        value=found.value,
+        value=value,
         low=found.low,
         high=found.high,
         limit=found.limit,
         explanation=found.explanation,
         # As mappings: pydantic turns them into points faster than Python could.
-        evidence=[{"at": at, "value": value} for at, value in zip(found.times, found.values, strict=True)],  # type: ignore[arg-type]
+        evidence=[{"at": at, "value": value} for at, value in points],  # type: ignore[arg-type]
         historical=found.historical,
         recorded=tenant == RECORDED_TENANT,
     )

@@ -17,6 +17,7 @@ from streams.detectors.columns import Columns, Runs
 from streams.detectors.shape import Change, Told
 from streams.rules import RuleSet
 from streams.words import LARGEST, number_of
+from tests.unit.streams import detecting as rules
 from tests.unit.streams.detecting import T0, Host
 from vorab.clock import MINUTE, SECOND, Micros
 from vorab.frame import Reading
@@ -187,6 +188,22 @@ def test_a_frame_with_words_raises_and_clears_across_a_crash() -> None:
     assert (cleared.id, cleared.state, cleared.explanation) == (
         raised.id, SymptomState.CLEARED, "state says 'printing' and no longer 'E42' (Paper jam).",
     )  # fmt: skip
+
+
+def test_words_are_no_measurements() -> None:
+    """A threshold on a signal that another rule reads as words passes them over; no record has a word as a number."""
+    below = rules.rule("threshold", signal="state", below=0.0)
+    host = Host(RuleSet([RULES[0], below]))
+    at = [T0 + i * MINUTE for i in range(4)]
+    said: list[str | float] = ["ok", "E42", 5.0, -5.0]
+    for time, word in zip(at, said, strict=True):
+        host.frame([Reading("main/p", time, time, 0, {"state": word}, {}, None, None)])
+
+    assert [(s.rule, s.state.value, s.value, [point.value for point in s.evidence]) for s in host.out] == [
+        ("x", "raised", None, []),
+        ("x", "cleared", 5.0, [5.0]),
+        ("threshold", "raised", -5.0, [5.0, -5.0]),
+    ]
 
 
 def test_a_rule_needs_codes() -> None:
