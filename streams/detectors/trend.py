@@ -191,8 +191,8 @@ class Trend(Detector):
         if numbers["remaining_s"] <= 0:
             return f"{text} and has reached the limit of {limit}."
         left, low, high = (_say_time(numbers[name]) for name in ("remaining_s", "remaining_low_s", "remaining_high_s"))
-        until = f"{low} to {high}" if high else f"{low} at least"
-        return f"{text} and will be {side} {limit} in about {left} ({until}, {rule.confidence:.0%} sure)."
+        until = "" if low == high else f"{low} to {high}, " if high else f"{low} at least, "
+        return f"{text} and will be {side} {limit} in about {left} ({until}{rule.confidence:.0%} sure)."
 
 
 def forecast(of: dict[str, Any], slots: Slots, at: Longs) -> tuple[Floats, Floats, Floats]:
