@@ -106,10 +106,10 @@ def log(tmp_path: Path, lived: Path) -> Iterator[SqliteLog]:
         yield events
 
 
-def live(events: SqliteLog) -> None:
+def live(events: SqliteLog, grace: Micros = 0) -> None:
     """Run the embedded host until detect has read all there is."""
     stop = threading.Event()
-    host = EmbeddedHost(events, [detect_kind(RULES)], Registered(), SystemClock(), on_crash=lambda *_: None)
+    host = EmbeddedHost(events, [detect_kind(RULES, grace)], Registered(), SystemClock(), on_crash=lambda *_: None)
     thread = threading.Thread(target=host.run, args=(stop,), daemon=True)
     thread.start()
     try:
@@ -154,9 +154,9 @@ def test_how_much_is_read_at_once_changes_nothing(lived: Path, tmp_path: Path) -
         assert [symptoms(other, p) for p in range(PARTITIONS)] == [symptoms(first, p) for p in range(PARTITIONS)]
 
 
-def once_more(events: SqliteLog, rules: RuleSet = RULES) -> Replay:
+def once_more(events: SqliteLog, rules: RuleSet = RULES, grace: Micros = 0) -> Replay:
     """A backtest over the whole log."""
-    replay = Replay(events, [detect_kind(rules)], Registered(), Layout(events.partitions), limits=silence_limits(rules))
+    replay = Replay(events, [detect_kind(rules, grace)], Registered(), Layout(events.partitions), limits=silence_limits(rules))
     begins, ends = replay.places()
     for _ in replay.run(begins, ends):
         pass
@@ -188,6 +188,17 @@ def test_ticks_that_were_forgotten_are_told_anew(log: SqliteLog, monkeypatch: py
     assert differing(log, once_more(log)) == 0
     monkeypatch.setattr(Replay, "_fill", lambda *_: None)
     assert differing(log, once_more(log)) > 0, "known bad: to read only what is left"
+
+
+def test_readings_wait_for_earlier_ones_as_they_did_live(tmp_path: Path) -> None:
+    """A grace is part of what decides: with it the backtest says the same, and without it something else."""
+    with SqliteLog(tmp_path / "log.db", fsync=False) as events:
+        events.create(dict.fromkeys((topics.READINGS, topics.SYMPTOMS, topics.REJECTED), PARTITIONS))
+        append_all(events, records())
+        live(events, 30 * SECOND)
+
+        assert differing(events, once_more(events, grace=30 * SECOND)) == 0
+        assert differing(events, once_more(events)) > 0, "known bad: to forget the grace"
 
 
 def no_ticks(self: Detect, now: Micros) -> Iterable[Out]:  # noqa: ARG001 - it does not look at them
