@@ -103,6 +103,7 @@ class Timeline:
         self.odd: dict[int, Odd] = {}
         self.held = Held()
         self._lanes: set[int] = set()
+        self._up_to: Longs = np.zeros(0, np.int64)
         self._next: Micros = FAR
         self.counted: Counter[str] = Counter()
         """Since the last look: `late`, `past`, `repeated`, `forced`."""
@@ -118,18 +119,25 @@ class Timeline:
         odd = times < runs.before(times, of["seen"][runs.slots])
         if rows.seq is not None:
             odd |= self._irregular(rows, runs, times)
-        if self._graced:
-            odd |= of["grace"][runs.slots] > 0
-        whole = np.ones(len(rows), bool)
-        if not np.count_nonzero(odd):
+        some_odd, whole = bool(np.count_nonzero(odd)), np.ones(len(rows), bool)
+        if not some_odd and not self._graced:
             self._simply(rows, runs, times, None)
             return Turn(whole, whole)
         odd = runs.any(odd)
-        plain = np.flatnonzero(~odd)
-        if len(plain):
-            self._simply(rows, Runs(runs.slots[plain], apart=rows.apart), times[plain], plain if runs.order is None else runs.order[plain])
+        waits = of["grace"][runs.slots] > 0
+        order = runs.index if runs.order is None else runs.order
+        turn, ready = Turn(whole, whole.copy()), list[int]()
+        for mine, wait in ((np.flatnonzero(~odd & ~waits), False), (np.flatnonzero(~odd & waits), True)):
+            if len(mine):
+                some = Runs(runs.slots[mine], apart=rows.apart)
+                self._simply(rows, some, times[mine], order[mine], wait=wait)
+                if wait:
+                    turn.now[order[mine]] = False
+                    ready = self._wait(frame, rows, some, order[mine])
+        if not some_odd:
+            return self._finish(turn, {}, ready)
         mine = np.flatnonzero(odd)
-        return self._one_by_one(frame, rows, runs.slots[mine], mine if runs.order is None else runs.order[mine])
+        return self._one_by_one(frame, rows, runs.slots[mine], order[mine], turn, ready)
 
     def _irregular(self, rows: Rows, runs: Runs, times: Longs) -> Bools:
         """Rows, sorted by device, whose number is not the one after the last."""
@@ -147,13 +155,38 @@ class Timeline:
             seen, received = runs.before(times, of["seen"][runs.slots])[some], runs.sort(rows.received)[some]
             again &= (times[some] > seen) & (received == mine.before(received, of["said"][slots]))
         begins = ~of["numbered"][slots] & mine.new
+        if self._graced:  # numbers before the first that came may come yet
+            begins &= (seqs == 0) | (of["grace"][slots] == 0)
         out[some] = ~((same & ((seqs == last + np.uint64(1)) | again)) | begins)
         return out
 
-    def _simply(self, rows: Rows, runs: Runs, times: Longs, at: NDArray[np.intp] | None) -> None:
-        """Devices whose rows follow each other; `at` are the rows in this order, None for the order of `runs`."""
+    def _wait(self, frame: Frame, rows: Rows, runs: Runs, at: NDArray[np.intp]) -> list[int]:
+        """Let rows of devices wait whose rows follow each other; gives what waits no longer, in its order. For one it is `Clerk`."""
+        of, tails = self.columns.of, runs.lasts
+        self._hold(frame, rows, np.sort(at), None)
+        held = self.held.rows
+        self._up_to = self._up_to if len(self._up_to) >= self.columns.n else np.zeros(2 * self.columns.n, np.int64)
+        up_to, received = self._up_to, rows.received[at]
+        # The clock of arrivals first: what was due before the last row came, and what precedes it.
+        up_to[runs.unique] = runs.running_max(received)[tails]
+        here = np.zeros(len(held), bool)
+        here[np.isin(held["device"], runs.unique)] = True
+        mine = np.flatnonzero(here & ~held["past"])
+        due = mine[held["due"][mine] <= up_to[held["device"][mine]]]
+        up_to[runs.unique] = of["seen"][runs.unique] - of["grace"][runs.unique].astype(np.int64) * 1000
+        np.maximum.at(up_to, held["device"][due], held["measured"][due])
+        ready = held[mine[held["measured"][mine] <= up_to[held["device"][mine]]]]
+        ready = ready[np.lexsort([ready[name] for name in ("serial", "seq", "boot", "measured", "device")])]
+        if len(ready):
+            self.judged(Runs(ready["device"].astype(np.intp)), ready["measured"])
+        serials: list[int] = ready["serial"].tolist()
+        return serials
+
+    def _simply(self, rows: Rows, runs: Runs, times: Longs, at: NDArray[np.intp] | None, *, wait: bool = False) -> None:
+        """Devices whose rows follow each other, and may have to wait; `at` are the rows in this order, None for the order of `runs`."""
         of, heads, tails = self.columns.of, runs.unique, runs.lasts
-        self.judged(runs, times)
+        if not wait:
+            self.judged(runs, times)
         of["seen"][heads] = times[tails]
         self.columns.touch(heads)
         if rows.seq is None:
@@ -212,9 +245,8 @@ class Timeline:
 
     # -------------------------------------------------------------------------------------------- one by one
 
-    def _one_by_one(self, frame: Frame, rows: Rows, slots: NDArray[np.intp], at: NDArray[np.intp]) -> Turn:
+    def _one_by_one(self, frame: Frame, rows: Rows, slots: NDArray[np.intp], at: NDArray[np.intp], turn: Turn, ready: list[int]) -> Turn:
         """Rows of odd devices, sorted by device: `at` are their places among all rows."""
-        turn = Turn(np.ones(len(rows), bool), np.ones(len(rows), bool))
         late = np.zeros(len(rows), bool)
         verdicts = np.zeros(len(rows), np.int8)
         numbered = rows.numbered[at] if rows.numbered is not None else np.full(len(at), rows.seq is not None)
@@ -240,23 +272,24 @@ class Timeline:
         late = verdicts == Verdict.LATE
         if np.count_nonzero(late):
             rows.late = late
-        turn.now = (verdicts == Verdict.NOW) | late
+        turn.now &= (verdicts == Verdict.NOW) | late
         self.counted["late"] += int(np.count_nonzero(late | (verdicts == Verdict.GONE)))
         self.counted["repeated"] += int(np.count_nonzero(~turn.fresh))
         wait = np.flatnonzero((verdicts == Verdict.WAITS) | (verdicts == Verdict.PAST))
         if len(wait):
-            self._hold(frame, rows, wait, verdicts[wait] == Verdict.PAST, clerks)
-        return self._finish(turn, clerks)
+            self._hold(frame, rows, wait, verdicts[wait] == Verdict.PAST)
+        return self._finish(turn, clerks, ready)
 
-    def _hold(self, frame: Frame, rows: Rows, wait: NDArray[np.intp], past: Bools, clerks: Mapping[int, Clerk]) -> None:
+    def _hold(self, frame: Frame, rows: Rows, wait: NDArray[np.intp], past: Bools | None) -> None:
+        """Keep rows, given in the order of arrival."""
         blocks, block, place = origins(frame)
         kept = np.zeros(len(wait), WAITING)
-        kept["device"], kept["measured"], kept["past"] = rows.device[wait], rows.measured[wait], past
+        kept["device"], kept["measured"], kept["past"] = rows.device[wait], rows.measured[wait], past is not None and past
         kept["boot"] = 0 if rows.boot is None else rows.boot[wait]
         kept["seq"] = 0 if rows.seq is None else rows.seq[wait]
         kept["serial"] = self.held.serial + wait
-        graces = np.array([clerks[slot].grace for slot in kept["device"].tolist()])
-        kept["due"] = rows.received[wait] + np.where(past, np.maximum(graces, PAST_WAIT), graces)
+        graces = self.columns.of["grace"][rows.device[wait]].astype(np.int64) * 1000
+        kept["due"] = rows.received[wait] + (graces if past is None else np.where(past, np.maximum(graces, PAST_WAIT), graces))
         self.held.add(blocks, block[wait], place[wait], kept)
 
     def _clerk(self, slot: int, waiting: Iterable[tuple[bool, Waiting]]) -> Clerk:
@@ -278,9 +311,8 @@ class Timeline:
                 out.setdefault(device, []).append((past, Waiting(*rest)))
         return out
 
-    def _finish(self, turn: Turn, clerks: Mapping[int, Clerk]) -> Turn:
+    def _finish(self, turn: Turn, clerks: Mapping[int, Clerk], ready: list[int]) -> Turn:
         """Write back what clerks know, and give the rows that wait no longer."""
-        ready: list[int] = []
         for slot, clerk in clerks.items():
             odd = clerk.save()
             if odd is None:
@@ -336,7 +368,7 @@ class Timeline:
         clerks = {slot: self._clerk(slot, waiting.get(slot, ())) for slot in sorted(slots)}
         for slot, clerk in clerks.items():
             clerk.expire(max(now, forced.get(slot, 0)))
-        return self._finish(Turn(_NOBODY, _NOBODY), clerks)
+        return self._finish(Turn(_NOBODY, _NOBODY), clerks, [])
 
     def _deadline(self) -> Micros:
         rows = self.held.rows
