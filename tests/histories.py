@@ -44,12 +44,12 @@ def _rule(name: str, detector: str, **more: Any) -> Any:
 
 def rules() -> RuleSet:
     """At least one of every detector that judges series of one device."""
-    return RuleSet([_rule(f"{each['detector']}-{i}", **each, applies={"devices": _some(i)}) for i, each in enumerate(RULES)])
+    return RuleSet([_rule(f"{each['detector']}-{i}", **each, applies={"models": _some(i)}) for i, each in enumerate(RULES)])
 
 
 def _some(i: int) -> list[str]:
-    """Four devices of ten, others for each rule."""
-    return [f"*{(3 * i + digit) % 10}" for digit in range(4)]
+    """Four models of ten, others for each rule."""
+    return [f"m{(3 * i + digit) % 10}" for digit in range(4)]
 
 
 RULES: Final[list[dict[str, Any]]] = [
@@ -209,13 +209,15 @@ class Registered:
     """A registry that knows how long the readings of a device may take."""
 
     def __init__(self, graces: dict[str, float]) -> None:
-        self._devices = {
-            key: Device(id=key, device=key.partition("/")[2], model="m", grace_s=grace or None) for key, grace in graces.items()
-        }
+        self._graces = graces
+        self._devices: dict[str, Device] = {}
 
     def device(self, key: str) -> Device | None:
-        """The entry."""
-        return self._devices.get(key)
+        """The entry; the model is the last digit of the name."""
+        if key not in self._devices:
+            made = Device(id=key, device=key.partition("/")[2], model=f"m{key[-1]}", grace_s=self._graces.get(key) or None)
+            self._devices[key] = made
+        return self._devices[key]
 
     def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - nobody asks
         """None."""
