@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -20,26 +20,12 @@ from numpy.typing import NDArray
 
 from streams.detect_rows import Rows, origins
 from streams.detect_series import Devices
-from streams.detect_time_clerk import (
-    BUCKET,
-    FIRST,
-    LAYOUT,
-    LEAST,
-    PAST_WAIT,
-    QUIET,
-    SLOWEST_MS,
-    UNUSUAL,
-    WIDE,
-    Clerk,
-    Closed,
-    Row,
-    Verdict,
-    Waiting,
-    add_hole,
-)
+from streams.detect_time_clerk import LAYOUT, PAST_WAIT, QUIET, Clerk, Closed, Row, Verdict, Waiting
 from streams.detect_time_held import NAME as HELD
 from streams.detect_time_held import WAITING, Held
+from streams.detect_time_numbers import irregular, remember
 from streams.detect_time_odd import Odd
+from streams.detect_time_pace import SLOWEST_MS, judged
 from streams.detectors.columns import Columns, Runs
 from vorab.clock import SECOND, Micros
 from vorab.frame import Frame
@@ -118,7 +104,7 @@ class Timeline:
         times = runs.sort(rows.measured)
         odd = times < runs.before(times, of["seen"][runs.slots])
         if rows.seq is not None:
-            odd |= self._irregular(rows, runs, times)
+            odd |= irregular(of, rows, runs, times)
         some_odd, whole = bool(np.count_nonzero(odd)), np.ones(len(rows), bool)
         if not some_odd and not self._graced:
             self._simply(rows, runs, times, None)
@@ -139,27 +125,6 @@ class Timeline:
         mine = np.flatnonzero(odd)
         return self._one_by_one(frame, rows, runs.slots[mine], order[mine], turn, ready)
 
-    def _irregular(self, rows: Rows, runs: Runs, times: Longs) -> Bools:
-        """Rows, sorted by device, whose number is not the one after the last."""
-        assert rows.seq is not None  # noqa: S101 - asked only then
-        of, out = self.columns.of, np.zeros(len(times), bool)
-        some = slice(None) if rows.numbered is None else np.flatnonzero(runs.sort(rows.numbered))
-        mine = runs if rows.numbered is None else Runs(runs.slots[some], apart=rows.apart)
-        seqs = runs.sort(rows.seq)[some]
-        boots = np.zeros(len(seqs), np.int64) if rows.boot is None else runs.sort(rows.boot)[some]
-        slots = mine.slots
-        last = mine.before(seqs, of["seq"][slots])
-        same = mine.before(boots, of["boot"][slots].astype(np.int64)) == boots
-        again = seqs == last
-        if np.count_nonzero(again):  # one message may make several rows; they arrive together
-            seen, received = runs.before(times, of["seen"][runs.slots])[some], runs.sort(rows.received)[some]
-            again &= (times[some] > seen) & (received == mine.before(received, of["said"][slots]))
-        begins = ~of["numbered"][slots] & mine.new
-        if self._graced:  # numbers before the first that came may come yet
-            begins &= (seqs == 0) | (of["grace"][slots] == 0)
-        out[some] = ~((same & ((seqs == last + np.uint64(1)) | again)) | begins)
-        return out
-
     def _wait(self, frame: Frame, rows: Rows, runs: Runs, at: NDArray[np.intp]) -> list[int]:
         """Let rows of devices wait whose rows follow each other; gives what waits no longer, in its order. For one it is `Clerk`."""
         of, tails = self.columns.of, runs.lasts
@@ -178,7 +143,7 @@ class Timeline:
         ready = held[mine[held["measured"][mine] <= up_to[held["device"][mine]]]]
         ready = ready[np.lexsort([ready[name] for name in ("serial", "seq", "boot", "measured", "device")])]
         if len(ready):
-            self.judged(Runs(ready["device"].astype(np.intp)), ready["measured"])
+            judged(of, Runs(ready["device"].astype(np.intp)), ready["measured"])
         serials: list[int] = ready["serial"].tolist()
         return serials
 
@@ -186,62 +151,11 @@ class Timeline:
         """Devices whose rows follow each other, and may have to wait; `at` are the rows in this order, None for the order of `runs`."""
         of, heads, tails = self.columns.of, runs.unique, runs.lasts
         if not wait:
-            self.judged(runs, times)
+            judged(of, runs, times)
         of["seen"][heads] = times[tails]
         self.columns.touch(heads)
-        if rows.seq is None:
-            return
-        order = at if at is not None else runs.order
-        seqs = rows.seq if order is None else rows.seq[order]
-        boots = None if rows.boot is None else rows.boot if order is None else rows.boot[order]
-        if rows.numbered is not None:
-            numbered = rows.numbered if order is None else rows.numbered[order]
-            tails = runs.last_where(numbered)[tails]
-            heads, tails = heads[tails >= 0], tails[tails >= 0]
-        received = rows.received if order is None else rows.received[order]
-        of["seq"][heads], of["said"][heads], of["numbered"][heads] = seqs[tails], received[tails], True
-        of["boot"][heads] = 0 if boots is None else boots[tails]
-
-    def judged(self, runs: Runs, times: Longs) -> None:
-        """Devices were judged by rows, sorted by device, in their order; the same for one of them is `Clerk.advance`."""
-        of, slots = self.columns.of, runs.slots
-        front = runs.before(times, of["front"][slots])
-        step = times - front
-        tally = of["tally"][slots] + (np.uint32(1) if runs.apart else (runs.index - runs.start + 1).astype(np.uint32))
-        marks = np.flatnonzero((tally % BUCKET == 1) | (tally == FIRST))
-        usual = of["usual"][slots].astype(np.int64)
-        if len(marks):
-            usual = self._mark(runs, times, marks, tally[marks], usual)
-        wide = np.flatnonzero((step > LEAST) & (front > 0))
-        if len(wide):
-            ms = usual[wide]
-            wide = wide[step[wide] > np.where(ms > 0, np.maximum(LEAST, WIDE * 1000 * ms), UNUSUAL)]
-            for row in wide.tolist():
-                add_hole(of, int(slots[row]), int(front[row]), int(times[row]))
-        heads, tails = runs.unique, runs.lasts
-        of["front"][heads], of["tally"][heads] = times[tails], tally[tails]
-
-    def _mark(self, runs: Runs, times: Longs, marks: NDArray[np.intp], tally: NDArray[Any], usual: Longs) -> Longs:
-        """Take the interval at every eighth row of a device; gives per row the usual one before it (ms)."""
-        of, some = self.columns.of, Runs(runs.slots[marks], apart=runs.apart)
-        at = times[marks]
-        since = some.before(at, of["mark"][some.slots])
-        rows = np.where(tally == FIRST, 1, np.where(tally == BUCKET + 1, BUCKET + 1 - FIRST, BUCKET))  # as `rows_since`
-        mean = np.where(since > 0, np.clip((at - since) // (rows * 1000), 1, SLOWEST_MS), 0)
-        before = some.before(mean, of["pace"][some.slots].astype(np.int64))
-        now = np.where(before > 0, np.minimum(mean, before), mean)
-        heads, tails = some.unique, some.lasts
-        of["mark"][heads], of["pace"][heads], of["usual"][heads] = at[tails], mean[tails], now[tails]
-        if runs.apart:
-            return usual
-        hit = np.zeros(len(times), bool)
-        hit[marks] = True
-        full = np.zeros(len(times), np.int64)
-        full[marks] = now
-        last = runs.last_where(hit)
-        earlier = np.empty_like(last)
-        earlier[:1], earlier[1:] = -1, last[:-1]
-        return np.where(runs.new | (earlier < 0), usual, full[earlier])
+        if rows.seq is not None:
+            remember(of, rows, runs, at)
 
     # -------------------------------------------------------------------------------------------- one by one
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.detect_time_odd import Lane, Odd
-from vorab.clock import DAY, HOUR, SECOND, Micros
+from streams.detect_time_pace import BUCKET, FIRST, HOLES, SLOWEST_MS, add_hole, rows_since, widest
+from vorab.clock import SECOND, Micros
 from vorab.frame import Quality
 
-HOLES: Final = 3
-"""Holes remembered per device, the widest."""
 LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "seen": "<i8",  # largest time that came
     "front": "<i8",  # largest time judged
@@ -30,20 +29,6 @@ LAYOUT: Final[dict[str, str | tuple[str, int]]] = {
     "hole_from": ("<i8", HOLES),
     "hole_to": ("<i8", HOLES),  # 0: no hole
 }
-BUCKET: Final = 8
-"""Rows over which an interval is taken: a power of two."""
-FIRST: Final = 2
-"""The row that gives the first one, so that something is known soon."""
-LEAST: Final[Micros] = 10 * SECOND
-"""A shorter time without a reading is no hole, whatever the device's interval."""
-WIDE: Final = 3
-"""A hole is wider than so many usual intervals."""
-UNUSUAL: Final[Micros] = HOUR
-"""The first interval of a device is a hole where it is wider than this."""
-OLDEST: Final[Micros] = 7 * DAY
-"""Holes older than this are of no interest: ingest believes no time that far back."""
-SLOWEST_MS: Final = 2**32 - 1
-
 PAST_WAIT: Final[Micros] = 10 * SECOND
 """What fills a hole is put in order over so long: nobody waits for the past, and uploads come shuffled."""
 QUIET: Final[Micros] = 60 * SECOND
@@ -230,14 +215,14 @@ class Clerk:
             self._close(lane)
 
     def _release(self, up_to: Micros) -> None:
-        some = bisect_right(self.live, (up_to, LAST))  # type: ignore[type-var]  # tuples compare, whatever their length
+        some = bisect_right(self.live, (up_to, LAST))
         for each in self.live[:some]:
             self.advance(each.measured, skipped=False)
             self.ready.append(each.serial)
         del self.live[:some]
 
     def advance(self, measured: Micros, *, skipped: bool) -> None:
-        """The device was judged by a row; the same for many devices is `Timeline.judged`."""
+        """The device was judged by a row; the same for many devices is `judged`."""
         before = self.front
         if before and measured > before and (skipped or measured - before > widest(self.usual)):
             add_hole(self._of, self._slot, before, measured)
@@ -258,7 +243,7 @@ class Clerk:
         return next((i for i in range(HOLES) if starts[i] < measured < ends[i]), -1)
 
     def _let_past(self, up_to: Micros) -> None:
-        some = bisect_right(self.past, (up_to, LAST))  # type: ignore[type-var]  # tuples compare, whatever their length
+        some = bisect_right(self.past, (up_to, LAST))
         last: Waiting | None = None
         for each in self.past[:some]:
             hole = self._hole(each.measured)
@@ -286,22 +271,3 @@ class Clerk:
         for i in np.flatnonzero(of["hole_to"][slot] == lane.end).tolist():
             of["hole_from"][slot, i] = max(int(of["hole_from"][slot, i]), lane.front)
         self.odd.lane = None
-
-
-def rows_since(tally: int) -> int:
-    """Over how many rows the interval is taken at this row."""
-    return 1 if tally == FIRST else BUCKET + 1 - FIRST if tally == BUCKET + 1 else BUCKET
-
-
-def widest(usual_ms: int) -> Micros:
-    """The longest time between two readings that is no hole."""
-    return max(LEAST, WIDE * usual_ms * 1000) if usual_ms else UNUSUAL
-
-
-def add_hole(of: dict[str, NDArray[Any]], slot: int, start: Micros, end: Micros) -> None:
-    """Remember a hole, in the place of one that is too old or the narrowest, if that is narrower."""
-    ends = of["hole_to"][slot].tolist()
-    widths = [have - since if have > end - OLDEST else 0 for since, have in zip(of["hole_from"][slot].tolist(), ends, strict=True)]
-    at = int(np.argmin(widths))
-    if end - start > widths[at]:
-        of["hole_from"][slot, at], of["hole_to"][slot, at] = start, end

@@ -19,6 +19,7 @@ from streams.detect_time import Timeline
 from streams.detect_time_clerk import Clerk
 from streams.detect_time_held import WAITING, Held
 from streams.detect_time_odd import MOST_MISSING, Odd
+from streams.detect_time_pace import judged
 from streams.detectors.columns import Runs
 from streams.rules import RuleSet
 from tests.histories import differing
@@ -325,7 +326,7 @@ def test_many_devices_are_judged_as_one_is(steps: list[tuple[int, int]], seed: i
     for some in (rows[:cut], rows[cut:]):
         if some:
             runs = Runs(np.array([device for device, _ in some], np.intp))
-            whole.judged(runs, runs.sort(np.array([time for _, time in some], np.int64)))
+            judged(whole.columns.of, runs, runs.sort(np.array([time for _, time in some], np.int64)))
     for device in range(3):
         clerk = Clerk(single.columns.of, device, None)
         for mine, time in rows:
