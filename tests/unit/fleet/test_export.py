@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
 from vorab.fleet.physics.export import write
 from vorab.fleet.physics.harm import KINDS
 from vorab.fleet.physics.simulation import Simulation
 from vorab.fleet.series import Series
 
 
+@pytest.mark.slow
 def test_files_hold_every_reading_and_every_label(tmp_path: Path) -> None:
     """What `vorab replay` reads back is as much as was simulated; labels name devices that are there."""
     simulation = Simulation(2, 12, 17)

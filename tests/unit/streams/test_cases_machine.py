@@ -192,6 +192,7 @@ class Night(RuleBasedStateMachine):
 QUICK: Final = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 def test_the_rules_hold_in_every_night() -> None:
     """One case per cause, nothing without permit and consent, one thing at a time, healed only where proven, always the same story."""
     run_state_machine_as_test(Night, settings=QUICK)
@@ -220,6 +221,7 @@ _honest_watch = case_proof.watch
 _honest_answer = Decisions.answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "name", "bad", "cry"),
     [

@@ -62,6 +62,7 @@ def said(symptoms: Iterable[Symptom]) -> list[tuple[str, str, float, float, bool
 # ------------------------------------------------------------------------------------------------ histories
 
 
+@pytest.mark.slow
 def test_out_of_order_telemetry_gives_the_symptoms_of_ordered_telemetry() -> None:
     """Shuffled within the grace, delayed, repeated, cut at random, with deaths between: ids and bodies are the same."""
     assert not differing(1, 200)
@@ -90,6 +91,7 @@ def one_state(init: Callable[..., None]) -> Callable[..., None]:
     return begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "name", "bad"),
     [

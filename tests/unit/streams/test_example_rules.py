@@ -97,6 +97,7 @@ def test_symptoms_of_a_worn_bearing_belong_to_one_case() -> None:
     assert len({symptom.cause for symptom in found}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "model", "windows"),
     [

@@ -58,6 +58,7 @@ def table(data: list[tuple[Any, ...]]) -> tuple[dict[str, Floats], dict[str, Boo
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(conditions, rows)
 def test_columns_say_what_the_library_says(text: str, data: list[tuple[Any, ...]]) -> None:

@@ -255,6 +255,7 @@ def test_test_files_are_found_and_are_no_rules(tmp_path: Path) -> None:
         case_files([tmp_path / "nowhere"])
 
 
+@pytest.mark.slow
 def test_the_cases_that_come_with_vorab_pass() -> None:
     """The example shows what it tests."""
     rules, results = load_rules(), []

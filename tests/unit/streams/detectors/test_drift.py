@@ -119,6 +119,7 @@ def days(seed: int, count: int, moves: dict[int, float] | None = None, *, swing:
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10**6),

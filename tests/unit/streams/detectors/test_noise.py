@@ -99,6 +99,7 @@ def jitter(seed: int, *parts: tuple[int, float]) -> list[float]:
     return [round(20 + chance.gauss(0, size), 3) for length, size in parts for _ in range(length)]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -125,6 +126,7 @@ def test_noise_that_grows_is_told_and_cleared_when_it_is_over(seed: int) -> None
     assert T0 + 1000 * 300 * SECOND <= said[0].onset <= said[0].detected
 
 
+@pytest.mark.slow
 def test_half_of_the_time_forty_readings_are_enough() -> None:
     """The median of twenty series."""
     found = [raised(listen(Noise, rule("noise"), one(jitter(seed, (900, 0.1), (100, 0.6)))))[0] for seed in range(20)]

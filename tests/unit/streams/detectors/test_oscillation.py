@@ -97,6 +97,7 @@ def swinging(seed: int, calm: int, swings: int, *, period: float = 7.0, amplitud
     return [round(3 + chance.gauss(0, noise) + each * math.sin(2 * math.pi * i / period), 3) for i, each in enumerate(size)]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([{}, {"count": 3, "factor": 1.1, "patience": 10}, {"count": 2, "least": 3.0}]))
 def test_it_says_what_one_reading_at_a_time_would_say(seed: int, settings_: dict[str, Any]) -> None:

@@ -199,6 +199,7 @@ def office(wall: datetime) -> float:
     return 20.0 if wall.weekday() < 5 and 6 <= wall.hour < 18 else 5.0
 
 
+@pytest.mark.slow
 def test_what_is_fine_at_noon_is_not_at_midnight_nor_on_sunday() -> None:
     """After three quiet weeks two hours of a working day's value at night and on a Sunday: told within half an hour, and when over."""
     until = MONDAY + 28 * DAY
@@ -214,6 +215,7 @@ def test_what_is_fine_at_noon_is_not_at_midnight_nor_on_sunday() -> None:
     assert [onset - start for (_, _, _, onset, *_), start in zip(told, (night, night, sunday, sunday), strict=True)] == [0] * 4
 
 
+@pytest.mark.slow
 def test_the_course_follows_the_clocks_of_the_place() -> None:
     """Berlin sets its clocks on 29 March 2026: by them nothing is odd. Known-bad: by UTC, Monday begins an hour early."""
     until = MONDAY + 30 * DAY
@@ -231,6 +233,7 @@ class Eager(Seasonal):
         super()._take(state, slots, visit, values, np.ones_like(learns))
 
 
+@pytest.mark.slow
 def test_a_fault_is_not_learned_until_it_is_the_new_normal() -> None:
     """Five days of too much stay raised; after the patience it is learned anew, and ends without proof. An eager learner lets go sooner."""
     change = MONDAY + 21 * DAY

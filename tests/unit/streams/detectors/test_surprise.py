@@ -240,6 +240,7 @@ def test_a_jump_is_reported_at_once_and_not_again_while_it_is_quiet() -> None:
     assert all(later - earlier > SurpriseConfig().hold for earlier, later in pairwise(found))
 
 
+@pytest.mark.slow
 def test_ordinary_days_bring_few_reports() -> None:
     """Four weeks of a daily curve: less than one report in three days after the first week, over ten series."""
     values = np.array([daily(28, seed) for seed in range(10)])

@@ -58,6 +58,7 @@ def daily(days: int = 14) -> NDArray[np.float64]:
     return np.asarray(50 + 10 * np.sin(2 * np.pi * k / 288) + np.random.default_rng(1).normal(0, 0.5, len(k)))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_same_readings_say_the_same_however_they_were_cut(seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def told(rows: list[Reading], chance: random.Random, crash: float) -> list[str]:
     return host.told
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**6))
 def test_cuts_crashes_and_the_order_between_devices_change_nothing(seed: int) -> None:
@@ -65,6 +67,7 @@ def test_cuts_crashes_and_the_order_between_devices_change_nothing(seed: int) ->
     assert len(whole) > 10
 
 
+@pytest.mark.slow
 def test_each_of_them_finds_something_and_no_id_is_given_twice() -> None:
     """In ten nights every rule raises, and a symptom that is raised is another one each time."""
     spoken: set[str] = set()

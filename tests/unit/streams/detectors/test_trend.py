@@ -240,6 +240,7 @@ def test_a_crash_changes_nothing(crashes: set[int], seed: int) -> None:
     assert listen(rule(), values, crashes.__contains__) == listen(rule(), values)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 100))
 def test_nobody_is_judged_by_their_neighbours(seed: int) -> None:

@@ -75,6 +75,7 @@ def slow(seed: int, length: int) -> list[Row]:
 EAGER = rule(threshold=1e-6, hold=3, calm=2, patience=9)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_same_readings_say_the_same_however_they_were_cut(seed: int) -> None:
@@ -84,6 +85,7 @@ def test_the_same_readings_say_the_same_however_they_were_cut(seed: int) -> None
     assert repr(listen(EAGER, rows)) == repr(listen(EAGER, rows, random.Random(seed)))
 
 
+@pytest.mark.slow
 def test_the_random_histories_reach_every_change_and_catch_a_stage_that_forgets() -> None:
     """Otherwise the test above would mean little."""
     histories = [slow(seed, 260) for seed in range(8)]
@@ -92,6 +94,7 @@ def test_the_random_histories_reach_every_change_and_catch_a_stage_that_forgets(
     assert any(listen(EAGER, rows) != listen(EAGER, rows, random.Random(n), Forgetful) for n, rows in enumerate(histories))
 
 
+@pytest.mark.slow
 def test_a_fault_is_raised_at_once_and_cleared_when_it_is_over() -> None:
     """A day 25 degrees too hot: onset at the first hot reading, cleared within hours after the last one."""
     values = daily()
@@ -105,6 +108,7 @@ def test_a_fault_is_raised_at_once_and_cleared_when_it_is_over() -> None:
     assert 3288 <= (found[1].at - T0) // (5 * MINUTE) < 3288 + 60
 
 
+@pytest.mark.slow
 def test_what_stays_becomes_normal_without_proof() -> None:
     """Hot for good: after a thousand readings the episode ends as adapted, not as healed."""
     values = daily(20)
@@ -116,6 +120,7 @@ def test_what_stays_becomes_normal_without_proof() -> None:
     assert ("ADAPTED", found[0][1] + 1000) in found
 
 
+@pytest.mark.slow
 def test_quiet_weeks_say_nothing() -> None:
     """Two of a daily curve."""
     assert listen(rule(), one(daily())) == []

@@ -106,6 +106,29 @@ class Fake:
         assert isinstance(headers, list)
         return done
 
+    def create_batch(self) -> Batch:
+        """Records that are sent together."""
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Send them, one after the other."""
+        return asyncio.gather(*[await self.send(topic, partition=partition, **record) for record in batch.records])
+
+
+@dataclass
+class Batch:
+    """What is sent together; two records fill it."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    def append(self, *, key: bytes | None, value: bytes | None, timestamp: float | None, headers: Any) -> object:
+        """Take a record; None where it is full."""
+        assert timestamp is None
+        if len(self.records) == 2:
+            return None
+        self.records.append({"key": key, "value": value, "headers": headers})
+        return self
+
 
 def crew_on(fake: Fake) -> Crew:
     """A crew of the sample on the fake."""

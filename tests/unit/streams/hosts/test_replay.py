@@ -29,6 +29,8 @@ from vorab.log.sqlite_tail import Tail
 from vorab.processor import Out, Processor
 from vorab.records import Symptom
 
+pytestmark = pytest.mark.slow
+
 PARTITIONS = 3
 MINUTES = 125
 RULES = RuleSet(

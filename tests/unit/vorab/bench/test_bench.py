@@ -124,6 +124,7 @@ def test_what_the_bridge_adds_is_measured_message_by_message(mosquitto: object) 
     assert found["nap_ms"] >= 0
 
 
+@pytest.mark.slow
 def test_devices_measures_what_many_devices_cost(tmp_path: Path) -> None:
     """A small fleet: every figure is there, the state is taken over by a new process, and the picture has a dot per fleet."""
     found = devices.run((1_200, 2_400), ("threshold", "flat"), turns=1, plot=tmp_path / "cost.svg")

@@ -18,6 +18,8 @@ from vorab.fleet.physics.harm import KINDS, Harm, name, plan
 from vorab.fleet.physics.simulation import START, Simulation, shares
 from vorab.frame import decode, encode
 
+pytestmark = pytest.mark.slow
+
 DEVICES, DAYS = 48, 8
 FEW = """rules:
   - {id: offline, title: {en: A, de: A}, cause: offline, detector: silence, after: 100 min}

@@ -63,6 +63,7 @@ def write(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_shipped_rule_finds_a_fault_in_a_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One window, found; what was recorded and what is artificial are told apart."""
     monkeypatch.setattr(service, "CURVE", (0.01, 100.0))
