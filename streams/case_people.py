@@ -27,6 +27,7 @@ KINDS: Final[Mapping[CommandKind, CaseKind]] = {
     CommandKind.NO_CONSENT: CaseKind.CONSENT_REFUSED,
     CommandKind.CALL: CaseKind.CALL_WISHED,
     CommandKind.FALSE_ALARM: CaseKind.FALSE_ALARM,
+    CommandKind.COMPLAINT: CaseKind.NOTED,
 }
 """The fact a command makes, where the table allows it."""
 
@@ -41,6 +42,8 @@ class People(Decisions):
             Rejected: there is no such case.
         """
         case = next((case for case in self.state.cases if case.id == command.case), None)
+        if case is None and command.kind is CommandKind.COMPLAINT:
+            return  # it may come before anything was found; the ledger keeps it
         if case is None:
             raise Rejected(Reason.BAD_VALUE, f"there is no case {command.case} on {self.key}, or not any more")
         if command.id in case.commands:

@@ -81,6 +81,11 @@ def command_id(device_key: str, kind: str, nonce: str) -> str:
     return _id("command", device_key, kind, nonce)
 
 
+def lead_time_id(case: str, *times: Micros | None) -> str:
+    """One state of a case's line in the ledger of lead times, by all its times (µs)."""
+    return _id("lead-time", case, *times)
+
+
 def request_id(customer_key: str, kind: str, nonce: str) -> str:
     """What a customer asks for, once per nonce."""
     return _id("request", customer_key, kind, nonce)

@@ -177,7 +177,7 @@ class Topics(Section):
 
 
 class Streams(Section):
-    """Detect, gaps, alarms, cases, permits and customers."""
+    """Detect, gaps, alarms, cases, permits, customers and ledger."""
 
     group: str = Field("vorab", description="Prefix of the consumer groups.")
     rules: list[str] = Field(default_factory=list, description="Rule files or folders; none: the rules that come with vorab.")

@@ -66,6 +66,7 @@ NOTIFICATIONS: Final = "vorab.notifications"
 DELIVERIES: Final = "vorab.deliveries"
 COMMANDS: Final = "vorab.commands"
 REQUESTS: Final = "vorab.requests"
+LEAD_TIMES: Final = "vorab.lead-times"
 CONTACT_STATE: Final = "vorab.contact-state"
 OFFERS: Final = "vorab.offers"
 REJECTED: Final = "vorab.rejected"
@@ -93,6 +94,7 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(NOTIFICATIONS, Keyed.CUSTOMER, 400, "what should be said and why"),
         Topic(DELIVERIES, Keyed.CUSTOMER, 400, "what became of it"),
         Topic(COMMANDS, Keyed.DEVICE, 400, "what a person or partner asks for; may be refused"),
+        Topic(LEAD_TIMES, Keyed.DEVICE, 400, "the ledger: who noticed a fault first, and when what was done about it"),
         Topic(REQUESTS, Keyed.CUSTOMER, 400, "what a customer asks for; may be refused"),
         Topic(CONTACT_STATE, Keyed.CUSTOMER, None, "ok, fault_open, recovering or do_not_contact, for any marketing tool"),
         Topic(OFFERS, Keyed.CUSTOMER, 28, "a hint tied to a fault, for the CRM"),

@@ -44,6 +44,7 @@ from vorab.records import (
     Device,
     Facts,
     Gap,
+    LeadTime,
     Notification,
     Permit,
     PermitState,
@@ -317,6 +318,7 @@ RECORDS: Final[tuple[Record, ...]] = (
         severity=Severity.MAJOR, onset=NOW, detected_at=NOW + SECOND,
     ),
     Tick(id="x", at=NOW),
+    LeadTime(id="x", device="p", case="c1", cause="c", first_sign=NOW, detected=NOW + SECOND, at=NOW + SECOND),
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "why": Entry("vorab.cli.why", "why", "The whole causal chain of a symptom, case, action or message.", FIRST),
     "settings": Entry("vorab.cli.settings", "settings", "Every setting with its default and what it does.", FIRST),
     "ingest": Entry("vorab.cli.ingest", "app", "MQTT in, MQTT out; try shows how a payload is read.", STAGES),
-    "streams": Entry("vorab.cli.streams", "streams", "Detect, gaps, alarms, cases, permits and customers.", STAGES),
+    "streams": Entry("vorab.cli.streams", "streams", "Detect, gaps, alarms, cases, permits, customers and ledger.", STAGES),
     "notifier": Entry("vorab.cli.notifier", "notifier", "Messages to people.", STAGES),
     "desk": Entry("vorab.cli.desk", "desk", "Console, API and customer page.", STAGES),
     "topics": Entry("vorab.cli.topics", "topics", "Create and check the topics of the log.", STAGES),

@@ -1,4 +1,4 @@
-"""`vorab streams`: detect, gaps, alarms, cases, permits and customers as a worker."""
+"""`vorab streams`: detect, gaps, alarms, cases, permits, customers and ledger as a worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def streams(
     config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="vorab.toml")] = None,
     log: Annotated[str | None, typer.Option(help="kafka://HOST:PORT.", show_default="the setting log")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Run only this processor: detect, gaps, alarms, cases, permits or customers; repeat for more.")
+        list[str] | None, typer.Option(help="Run only this processor: detect, gaps, alarms, cases, permits, customers or ledger; repeat for more.")
     ] = None,
     rules: Annotated[list[str] | None, typer.Option(help="Rule file or folder; repeat for more.")] = None,
     remedies: Annotated[list[str] | None, typer.Option(help="Remedy file or folder; repeat for more.")] = None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from vorab.records.base import MAX_TEXT, At, CustomerRecord, DeviceRecord, Name, Record, Scalar, Severity, Text
 from vorab.records.cases import Action, CaseEvent, CaseKind, Permit, PermitState, Reply, ReplyStatus, Status
+from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
     Command,
     CommandKind,
@@ -48,6 +49,7 @@ __all__ = [
     "DeviceRecord",
     "Facts",
     "Gap",
+    "LeadTime",
     "Name",
     "Notification",
     "Permit",
@@ -70,6 +72,7 @@ __all__ = [
     "Text",
     "Tick",
     "Urgency",
+    "Verdict",
     "family_of",
     "from_wire",
     "parse",

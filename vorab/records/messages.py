@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vorab import topics
 from vorab.clock import Micros
@@ -120,6 +120,8 @@ class CommandKind(StrEnum):
     NO_CONSENT = "no_consent"
     CALL = "call"
     FALSE_ALARM = "false_alarm"
+    COMPLAINT = "complaint"
+    """A customer has told of a fault by another way: by phone, by mail. Needs no case."""
 
 
 class Command(DeviceRecord):
@@ -129,12 +131,19 @@ class Command(DeviceRecord):
     TOPIC = topics.COMMANDS
 
     kind: CommandKind
-    case: Name
+    case: str = Field("", max_length=255)
+    """Only a complaint may do without."""
     at: At
     by: str = ""
     """Role or pseudonymous id of who asked; never a name."""
     because: str = ""
     detail: Text = ""
+
+    @model_validator(mode="after")
+    def _about_a_case(self) -> Command:
+        if not self.case and self.kind is not CommandKind.COMPLAINT:
+            raise ValueError("names no case; only a complaint may do without")
+        return self
 
     @property
     def time(self) -> Micros:
