@@ -13,7 +13,8 @@ def streams(
     config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="vorab.toml")] = None,
     log: Annotated[str | None, typer.Option(help="kafka://HOST:PORT.", show_default="the setting log")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Run only this processor: detect, gaps, alarms, cases, permits, customers or ledger; repeat for more.")
+        list[str] | None,
+        typer.Option(help="Only this processor: detect, gaps, alarms, cohorts, cases, permits, customers or ledger; repeat for more."),
     ] = None,
     rules: Annotated[list[str] | None, typer.Option(help="Rule file or folder; repeat for more.")] = None,
     remedies: Annotated[list[str] | None, typer.Option(help="Remedy file or folder; repeat for more.")] = None,

@@ -254,7 +254,7 @@ def test_rules_are_damped_unless_they_say_otherwise() -> None:
 
 def test_what_is_held_is_let_go_where_the_rule_is_not_damped_any_more() -> None:
     """Through a restart with another wording of the rule; the last word is that of the filter, which has no limit to speak of."""
-    damped, plain = (RuleSet([rule("threshold", above=1.0, flap=flap)]) for flap in ({}, "off"))
+    damped, plain = RuleSet([rule("threshold", above=1.0, flap={})]), RuleSet([rule("threshold", above=1.0, flap="off")])
     host = Host(damped)
     for minute in range(20):
         host.frame([reading("p", minute * 60, minute % 2 * 2.0)])
