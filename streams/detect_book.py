@@ -215,7 +215,8 @@ class Book:
     def _table_for(self, rule: Rule) -> Table:
         if isinstance(rule, SilenceRule):
             return self.silences
-        detector = DETECTORS[rule.detector]
+        detector = DETECTORS[type(rule)]
+        assert detector is not None  # noqa: S101 - silence stands in a table of its own
         shared, timed = detector.shared(rule), rule.when is not None
         name = detector.name if shared == () else f"{detector.name}-{_hash(shared)}"
         name += "-hours" if timed else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Union, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -32,74 +32,35 @@ from streams.rule import Rule, Strict, Title
 MOST_WATCHED: Final = 10_000
 """Signal names remembered; devices may make up as many as they like."""
 
-AnyRule = (
-    ThresholdRule
-    | SilenceRule
-    | LearnedRule
-    | CodeRule
-    | CounterRule
-    | DriftRule
-    | DropoutRule
-    | ExpressionRule
-    | FlatRule
-    | NoiseRule
-    | OftenRule
-    | OscillationRule
-    | PeerRule
-    | RangeRule
-    | RateRule
-    | SeasonalRule
-    | SurpriseRule
-    | TrendRule
-    | UnusualRule
-)
-
-CLASSES: Final[dict[str, type[Rule]]] = {
-    "threshold": ThresholdRule,
-    "silence": SilenceRule,
-    "learned": LearnedRule,
-    "code": CodeRule,
-    "counter": CounterRule,
-    "drift": DriftRule,
-    "dropout": DropoutRule,
-    "expression": ExpressionRule,
-    "flat": FlatRule,
-    "noise": NoiseRule,
-    "often": OftenRule,
-    "oscillation": OscillationRule,
-    "peer": PeerRule,
-    "range": RangeRule,
-    "rate": RateRule,
-    "seasonal": SeasonalRule,
-    "surprise": SurpriseRule,
-    "trend": TrendRule,
-    "unusual": UnusualRule,
+DETECTORS: Final[dict[type[Rule], type[Detector] | None]] = {
+    ThresholdRule: Threshold,
+    SilenceRule: None,  # judged when devices speak, not by what they say
+    LearnedRule: Learning,
+    CodeRule: Codes,
+    CounterRule: Counter,
+    DriftRule: Drift,
+    DropoutRule: Dropout,
+    ExpressionRule: ByExpression,
+    FlatRule: Flat,
+    NoiseRule: Noise,
+    OftenRule: Often,
+    OscillationRule: Oscillation,
+    PeerRule: Peer,
+    RangeRule: Range,
+    RateRule: Rate,
+    SeasonalRule: Seasonal,
+    SurpriseRule: Surprising,
+    TrendRule: Trend,
+    UnusualRule: Unusual,
 }
-"""Detector → its rule."""
+"""Each kind of rule and what judges by it: all the detectors there are."""
 
-DETECTORS: Final[dict[str, type[Detector]]] = {
-    "threshold": Threshold,
-    "learned": Learning,
-    "code": Codes,
-    "counter": Counter,
-    "drift": Drift,
-    "dropout": Dropout,
-    "expression": ByExpression,
-    "flat": Flat,
-    "noise": Noise,
-    "often": Often,
-    "oscillation": Oscillation,
-    "peer": Peer,
-    "range": Range,
-    "rate": Rate,
-    "seasonal": Seasonal,
-    "surprise": Surprising,
-    "trend": Trend,
-    "unusual": Unusual,
-}
-"""Detectors that judge the readings of a series; silence judges when devices speak."""
+CLASSES: Final[dict[str, type[Rule]]] = {get_args(kind.model_fields["detector"].annotation)[0]: kind for kind in DETECTORS}
+"""The same by the word of the file: `detector: threshold`."""
 
-_RULE: Final[TypeAdapter[AnyRule]] = TypeAdapter(Annotated[AnyRule, Field(discriminator="detector")])
+AnyRule: Any = Annotated[Union[tuple(DETECTORS)], Field(discriminator="detector")]  # noqa: UP007 - made of the table
+
+_RULE: Final[TypeAdapter[Rule]] = TypeAdapter(AnyRule)
 
 
 def parse_rule(text: str) -> Rule:
@@ -110,7 +71,7 @@ def parse_rule(text: str) -> Rule:
 class RuleFile(Strict):
     """One file of rules."""
 
-    rules: list[Annotated[AnyRule, Field(discriminator="detector")]]
+    rules: list[AnyRule]
 
 
 class RuleSet:
