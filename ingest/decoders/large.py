@@ -16,7 +16,9 @@ import orjson
 from vorab.errors import Reason, Rejected
 
 MOST_OPENED: Final = 4_096
-"""Objects and lists of one payload."""
+"""Objects and lists of a payload of 64 KiB at most, …"""
+BYTES_EACH: Final = 16
+"""… and of a larger one, where larger ones are let in, one for so many bytes, which is the same."""
 _PLAIN: Final = 2_000
 """Pieces of a payload that the slow reader looks through within a millisecond, to say exactly why it is refused."""
 
@@ -36,11 +38,11 @@ def read(payload: bytes, most_depth: int, exactly: Callable[[bytes], Any]) -> An
     """The JSON value of a payload; `exactly` is the slow reader, which raises Rejected for whatever this refuses, with its reason.
 
     Raises:
-        Rejected: TOO_DEEP, TOO_LARGE (more than 4,096 objects and lists), BAD_UTF8, BAD_JSON, BAD_SHAPE (a key twice), BAD_VALUE or
+        Rejected: TOO_DEEP, TOO_LARGE (too many objects and lists), BAD_UTF8, BAD_JSON, BAD_SHAPE (a key twice), BAD_VALUE or
             NOT_FINITE.
     """
     outline = _outline(payload)
-    opened = _opened(outline, most_depth)
+    opened = _opened(outline, most_depth, max(MOST_OPENED, len(payload) // BYTES_EACH))
     try:
         found = orjson.loads(payload)
         why = _lenient(outline, found)
@@ -63,14 +65,14 @@ def _outline(payload: bytes) -> bytes:
     return outside
 
 
-def _opened(outline: bytes, most_depth: int) -> int:
+def _opened(outline: bytes, most_depth: int, most: int) -> int:
     """How many objects and lists there are; raises Rejected."""
     brackets = outline.translate(None, _NO_BRACKETS)
     opened = brackets.count(b"[") + brackets.count(b"{")
     if opened > most_depth and np.cumsum(_STEPS[np.frombuffer(brackets, np.uint8)], dtype=np.int32).max() > most_depth:
         raise Rejected(Reason.TOO_DEEP, f"nested deeper than {most_depth}")
-    if opened > MOST_OPENED:
-        raise Rejected(Reason.TOO_LARGE, f"{opened} objects and lists, at most {MOST_OPENED}")
+    if opened > most:
+        raise Rejected(Reason.TOO_LARGE, f"{opened} objects and lists, at most {most}")
     return opened
 
 
