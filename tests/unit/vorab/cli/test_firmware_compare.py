@@ -9,14 +9,20 @@ import pytest
 import typer
 
 from vorab.cli.firmware import compare
-from vorab.clock import DAY, HOUR, SystemClock
+from vorab.clock import DAY, HOUR, SECOND, ManualClock
 from vorab.errors import ConfigError
 from vorab.log import Outgoing, append_all
 from vorab.log.sqlite import SqliteLog
 from vorab.records import Device, Facts, Record, Severity, Symptom, SymptomState, to_wire
 from vorab.topics import DEVICES, FACTS, SYMPTOMS
 
-NOW = SystemClock().now()
+NOW = 1_795_000_000 * SECOND
+
+
+@pytest.fixture(autouse=True)
+def _at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still, however long the tests before took."""
+    monkeypatch.setattr("vorab.clock.clock_from", lambda _spec: ManualClock(NOW))
 
 
 def symptom(device: str, number: int, onset: int, state: SymptomState = SymptomState.RAISED) -> Symptom:
