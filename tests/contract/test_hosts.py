@@ -406,6 +406,7 @@ def test_partitions_move_between_workers(kafka: Kafka, tmp_path: Path) -> None:
         ground.kill_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ground", ["embedded"], indirect=True)
 def test_without_the_merge_the_outcome_differs(ground: Ground) -> None:
     """Known bad: records stepped as they come give another order, numbers and times."""

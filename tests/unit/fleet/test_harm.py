@@ -14,6 +14,8 @@ from vorab.fleet.physics.link import Batch
 from vorab.fleet.physics.simulation import PERIOD, START, Simulation, physical
 from vorab.frame import Quality
 
+pytestmark = pytest.mark.slow
+
 FLEET = {PUMP: 60, PRINTER: 40, HEAT_PUMP: 50}
 
 
@@ -74,7 +76,6 @@ def test_the_same_seed_gives_the_same_plan_and_the_same_data() -> None:
         assert not all(len(a) == len(c) and np.array_equal(a.signals[key], c.signals[key]) for key in a.signals)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [0.3, -0.3])
 def test_a_drift_grows_in_a_straight_line_and_ends(size: float) -> None:
     """So much per day, and nothing before and after."""
@@ -95,7 +96,6 @@ def test_a_stuck_sensor_repeats_its_last_number() -> None:
     assert len(set(during.signals["pressure"].tolist())) > 10
 
 
-@pytest.mark.slow
 def test_noise_spikes_and_hunting_have_their_sizes() -> None:
     """Noise is so many times as large; spikes come alone and at their size; a loop hunts with its amplitude."""
 
@@ -113,7 +113,6 @@ def test_noise_spikes_and_hunting_have_their_sizes() -> None:
     assert off(harm("oscillation", 0.12, signal="pressure", extra=8.0)).std() == pytest.approx(0.12 / np.sqrt(2), rel=0.15)
 
 
-@pytest.mark.slow
 def test_links_lose_fall_silent_and_restart() -> None:
     """A bad link loses its share, offline all; a reboot loop counts boots up and numbers anew."""
     whole = 6 * HOUR // PERIOD
@@ -172,7 +171,6 @@ def test_scale_changes_sizes_and_nothing_else() -> None:
             assert b.size == pytest.approx(1 + (a.size - 1) / 2 if a.kind == "noise" else a.size / 2)
 
 
-@pytest.mark.slow
 def test_a_healthy_sensor_glitches_about_once_a_week() -> None:
     """Single readings far off belong to a healthy machine: nobody may alert."""
     batches = [batch for day in Simulation(3, 60, 7, harms=()).batches() for batch in day if batch.model == PUMP]
@@ -181,7 +179,6 @@ def test_a_healthy_sensor_glitches_about_once_a_week() -> None:
     assert share == pytest.approx(1 / 2000, rel=0.4)
 
 
-@pytest.mark.slow
 def test_what_is_not_physical_leaves_the_machine_alone() -> None:
     """A drifting sensor changes its own signal only; a leak changes what physics ties to it."""
     drift = harm("drift", 0.3, signal="pressure", ramp=2 * DAY)
@@ -201,7 +198,6 @@ def test_what_is_not_physical_leaves_the_machine_alone() -> None:
         assert differs == changed
 
 
-@pytest.mark.slow
 def test_a_day_is_arranged_by_arrival_and_holds_back_what_comes_later() -> None:
     """Rows of a day stand in the order of arrival and arrive on that day; what a link kept comes the next day."""
     simulation = Simulation(11, 200, 4, harms=())

@@ -15,6 +15,8 @@ from vorab.fleet.models import HEAT_PUMP, MODELS, NORMAL, PUMP
 from vorab.fleet.registry import machines
 from vorab.fleet.story import NIGHT
 
+pytestmark = pytest.mark.slow
+
 START: Final = parse_iso("2026-11-23T22:00:00+01:00")
 BROKEN_AT: Final = START + HOUR
 CASES: Final = [(fault, model) for fault in FAULTS.values() for model in MODELS if fault.fits(model)]

@@ -23,6 +23,8 @@ from vorab.errors import Reason, Rejected
 from vorab.layouts import Packed
 from vorab.payloads import JsonMap, PlainText
 
+pytestmark = pytest.mark.slow
+
 Rows = Callable[[bytes, Sender], list[Row]]
 
 FLAT = b'{"ts": 1795000000123, "temperature": 71.4, "door": false, "state": "ok", "boot": 3, "seq": 118}'

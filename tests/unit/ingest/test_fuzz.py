@@ -9,6 +9,8 @@ from ingest.dialects import DIALECTS
 from tests.fuzz import GROWTH_MB, SLOWEST_MS, Target, run, targets
 from vorab.errors import Reason, Rejected
 
+pytestmark = pytest.mark.slow
+
 TARGETS = {target.name: target for target in targets()}
 SAMPLES = [("telemetry/device-1", b'{"a": 1}')]
 

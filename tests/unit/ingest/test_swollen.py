@@ -13,6 +13,8 @@ from ingest.decoders import Row, Sender
 from ingest.swollen import MOST, bodies, swollen
 from vorab.errors import Reason, Rejected
 
+pytestmark = pytest.mark.slow
+
 FLAT = b'{"a": 1, "values": {"b": [1, {"c": "x"}]}}'
 
 

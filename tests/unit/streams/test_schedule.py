@@ -96,6 +96,7 @@ def wrong_minutes(kind: type[Schedule], zone: Zone, change: datetime) -> Iterato
         yield from times[1:][schedule.inside(times[1:] - 1, zone) != expected[:-1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGING)
 def test_hours_are_exact_to_the_minute_on_both_days_on_which_clocks_are_changed(name: str) -> None:
     """Thirty zones, every change of a year, all minutes of three days, hours that begin or end right there."""
@@ -122,6 +123,7 @@ class Closed(Schedule):
         return super().inside(times, zone) | super().inside(times - 1, zone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGING)
 def test_the_matrix_sees_what_is_wrong_by_an_hour_or_by_a_microsecond(name: str) -> None:
     """An offset per day, or a closed interval, does not pass in any zone."""

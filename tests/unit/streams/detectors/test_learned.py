@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from streams.detectors.learned import DAY_US, Change, Floats, Learned, LearnedConfig, Longs, Slots, Verdicts
 
+pytestmark = pytest.mark.slow
+
 RECORDED: Final = Path(__file__).resolve().parents[4] / "vorab" / "demo" / "recorded"
 MACHINE, AMBIENT, LATENCY = (
     "machine_temperature_system_failure",
@@ -131,7 +133,6 @@ def heard() -> dict[str, list[Said]]:
     return dict(zip(names, listen([recorded(name) for name in names]), strict=True))
 
 
-@pytest.mark.slow
 def test_the_failure_of_the_machine_is_found_and_the_rest_is_calm(heard: dict[str, list[Said]]) -> None:
     """One default configuration, the range learned by itself; 12 outside would do, 8 is what we hold ourselves to."""
     machine = score(MACHINE, heard[MACHINE])
@@ -150,7 +151,6 @@ def test_the_other_recorded_faults_are_found_too(heard: dict[str, list[Said]]) -
     assert latency.outside <= 4
 
 
-@pytest.mark.slow
 def test_a_chatty_and_a_mute_detector_miss_the_target() -> None:
     """Known bad: every record broken by a hair, once, raises; and one that never speaks."""
     chatty = LearnedConfig(margin=0.02, youth=0.0, persist=1, hold=0, learn=0.0)
@@ -162,7 +162,6 @@ def test_a_chatty_and_a_mute_detector_miss_the_target() -> None:
     assert not good_enough(score(MACHINE, []))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["margin", "youth", "lives", "forget", "warm_up", "patience", "doubt", "learn", "speeds"])
 @pytest.mark.parametrize("factor", [0.9, 1.1])
 def test_the_target_does_not_hang_on_a_lucky_setting(name: str, factor: float) -> None:
@@ -338,7 +337,6 @@ def apply(detector: Learned, batch: Rows) -> list[tuple[object, ...]]:
     return tell(detector.update(np.array(slots, dtype=np.intp), np.array(at, dtype=np.int64), np.array(values)))
 
 
-@pytest.mark.slow
 @given(rows_of_three, st.sets(st.integers(0, 240)))
 @settings(max_examples=40)
 def test_it_does_not_matter_how_readings_were_cut_into_batches(rows: Rows, cuts: set[int]) -> None:
@@ -351,7 +349,6 @@ def test_it_does_not_matter_how_readings_were_cut_into_batches(rows: Rows, cuts:
     ]
 
 
-@pytest.mark.slow
 @given(rows_of_three, st.integers(0, 240))
 @settings(max_examples=40)
 def test_a_snapshot_in_the_middle_changes_nothing(rows: Rows, middle: int) -> None:

@@ -16,6 +16,8 @@ from streams.detectors.second_stage import CHANNELS, SURPRISE, SecondStage, Stag
 from streams.detectors.shape import Floats
 from vorab.clock import MINUTE
 
+pytestmark = pytest.mark.slow
+
 SERIES: Final = 20
 A_DAY: Final = 288
 DAYS: Final = 14
@@ -75,13 +77,11 @@ def test_what_creeps_is_for_others() -> None:
     assert Said(values).found(AT, len(values)) < 0.5
 
 
-@pytest.mark.slow
 def test_healthy_series_are_left_alone() -> None:
     """At most two alerts in a device-year, the first weeks counted."""
     assert Said(healthy(days=30)).per_year() <= 2.0
 
 
-@pytest.mark.slow
 def test_the_test_of_health_catches_a_stage_that_listens_to_one_voice() -> None:
     """Known-bad: with a threshold that one channel reaches alone, every record is a call."""
     assert Said(healthy(days=30), StageConfig(threshold=0.5)).per_year() > 2.0
@@ -105,7 +105,6 @@ def test_the_test_of_one_call_catches_a_stage_without_hold_off() -> None:
     assert Said(values, StageConfig(hold=1)).raised[AT : AT + 100].sum(axis=0).max() > 1
 
 
-@pytest.mark.slow
 def test_a_series_that_cannot_be_learned_pays_for_each_call() -> None:
     """A value that grows by shares breaks every record: the budget makes it a third less often, never oftener than the hold-off."""
     config = StageConfig()
@@ -118,7 +117,6 @@ def test_a_series_that_cannot_be_learned_pays_for_each_call() -> None:
     assert gaps.min() >= config.hold
 
 
-@pytest.mark.slow
 def test_surprise_alone_is_no_call_but_helps_one() -> None:
     """A move that was never seen, inside the range, does not reach the threshold; with a small step beside it, it does."""
     values, surprise = healthy(), np.full((DAYS * A_DAY, SERIES), -1.0)
@@ -141,7 +139,6 @@ def test_up_is_down_upside_down() -> None:
     assert set((up.channel[up.raised] - down.channel[up.raised]).tolist()) <= {-4, 0, 4}
 
 
-@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 99), st.floats(0.01, 1000), st.floats(-1e4, 1e4))
 def test_the_unit_does_not_matter(seed: int, scale: float, offset: float) -> None:
@@ -153,7 +150,6 @@ def test_the_unit_does_not_matter(seed: int, scale: float, offset: float) -> Non
     assert (Said(values).raised == Said(values * scale + shift).raised).mean() > 0.999
 
 
-@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 99), st.sets(st.integers(1, 900), max_size=4), st.permutations(range(5)))
 def test_a_restart_and_other_neighbours_change_nothing(seed: int, restarts: set[int], order: list[int]) -> None:

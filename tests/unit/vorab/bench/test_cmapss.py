@@ -11,6 +11,8 @@ import pytest
 from vorab.bench import cmapss
 from vorab.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 SENSORS = 5
 
 

@@ -21,6 +21,8 @@ from vorab.bench import nab, nab_study
 from vorab.bench.nab_score import PROFILES, Floats, Profile, Referee, Series, halves, load
 from vorab.cli import app
 
+pytestmark = pytest.mark.slow
+
 FIGURES: Final = (
     "standard",
     "low_fp",
