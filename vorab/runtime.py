@@ -14,6 +14,7 @@ from vorab.clock import SECOND, Clock, SystemClock, clock_from
 from vorab.errors import EXIT_OK, ConfigError
 from vorab.housekeeping import Housekeeping
 from vorab.log.sqlite import SqliteLog
+from vorab.memory import give_back_large
 from vorab.settings import Settings
 from vorab.supervisor import Supervisor
 
@@ -35,6 +36,7 @@ def supervise(argv: Sequence[str]) -> int:
 def run(settings: Settings) -> int:
     """Run everything in this process until SIGTERM."""
     service.configure_logging(settings.service, process="up")
+    give_back_large()
     if not settings.log_address.startswith("sqlite:///"):
         raise ConfigError(
             "vorab up is the embedded system and keeps its log in SQLite",

@@ -19,7 +19,7 @@ def layout(depth: int) -> dict[str, str | tuple[str, int]]:
     return {
         "ring_at": ("<i8", depth),
         "ring_value": ("<f8", depth),
-        "written": "<i8",  # readings ever
+        "written": "<u4",  # readings ever
         "last_at": "<i8",  # time of the last one
     }
 

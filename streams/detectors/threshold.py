@@ -24,7 +24,7 @@ Ints = NDArray[Any]
 
 LAYOUT: Final[Layout] = {
     **EPISODE,
-    "sign": "<f8",  # 1 above, -1 below
+    "sign": "|i1",  # 1 above, -1 below
     "edge": "<f8",  # limit times sign: a value times sign beyond it is in a run
     "inner": "<f8",  # clear value times sign: below it is cleared
     "hold": "<i8",  # µs

@@ -25,6 +25,7 @@ from vorab import topics as names
 from vorab.clock import SECOND, Clock, Micros, SystemClock, clock_from
 from vorab.errors import EXIT_OK, ConfigError
 from vorab.log.kafka import KafkaLog
+from vorab.memory import give_back_large
 from vorab.processor import Kind, Registry
 from vorab.service import Health, announce, configure_logging, crash, logger, rim, stop_on_signals
 from vorab.settings import Settings
@@ -226,6 +227,7 @@ class _CrashOnly:
 def run(settings: Settings, only: Sequence[str] = ()) -> int:
     """`vorab streams`: a worker for these processors, all of them where none is named, until SIGTERM."""
     configure_logging(settings.service, process="streams")
+    give_back_large()
     if not settings.log_address.startswith(KAFKA):
         raise ConfigError(
             "vorab streams works on Kafka", key="log", hint="--log kafka://HOST:PORT; without Kafka, `vorab up` runs all stages"

@@ -22,13 +22,14 @@ import numpy as np
 from vorab.bench.detect import processor
 from vorab.clock import MINUTE, SECOND, Micros
 from vorab.frame import Block, Frame, decode, encode
+from vorab.memory import give_back_large
 from vorab.processor import Processor
 from vorab.records import to_wire
 from vorab.topics import READINGS
 
 PARTITIONS: Final = 12
-ROWS: Final = 2_500
-"""Rows of a frame: as many as ingest puts into one under load."""
+ROWS: Final = 840
+"""Rows of a frame, the same for every fleet: how large frames are is a matter of the rate of messages, not of the number of devices."""
 PERIOD: Final[Micros] = MINUTE
 START: Final[Micros] = 1_795_000_000 * SECOND
 SIGNALS: Final = ("temperature", "vibration", "pressure")
@@ -275,7 +276,8 @@ def _apart(what: str, folder: str, devices: int, turns: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """One part in this process: what, folder, devices, rounds."""
+    """One part in this process, as a worker would do it: what, folder, devices, rounds."""
+    give_back_large()
     what, folder, devices, turns = sys.argv[1:]
     place = Path(folder)
     found = (
