@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from streams.schedule import When
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
@@ -203,6 +203,26 @@ class SignalRule(Rule):
     def looks_at(self, signal: str) -> bool:
         """Whether this is its signal."""
         return signal == self.signal
+
+
+class LearnerRule(Rule):
+    """A rule that learns signals, each by itself."""
+
+    signals: Globs = Field(("*",), description="Patterns of the signals to learn.")
+    ignore: tuple[str, ...] = Field((), description="Patterns of signals to leave out: counters, flags.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_signal(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("signals"), str):
+            return {**data, "signals": (data["signals"],)}
+        return data
+
+    def looks_at(self, signal: str) -> bool:
+        """Signals by their patterns; what a row says of itself is not learned."""
+        if signal[0] in NOT_MEASURED or any(fnmatchcase(signal, glob) for glob in self.ignore):
+            return False
+        return any(fnmatchcase(signal, glob) for glob in self.signals)
 
 
 def resolve(bound: Bound, limits: Mapping[str, float]) -> float | None:

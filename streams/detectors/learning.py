@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
@@ -13,8 +12,9 @@ from pydantic import BaseModel, Field, create_model, model_validator
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.learned import Change as Verdict
 from streams.detectors.learned import Learned, LearnedConfig
-from streams.detectors.shape import Change, Detector, Episodes, Floats, Longs, Told
-from streams.rule import NOT_MEASURED, Bound, Duration, Globs, Rule, Strict
+from streams.detectors.learners import LearnerDetector
+from streams.detectors.shape import Change, Episodes, Floats, Longs, Told
+from streams.rule import Bound, Duration, LearnerRule, Strict
 
 CHANGES: Final = np.zeros(len(Verdict), np.int8)
 CHANGES[[Verdict.RAISED, Verdict.CLEARED, Verdict.ADAPTED]] = Change.RAISED, Change.CLEARED, Change.ADAPTED
@@ -32,20 +32,11 @@ LearnedOptions: Final = _options()
 """The settings of the learned detector, each with its default."""
 
 
-class LearnedRule(Rule):
+class LearnedRule(LearnerRule):
     """A signal that behaves as it never has."""
 
     detector: Literal["learned"]
-    signals: Globs = Field(("*",), description="Patterns of the signals to learn.")
-    ignore: tuple[str, ...] = Field((), description="Patterns of signals to leave out: counters, flags.")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of the detector that differ from its defaults.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_signal(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("signals"), str):
-            return {**data, "signals": (data["signals"],)}
-        return data
 
     @model_validator(mode="after")
     def _known_options(self) -> LearnedRule:
@@ -57,22 +48,16 @@ class LearnedRule(Rule):
         """The detector's settings."""
         return LearnedConfig(**LearnedOptions.model_validate(self.options).model_dump(exclude_unset=True))
 
-    def looks_at(self, signal: str) -> bool:
-        """Signals by their patterns; what a row says of itself is only judged where a rule names it."""
-        if signal[0] in NOT_MEASURED or any(fnmatchcase(signal, glob) for glob in self.ignore):
-            return False
-        return any(fnmatchcase(signal, glob) for glob in self.signals)
 
-
-class Learning(Detector):
+class Learning(LearnerDetector):
     """Leads readings to `Learned`, which keeps its own state: one per set of settings."""
 
     name: ClassVar[str] = "learned"
     block: ClassVar[int] = 512
-    one_by_one: ClassVar[bool] = True
 
     def __init__(self, rule: LearnedRule) -> None:
         self.learned = Learned(rule.config)
+        super().__init__(rule, self.learned)
 
     @classmethod
     def shared(cls, rule: LearnedRule) -> LearnedConfig:
@@ -82,8 +67,7 @@ class Learning(Detector):
     def prepare(self, state: Columns, slots: Slots, rule: LearnedRule, bound: Callable[[Bound], float | None], *, fresh: bool) -> None:  # noqa: ARG002 - the shape
         """Forget what stood there before."""
         if fresh:
-            self.learned.grow(state.n)
-            self.learned.clear(slots)
+            self.forget(state, slots)
 
     def update(self, state: Columns, runs: Runs, at: Longs, values: Floats) -> Episodes | None:
         """Judge one reading of each series."""
@@ -115,19 +99,3 @@ class Learning(Detector):
         if speeds[memory] >= 1.0:
             return f"{signal} is {value}; so far it was {so_far}."
         return f"{signal} averages {level} over about {round(1.0 / speeds[memory])} readings; so far that was {so_far}. It is {value} now."
-
-    def grow(self, slots: int) -> None:
-        """There are so many slots now."""
-        self.learned.grow(slots)
-
-    def move(self, source: int, target: int) -> None:
-        """A slot's state goes to another one."""
-        self.learned.restore(np.array([target]), self.learned.snapshot(np.array([source])))
-
-    def beside(self, first: int, last: int) -> bytes:
-        """The memories of these slots."""
-        return self.learned.snapshot(np.arange(first, last))
-
-    def take_beside(self, first: int, count: int, state: bytes) -> None:
-        """Put them back."""
-        self.learned.restore(np.arange(first, first + count), state)
