@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from streams.case_policy import Policy
+from streams.cases.policy import Policy
 from vorab import ids, topics
 from vorab.clock import DAY, HOUR, SECOND, Micros, iso
 from vorab.errors import Reason, Rejected

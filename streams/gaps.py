@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.detect_rows import Rows, rows_of
+from streams.detect.rows import Rows, rows_of
 from streams.detectors.columns import Columns, Runs
 from streams.gap_book import Book, Count, Said
 from vorab import ids

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from streams.case_policy import Limits, Policy
+from streams.cases.policy import Limits, Policy
 from vorab import topics
 from vorab.clock import DAY, HOUR, Micros
 from vorab.errors import Reason, Rejected

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any, Final
 
-from streams.detect import Detect
-from streams.detect_time_past import NOT_THEN, WENT_ON
-from streams.rules import CLASSES, RuleSet
+from streams.detect.past import NOT_THEN, WENT_ON
+from streams.detect.processor import Detect
+from streams.rules.ruleset import CLASSES, RuleSet
 from vorab.clock import HOUR, SECOND, Micros
 from vorab.frame import Quality, Reading, Value, decode, encode, pack
 from vorab.processor import Out

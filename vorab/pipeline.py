@@ -32,18 +32,18 @@ def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
 def _kind(name: str, settings: Settings) -> Kind:
     # Each is imported only where it runs: `--only detect` does not load the rest.
     if name == "detect":
-        from streams.detect import detect_kind  # noqa: PLC0415
-        from streams.rulefiles import load_rules  # noqa: PLC0415
+        from streams.detect.processor import detect_kind  # noqa: PLC0415
+        from streams.rules.files import load_rules  # noqa: PLC0415
 
         return detect_kind(load_rules(settings.streams.rules), round(settings.streams.grace_s * SECOND))
     if name in {"cohorts", "gaps", "alarms", "ledger"}:
         found: Kind = importlib.import_module(f"streams.{name}").kind()
         return found
-    from streams.case_remedies import load_policy  # noqa: PLC0415
+    from streams.cases.remedies import load_policy  # noqa: PLC0415
 
     policy = load_policy(settings.streams.remedies)
     if name == "cases":
-        from streams import cases  # noqa: PLC0415
+        from streams.cases import processor as cases  # noqa: PLC0415
 
         return cases.kind(policy)
     if name == "permits":

@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from streams.detectors import threshold
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, Duration, SignalRule, Strict, Title, say_duration
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration, Strict, Title, say_duration
 from streams.words import LARGEST
 from vorab.records import Severity
 

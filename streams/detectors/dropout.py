@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, Duration, SignalRule
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration
 
 LEARN_SPEED: Final = 0.005
 """How fast the usual interval is learned after the warm-up, where the rule does not say it."""

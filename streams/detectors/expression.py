@@ -1,7 +1,7 @@
 """Several signals of a device by an expression: each signal counts with its last value, for as long as that is not too old.
 
-`streams.expression` says for all rows at once where the expression holds. A run of rows at which it does is judged as a run of readings
-beyond a limit is: by count and by time, and raised until it does not hold, or until another expression says that it is over.
+`streams.rules.expression` says for all rows at once where the expression holds. A run of rows at which it does is judged as a run of
+readings beyond a limit is: by count and by time, and raised until it does not hold, or until another expression says that it is over.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from streams.detectors import threshold
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.last_values import last_values, layout
 from streams.detectors.shape import Change, DeviceDetector, Episodes, Floats, Layout, Longs, Told
-from streams.expression import Expression
-from streams.rule import Bound, Duration, Rule, say_duration
+from streams.rules.expression import Expression
+from streams.rules.rule import Rule
+from streams.rules.words import Bound, Duration, say_duration
 from vorab.clock import MINUTE, SECOND
 
 VALUE: Final = "="

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from streams.detectors.columns import Runs
 from streams.detectors.shape import Change, Episodes, Longs, Told
-from streams.rule import Flap, say_duration
+from streams.rules.rule import Flap
+from streams.rules.words import say_duration
 from vorab.clock import Micros
 
 FLAPS: Final = "flaps"

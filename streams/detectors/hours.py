@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import Bools, Layout, Longs
-from streams.schedule import ALWAYS, Calendar
+from streams.rules.schedule import ALWAYS, Calendar
 
 HOURS: Final[Layout] = {
     "when": "<u2",  # number in the calendar, written anew after a restart

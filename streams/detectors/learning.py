@@ -14,7 +14,8 @@ from streams.detectors.learned import Change as Verdict
 from streams.detectors.learned import Learned, LearnedConfig
 from streams.detectors.learners import LearnerDetector
 from streams.detectors.shape import Change, Episodes, Floats, Longs, Told
-from streams.rule import Bound, Duration, LearnerRule, Strict
+from streams.rules.rule import LearnerRule
+from streams.rules.words import Bound, Duration, Strict
 
 CHANGES: Final = np.zeros(len(Verdict), np.int8)
 CHANGES[[Verdict.RAISED, Verdict.CLEARED, Verdict.ADAPTED]] = Change.RAISED, Change.CLEARED, Change.ADAPTED

@@ -21,7 +21,8 @@ from pydantic import Field, model_validator
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, SignalRule
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound
 
 GAIN: Final = 0.01
 """Step of what is learned: up by this in a noisier hour, down by a twentieth of it in a quieter one, so that a week is remembered."""

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from streams.detectors.apart import WINDOW, count_events, tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, Duration, SignalRule, say_duration
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration, say_duration
 from vorab.clock import HOUR
 
 Event = Literal["reading", "change", "rise"]

@@ -18,7 +18,8 @@ from pydantic import Field
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, SignalRule
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound
 
 LEVEL_SPEED: Final = 1 / 16
 """The average that readings swing around; swings of up to about 40 readings pass, the day does not."""

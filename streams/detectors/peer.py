@@ -18,7 +18,8 @@ from streams.detectors import threshold
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import Change, Detector, Episodes, Floats, Layout, Longs, Told
 from streams.peers import Baseline
-from streams.rule import Bound, Duration, SignalRule, say_duration
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration, say_duration
 from vorab.clock import MINUTE, Micros
 
 RING: Final = 12

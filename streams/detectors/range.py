@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, Duration, SignalRule, say_duration
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration, say_duration
 from vorab.clock import MINUTE
 
 MOST: Final = 63

@@ -19,8 +19,9 @@ from pydantic import Field, field_validator
 from streams.detectors import threshold
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import Bools, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, Duration, SignalRule, say_duration
-from streams.zones import UTC, zone_named
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration, say_duration
+from streams.rules.zones import UTC, zone_named
 from vorab.clock import DAY, MINUTE
 
 Ints = NDArray[np.intp]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.sparse import SPARSE
-from streams.rule import Bound
+from streams.rules.words import Bound
 from vorab.clock import Micros
 
 Floats = NDArray[np.float64]

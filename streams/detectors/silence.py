@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from streams.detectors.columns import Columns, Runs
-from streams.rule import Duration, Rule
+from streams.rules.rule import Rule
+from streams.rules.words import Duration
 from vorab.clock import SECOND, Micros
 
 Longs = NDArray[np.int64]

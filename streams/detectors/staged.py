@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Bools, Change, Episodes, Floats, Layout, Longs
-from streams.rule import Bound, Strict
+from streams.rules.words import Bound, Strict
 from vorab.records import Severity
 
 MOST: Final = 63

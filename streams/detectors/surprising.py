@@ -19,7 +19,8 @@ from streams.detectors.learners import EPISODE_LEARNED, MOST, LearnerDetector, O
 from streams.detectors.shape import Change, Episodes, Floats, Longs, Told
 from streams.detectors.surprise import Surprise
 from streams.detectors.surprise_config import SurpriseConfig
-from streams.rule import Bound, LearnerRule
+from streams.rules.rule import LearnerRule
+from streams.rules.words import Bound
 
 WORDS: Final = (
     "moved as it hardly ever does",

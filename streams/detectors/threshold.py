@@ -18,7 +18,8 @@ from pydantic import Field, model_validator
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.shape import EPISODE, Bools, Change, Detector, Episodes, Floats, Layout, Longs, Told
 from streams.detectors.staged import MOST, ORDER, UNCHANGED, Settings, Stage, Staged
-from streams.rule import Bound, Duration, SignalRule, say_duration
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration, say_duration
 
 Ints = NDArray[Any]
 

@@ -22,7 +22,8 @@ from pydantic import Field, model_validator
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.line import LINE, Line, add, line_of, start_again
 from streams.detectors.shape import EPISODE, Change, Detector, Episodes, Floats, Layout, Longs, Told
-from streams.rule import Bound, Duration, SignalRule
+from streams.rules.rule import SignalRule
+from streams.rules.words import Bound, Duration
 from vorab.clock import DAY, HOUR, MINUTE, SECOND, Micros
 
 STEPS: Final = 14

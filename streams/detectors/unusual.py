@@ -20,7 +20,8 @@ from streams.detectors.learners import EPISODE_LEARNED, MOST, LearnerDetector, O
 from streams.detectors.second_stage import SecondStage, StageConfig
 from streams.detectors.shape import Change, Episodes, Floats, Layout, Longs, Told
 from streams.detectors.surprise import Surprise
-from streams.rule import Bound, LearnerRule
+from streams.rules.rule import LearnerRule
+from streams.rules.words import Bound
 
 LAYOUT: Final[Layout] = {
     **EPISODE_LEARNED,

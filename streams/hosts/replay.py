@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from streams.cohorts import Cohorts
-from streams.csvframes import passing
 from streams.hosts.instance import Instance, Layout, read_record
 from streams.hosts.merge import BEGINNING
+from streams.trials.csvframes import passing
 from vorab.clock import SECOND, Micros
 from vorab.errors import Rejected
 from vorab.frame import Frame, decode, encode

@@ -55,7 +55,7 @@ def test_embedded_any_order_and_any_cut_make_the_same(tmp_path: Path, mosquitto:
 
 
 CUT_SHOWS = """
-from streams.detect import Detect
+from streams.detect.processor import Detect
 step = Detect.step
 def told(self, topic, offset, record, now):
     # Known-bad: a symptom says how many readings came in its frame.
@@ -65,7 +65,7 @@ Detect.step = told
 """
 ARRIVAL_SHOWS = """
 import time
-from streams.case_facts import Teller
+from streams.cases.facts import Teller
 tell = Teller.tell
 def told(self, case, kind, why, detail=""):
     # Known-bad: a case event says when it was received.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from streams.backtest import silence_limits
-from streams.detect import detect_kind
+from streams.detect.processor import detect_kind
 from streams.hosts.instance import Layout
 from streams.hosts.replay import Replay, offset_at
-from streams.rules import RuleSet
+from streams.rules.ruleset import RuleSet
+from streams.trials.backtest import silence_limits
 from tests.unit.streams.detecting import T0, Registered, rule
 from vorab import topics
 from vorab.clock import MINUTE, SECOND

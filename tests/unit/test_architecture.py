@@ -32,7 +32,7 @@ ADAPTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "starlette": ("desk.*", "ingest.http*", "notifier.http*", "vorab.http*"),
     "uvicorn": ("desk.*", "ingest.http*", "notifier.http*", "vorab.http*", "vorab.cli*", "vorab.runtime*"),
     "smtplib": ("notifier.mail*",),
-    "cel_expr_python": ("streams.cel",),
+    "cel_expr_python": ("streams.rules.cel",),
     "amqtt": ("vorab.demo.broker*",),
     "psycopg": (),
     "apprise": (),
@@ -151,7 +151,7 @@ def test_only_adapters_talk_to_the_outside() -> None:
 @pytest.mark.parametrize(
     ("module", "code"),
     [
-        ("streams.detect", "import sqlite3"),
+        ("streams.detect.processor", "import sqlite3"),
         ("streams.cases.machine", "from kafka import KafkaProducer"),
         ("vorab.records", "import paho.mqtt.client as mqtt"),
         ("notifier.pipeline", "from smtplib import SMTP"),
@@ -182,13 +182,13 @@ def test_time_is_an_argument() -> None:
 )
 def test_a_decision_that_asks_the_time_is_caught(code: str) -> None:
     """Known bad: every way of spelling it is found, also a clock handed on without being called."""
-    assert clock_calls("streams.detect", ast.parse(code))
+    assert clock_calls("streams.detect.processor", ast.parse(code))
 
 
 def test_a_clock_that_was_handed_over_is_no_clock_call() -> None:
     """`clock.now()` and names that only look alike are fine: the check is about the machine's clock."""
     code = "from datetime import datetime\ndef f(clock, time):\n    return clock.now(), datetime.fromisoformat('x')"
-    assert clock_calls("streams.detect", ast.parse(code)) == []
+    assert clock_calls("streams.detect.processor", ast.parse(code)) == []
 
 
 def loaded_by(statement: str) -> set[str]:

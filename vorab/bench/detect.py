@@ -38,8 +38,8 @@ class _Empty:
 
 def processor(rules: Path) -> Processor:
     """A processor with the rules of a file."""
-    from streams.detect import Detect  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
-    from streams.rulefiles import load_rules  # noqa: PLC0415
+    from streams.detect.processor import Detect  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
+    from streams.rules.files import load_rules  # noqa: PLC0415
 
     return Detect(load_rules([rules]), _Empty())
 

@@ -27,8 +27,8 @@ DAYS: Final = 28
 
 def alerts(simulation: Simulation, rules: Path = RULES, *, every: Micros = FRAME) -> list[Alert]:
     """Every symptom that the rules raise on the fleet."""
-    from streams.detect import Detect  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
-    from streams.rulefiles import load_rules  # noqa: PLC0415
+    from streams.detect.processor import Detect  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
+    from streams.rules.files import load_rules  # noqa: PLC0415
 
     detect = Detect(load_rules([rules]), Fleet(simulation))
     out: list[Alert] = []

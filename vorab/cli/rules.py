@@ -25,8 +25,8 @@ def check(
 
     Example: `vorab rules check my-rules/`
     """
-    from streams.rulefiles import check as check_files
-    from streams.rulefiles import default_folder
+    from streams.rules.files import check as check_files
+    from streams.rules.files import default_folder
     from vorab import settings
     from vorab.cli.registry_files import count
 
@@ -58,7 +58,8 @@ def schema(
         vorab rules schema > rules/schema.json
         vorab rules schema --tests > rules/tests.schema.json
     """
-    from streams import rulecases, rules
+    from streams.rules import ruleset
+    from streams.trials import rulecases
 
-    found = rulecases.json_schema() if tests else rules.json_schema()
+    found = rulecases.json_schema() if tests else ruleset.json_schema()
     typer.echo(json.dumps(found, indent=1, ensure_ascii=False))

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vorab.cli.customers import Config, Log, StateDir
+from vorab.cli.rules_ran import Ran
 from vorab.clock import Micros, clock_from
 from vorab.errors import ConfigError
 from vorab.records import Customer, Device
@@ -21,11 +22,9 @@ from vorab.records import Customer, Device
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from streams.csvcolumns import BadRow
     from streams.hosts.registry import Tables
-    from streams.rules import RuleSet
+    from streams.rules.ruleset import RuleSet
     from vorab.log import EventLog, Position
-    from vorab.records import Symptom
     from vorab.settings import Settings
 
 Progress = Callable[[str, int, int], None]
@@ -42,22 +41,6 @@ class Source:
     zone: tzinfo
     device: str
     signal: str
-
-
-@dataclass(slots=True)
-class Ran:
-    """A run of one or two sets of rules."""
-
-    symptoms: list[list[Symptom]]
-    first: Micros = 0
-    end: Micros = 0
-    readings: int = 0
-    devices: list[str] = field(default_factory=list)
-    """Keys, where they are known: of files."""
-    signals: list[str] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
-    bad_rows: int = 0
-    repeats: int = 0
 
 
 def backtest(
@@ -99,10 +82,10 @@ def backtest(
         vorab rules backtest new.yaml --against old.yaml --csv week.csv --model pump
         vorab rules backtest my-rules/ --csv pump-7.csv.gz --zone Europe/Berlin --json > found.jsonl
     """
-    from streams.backtest_cases import House
-    from streams.backtest_sums import outcome
-    from streams.case_remedies import load_policy
-    from streams.rulefiles import load_rules
+    from streams.cases.remedies import load_policy
+    from streams.rules.files import load_rules
+    from streams.trials.sums import outcome
+    from streams.trials.told import House
     from vorab import settings
     from vorab.cli.rules_tell import figures, lines, notes, table
     from vorab.records import Customer as Someone
@@ -133,9 +116,9 @@ def backtest(
 
 
 def _over_files(sets: Sequence[RuleSet], registry: Tables, source: Source, _: Settings, progress: Progress) -> Ran:
-    from streams.backtest import Play, play
-    from streams.csvfiles import Words, read_csv
-    from streams.csvframes import ordered
+    from streams.trials.backtest import Play, play
+    from streams.trials.csvfiles import Words, read_csv
+    from streams.trials.csvframes import ordered
 
     words = Words(source.zone, source.device, source.signal)
     recording = read_csv(source.files, words, lambda done, total: progress("reading", done, total))
@@ -159,10 +142,10 @@ def _over_files(sets: Sequence[RuleSet], registry: Tables, source: Source, _: Se
 
 
 def _over_log(sets: Sequence[RuleSet], registry: Tables, source: Source, settings: Settings, progress: Progress) -> Ran:
-    from streams.backtest import silence_limits
-    from streams.detect import detect_kind
+    from streams.detect.processor import detect_kind
     from streams.hosts.instance import Layout
     from streams.hosts.replay import Replay
+    from streams.trials.backtest import silence_limits
     from vorab.clock import SECOND
     from vorab.log import open_log
     from vorab.provision import renamed, renames
@@ -213,7 +196,7 @@ def _registry(settings: Settings, devices: Path | None, customers: Path | None, 
 
 
 def _moment(text: str, option: str, zone: tzinfo) -> Micros | None:
-    from streams.csvcells import parse_time
+    from streams.trials.csvcells import parse_time
 
     if not text:
         return None

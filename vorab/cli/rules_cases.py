@@ -14,9 +14,9 @@ from vorab.cli.registry_files import count
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 
 if TYPE_CHECKING:
-    from streams.rulecases_run import Result
-    from streams.rules import RuleSet
-    from streams.yamlfiles import Problem
+    from streams.rules.ruleset import RuleSet
+    from streams.rules.yamlfiles import Problem
+    from streams.trials.rulecases_run import Result
 
 
 def run_cases(
@@ -39,8 +39,8 @@ def run_cases(
         vorab rules test my-rules/
         vorab rules test my-rules/pump.test.yaml --rules proposed/pump.yaml
     """
-    from streams.rulecases import case_files
-    from streams.rulefiles import default_folder
+    from streams.rules.files import default_folder
+    from streams.trials.rulecases import case_files
     from vorab import settings
 
     named = list(paths or [*map(Path, settings.load(config).streams.rules)] or [default_folder()])
@@ -118,10 +118,10 @@ class Ran:
 
 
 def _run(files: Sequence[Path], rules: Sequence[Path]) -> Ran:
-    from streams.rulecases import read_cases
-    from streams.rulecases_run import run, unknown_rules
-    from streams.rulefiles import load_rules
-    from streams.yamlfiles import Problem
+    from streams.rules.files import load_rules
+    from streams.rules.yamlfiles import Problem
+    from streams.trials.rulecases import read_cases
+    from streams.trials.rulecases_run import run, unknown_rules
 
     ran = Ran(files)
     loaded: dict[tuple[Path, ...], RuleSet] = {}

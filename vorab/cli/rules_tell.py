@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.backtest_sums import Outcome, only_in
+from streams.trials.sums import Outcome, only_in
 from vorab.clock import iso
 
 if TYPE_CHECKING:
-    from streams.backtest import Episode
     from streams.hosts.registry import Tables
-    from streams.rules import RuleSet
-    from vorab.cli.rules_backtest import Ran
+    from streams.rules.ruleset import RuleSet
+    from streams.trials.backtest import Episode
+    from vorab.cli.rules_ran import Ran
 
 PROPOSED: Final = "proposed"
 IN_FORCE: Final = "in force"

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from vorab.doctor.log import Cluster
-
 TIMEOUT_MS: Final = 5_000
 ASKED: Final = ("auto.create.topics.enable", "group.min.session.timeout.ms", "message.max.bytes")
+
+
+@dataclass(slots=True)
+class Cluster:
+    """What Kafka said about itself."""
+
+    version: tuple[int, ...] = ()
+    brokers: int = 0
+    partitions: dict[str, int] = field(default_factory=dict)
+    copies: dict[str, int] = field(default_factory=dict)
+    """Topic to the fewest copies of any of its partitions."""
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 def ask(bootstrap: str, topics: list[str]) -> Cluster | str:

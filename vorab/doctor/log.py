@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vorab import provision, topics
 from vorab.doctor import Finding, note, ok, problem
 from vorab.errors import ConfigError, VorabError
 from vorab.settings import Settings
 
+if TYPE_CHECKING:
+    from vorab.doctor.kafka import Cluster
+
 MAKE_TOPICS: Final = "run `vorab topics`"
 SESSION_MS: Final = 10_000
 """The session that workers ask for."""
 RECORD_BYTES: Final = 1_048_576
 """The largest record that vorab writes."""
-
-
-@dataclass(slots=True)
-class Cluster:
-    """What Kafka said about itself."""
-
-    version: tuple[int, ...] = ()
-    brokers: int = 0
-    partitions: dict[str, int] = field(default_factory=dict)
-    copies: dict[str, int] = field(default_factory=dict)
-    """Topic to the fewest copies of any of its partitions."""
-    settings: dict[str, str] = field(default_factory=dict)
 
 
 def examine(settings: Settings) -> Sequence[Finding]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.detect import Detect
-from streams.rule import Rule as AnyRule
-from streams.rules import CLASSES, RuleSet
+from streams.detect.processor import Detect
+from streams.rules.rule import Rule as AnyRule
+from streams.rules.ruleset import CLASSES, RuleSet
 from vorab.clock import SECOND
 from vorab.frame import Reading, decode, encode, pack
 from vorab.processor import Out

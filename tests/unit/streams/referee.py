@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tests.unit.streams.ward import Ward
+from tests.unit.streams.cases.ward import Ward
 from vorab import topics
 from vorab.clock import Micros
 from vorab.processor import Out

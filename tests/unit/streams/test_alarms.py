@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.alarms import MOST, REMEMBERED, Alarms, cause_of, kind
-from tests.unit.streams.ward import HEAT_PUMP, Ward, clock
+from tests.unit.streams.cases.ward import HEAT_PUMP, Ward, clock
 from vorab import ids, topics
 from vorab.clock import HOUR, MINUTE, SECOND, Micros
 from vorab.errors import Rejected

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.cohorts import Cohorts
-from streams.detect import Detect, detect_kind
+from streams.detect.processor import Detect, detect_kind
 from streams.detectors.columns import Columns, Slots
 from streams.detectors.peer import Peer, PeerRule
 from streams.detectors.shape import Episodes
 from streams.peers import Baseline, baseline_of, rank_of, sample_of
-from streams.rules import RuleSet
+from streams.rules.ruleset import RuleSet
 from tests.unit.streams.detecting import Registered, rule
 from vorab.clock import MINUTE, SECOND, Micros
 from vorab.errors import Rejected

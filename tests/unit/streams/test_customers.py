@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.customers import Customers
-from tests.unit.streams.ward import ASKS, HEAT_PUMP, POLICY, REFUSES, Ward, clock, written
+from tests.unit.streams.cases.ward import ASKS, HEAT_PUMP, POLICY, REFUSES, Ward, clock, written
 from vorab import ids, topics
 from vorab.clock import HOUR, MINUTE, iso
 from vorab.errors import Rejected

@@ -11,7 +11,7 @@ import pytest
 import streams.ledger_book as book_module
 from streams.ledger import Ledger
 from streams.ledger_book import KEPT, Book, Fault
-from tests.unit.streams.ward import ASKS, PRINTER, REFUSES, Ward, clock
+from tests.unit.streams.cases.ward import ASKS, PRINTER, REFUSES, Ward, clock
 from vorab import ids, topics
 from vorab.clock import DAY, MINUTE, Micros
 from vorab.errors import Rejected

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.permits import REMEMBERED, Permits
-from tests.unit.streams.ward import clock, written
+from tests.unit.streams.cases.ward import clock, written
 from vorab import ids, topics
 from vorab.clock import HOUR, MINUTE, Micros
 from vorab.errors import Rejected

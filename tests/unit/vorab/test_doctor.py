@@ -13,12 +13,12 @@ import pytest
 
 from vorab import provision
 from vorab.clock import SECOND
-from vorab.doctor import Finding, Verdict, desk, house, log, mqtt, rules
+from vorab.doctor import Finding, Verdict, desk, house, kafka, log, mqtt, rules
 from vorab.log import open_log
 from vorab.settings import Desk, Mqtt, Settings, Streams
 
 SETTINGS = Settings()
-GOOD = log.Cluster(version=(4, 1), brokers=1, settings={"group.min.session.timeout.ms": "6000", "message.max.bytes": "1200000"})
+GOOD = kafka.Cluster(version=(4, 1), brokers=1, settings={"group.min.session.timeout.ms": "6000", "message.max.bytes": "1200000"})
 
 
 def problems(findings: list[Finding]) -> list[str]:
@@ -70,7 +70,7 @@ def test_a_cluster_that_suits_vorab_is_fine() -> None:
         (replace(GOOD, settings={"message.max.bytes": "1000"}), "message.max.bytes is 1000"),
     ],
 )
-def test_a_cluster_that_does_not_suit_vorab_is_a_problem(cluster: log.Cluster, word: str) -> None:
+def test_a_cluster_that_does_not_suit_vorab_is_a_problem(cluster: kafka.Cluster, word: str) -> None:
     """Each thing that would break later is found now."""
     assert any(word in says for says in problems(log.judge_cluster(SETTINGS, "127.0.0.1:9092", cluster)))
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from streams.detectors.columns import Columns, Runs
 from streams.detectors.shape import Change, Detector, Told
-from streams.rule import Bound, Rule, resolve
-from streams.rules import CLASSES
+from streams.rules.rule import Rule, resolve
+from streams.rules.ruleset import CLASSES
+from streams.rules.words import Bound
 from vorab.clock import SECOND, Micros
 
 T0: Micros = 1_795_000_000 * SECOND

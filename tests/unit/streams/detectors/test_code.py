@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from streams.detectors.code import SEVERITIES, CodeRule, Codes
 from streams.detectors.columns import Columns, Runs
 from streams.detectors.shape import Change, Told
-from streams.rules import RuleSet
+from streams.rules.ruleset import RuleSet
 from streams.words import LARGEST, number_of
 from tests.unit.streams import detecting as rules
 from tests.unit.streams.detecting import T0, Host

@@ -16,7 +16,7 @@ from streams.detectors import expression, threshold
 from streams.detectors.columns import Columns, Runs
 from streams.detectors.expression import ByExpression, ExpressionRule
 from streams.detectors.shape import Change, Told
-from streams.expression import Expression
+from streams.rules.expression import Expression
 from vorab.clock import MINUTE, SECOND, Micros
 
 T0 = 1_795_000_000 * SECOND

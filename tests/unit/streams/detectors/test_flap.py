@@ -17,8 +17,8 @@ from streams.detectors.columns import Runs
 from streams.detectors.flap import FLAPS, Damping
 from streams.detectors.shape import Change, Episodes, Told
 from streams.detectors.threshold import ThresholdRule
-from streams.rule import Flap
-from streams.rules import RuleSet
+from streams.rules.rule import Flap
+from streams.rules.ruleset import RuleSet
 from tests.unit.streams.detecting import Host, reading, rule
 from vorab.clock import HOUR, MINUTE, SECOND, Micros
 from vorab.records import SymptomState

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streams.detectors import hours
 from streams.detectors.columns import Columns, Runs
-from streams.schedule import Calendar, Schedule, When
-from streams.zones import zone_named
+from streams.rules.schedule import Calendar, Schedule, When
+from streams.rules.zones import zone_named
 from vorab.clock import HOUR, MINUTE, Micros
 
 NIGHT = When.model_validate({"hours": "22:00-06:00", "zone": "Europe/Berlin"})

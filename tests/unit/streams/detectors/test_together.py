@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.rules import RuleSet, parse_rule
+from streams.rules.ruleset import RuleSet, parse_rule
 from tests.unit.streams.detecting import Host, cuts, reading, rule, shuffled
 from tests.unit.streams.detectors.series import T0 as START
 from tests.unit.streams.detectors.series import history

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from streams.detectors.second_stage import CHANNELS, SecondStage
 from streams.detectors.shape import Change, Told
 from streams.detectors.unusual import WHAT, Unusual, UnusualRule
-from streams.rules import parse_rule
+from streams.rules.ruleset import parse_rule
 from tests.unit.streams.detectors.series import T0, Row, Said, Table, changes, history, one
 from vorab.clock import MINUTE
 

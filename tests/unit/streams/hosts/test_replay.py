@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from streams.backtest import silence_limits
-from streams.detect import Detect, detect_kind
+from streams.detect.processor import Detect, detect_kind
 from streams.hosts import embedded
 from streams.hosts import replay as module
 from streams.hosts.embedded import EmbeddedHost
 from streams.hosts.instance import Layout
 from streams.hosts.replay import Replay, offset_at
-from streams.rules import RuleSet
+from streams.rules.ruleset import RuleSet
+from streams.trials.backtest import silence_limits
 from tests.unit.streams.detecting import T0, Registered, rule
 from vorab import topics
 from vorab.clock import HOUR, MINUTE, SECOND, Micros, SystemClock

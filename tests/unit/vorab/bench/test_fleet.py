@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.rulefiles import load_rules
+from streams.rules.files import load_rules
 from vorab.bench.fleet import RULES, alerts, run
 from vorab.bench.fleet_frames import Fleet, frames
 from vorab.bench.fleet_match import Alert, figures, match

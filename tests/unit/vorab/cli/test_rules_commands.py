@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from streams.detect import detect_kind
+from streams.detect.processor import detect_kind
 from streams.hosts.instance import Instance, Layout
 from streams.hosts.registry import Tables
-from streams.rulefiles import load_rules
+from streams.rules.files import load_rules
 from vorab import topics
 from vorab.cli.rules import app
 from vorab.clock import MINUTE, iso, parse_iso

@@ -1,0 +1,1 @@
+"""From symptom to service: the cases of a device."""

@@ -1,0 +1,103 @@
+"""Telling facts: every change of a case becomes an event with an id of its own, on the topics of its device, customer and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streams.cases.policy import PRIORITY, URGENCY, Line, Policy, impact_of
+from streams.cases.state import Case, DeviceState
+from streams.cases.table import NEW, TRANSITIONS, after
+from vorab import ids, topics
+from vorab.clock import Micros
+from vorab.processor import Out, Registry
+from vorab.records import MAX_TEXT, CaseEvent, CaseKind
+
+
+class Why(NamedTuple):
+    """What brings a fact about: the id of its cause, when, and what makes the fact's id unique where that is not the cause alone."""
+
+    because: str
+    at: Micros
+    mark: str = ""
+
+
+class Teller:
+    """The cases of a device, as far as they are told about."""
+
+    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry) -> None:
+        self.key, self.state = key, state
+        self.tenant, _, self.device = key.partition("/")
+        self.out: list[Out] = []
+        self._policy, self._registry = policy, registry
+
+    def tell(self, case: Case, kind: CaseKind, why: Why, detail: str = "") -> None:
+        """Make a fact of what the table allows; anything else is a defect, and says so by a KeyError."""
+        case.status = TRANSITIONS[NEW if kind is CaseKind.OPENED else case.status, kind]
+        case.last_at = max(case.last_at, why.at)
+        seen = case.worst
+        event = CaseEvent(
+            id=ids.case_event_id(case.id, kind, why.mark or why.because),
+            tenant=self.tenant,
+            device=self.device,
+            case=case.id,
+            kind=kind,
+            status=case.status,
+            at=why.at,
+            because=why.because,
+            cause=case.cause,
+            severity=case.severity,
+            priority=PRIORITY[case.impact, case.urgency],
+            impact=case.impact,
+            urgency=case.urgency,
+            customer=case.customer,
+            site=case.site,
+            model=case.model,
+            name=case.name,
+            opened_at=case.opened_at,
+            symptom=seen.id,
+            signal=seen.signal,
+            unit=seen.unit,
+            value=seen.value,
+            limit=seen.limit,
+            onset=seen.onset,
+            action=case.action,
+            remedy=case.remedy,
+            policy=case.policy,
+            detail=detail[:MAX_TEXT],
+            healed=case.healed,
+            seq=case.seq,
+        )
+        case.seq += 1
+        self.out.append(Out(topics.CASES, event))
+        if case.customer:
+            self.out.append(Out(topics.CASES_BY_CUSTOMER, event, key=topics.key_of(self.tenant, case.customer)))
+        self.out.extend(Out(topics.CASES_BY_GROUP, event, key=group) for group in self._groups(case))
+
+    def say(self, case: Case, kind: CaseKind, why: Why, detail: str = "") -> None:
+        """Tell it if the table has a row for it."""
+        if after(case.status, kind) is not None:
+            self.tell(case, kind, why, detail)
+
+    def weigh(self, case: Case) -> None:
+        """Severity, impact and urgency by the symptoms that are open."""
+        case.severity = case.worst.severity
+        case.impact = impact_of(self.line(case), customer=bool(case.customer))
+        case.urgency = URGENCY[case.severity]
+
+    def line(self, case: Case) -> Line:
+        """The line of policy about a case as it stands."""
+        return self._policy.decide(
+            tenant=self.tenant, model=case.model, cause=case.cause, detector=case.worst.detector, severity=case.severity
+        )
+
+    def zone(self, case: Case) -> str:
+        """The time zone to tell times in; empty where the customer is not known."""
+        customer = self._registry.customer(topics.key_of(self.tenant, case.customer)) if case.customer else None
+        return customer.time_zone if customer else ""
+
+    def _groups(self, case: Case) -> Iterator[str]:
+        if case.site:
+            yield topics.key_of(self.tenant, f"site/{case.site}")
+        if case.model:
+            yield topics.key_of(self.tenant, f"model/{case.model}")

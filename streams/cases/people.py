@@ -1,0 +1,103 @@
+"""What people ask for about a case, done where the state table allows it and refused with a reason where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from streams.cases.decisions import Decisions
+from streams.cases.facts import Why
+from streams.cases.state import REMEMBERED, Case, Phase, Timer, remember
+from streams.cases.table import after
+from streams.cases.words import spoken
+from vorab import topics
+from vorab.clock import DAY, Micros
+from vorab.errors import Reason, Rejected
+from vorab.records import CaseKind, Command, CommandKind, Status
+
+MEMORY: Final[Micros] = 7 * DAY
+"""How long a case that is over can still be told something; a link to it lives about as long."""
+
+KINDS: Final[Mapping[CommandKind, CaseKind]] = {
+    CommandKind.TAKE: CaseKind.TAKEN,
+    CommandKind.NOTE: CaseKind.NOTED,
+    CommandKind.RESOLVE: CaseKind.RESOLVED,
+    CommandKind.CLOSE: CaseKind.CLOSED,
+    CommandKind.CONSENT: CaseKind.CONSENT_GIVEN,
+    CommandKind.NO_CONSENT: CaseKind.CONSENT_REFUSED,
+    CommandKind.CALL: CaseKind.CALL_WISHED,
+    CommandKind.FALSE_ALARM: CaseKind.FALSE_ALARM,
+    CommandKind.COMPLAINT: CaseKind.NOTED,
+}
+"""The fact a command makes, where the table allows it."""
+
+
+class People(Decisions):
+    """The cases of a device, in the hands of people."""
+
+    def command(self, command: Command) -> None:
+        """Do what a person asks for, or note why not; nothing where it was done already.
+
+        Raises:
+            Rejected: there is no such case.
+        """
+        case = next((case for case in self.state.cases if case.id == command.case), None)
+        if case is None and command.kind is CommandKind.COMPLAINT:
+            return  # it may come before anything was found; the ledger keeps it
+        if case is None:
+            raise Rejected(Reason.BAD_VALUE, f"there is no case {command.case} on {self.key}, or not any more")
+        if command.id in case.commands:
+            return
+        remember(case.commands, command.id)
+        # Recorded time has a clock of its own: there, a person's word counts from where the case stands.
+        why = Why(command.id, case.last_at if self.tenant == topics.RECORDED_TENANT else command.time)
+        kind = KINDS[command.kind]
+        said = " ".join(part for part in (f"{command.by}:" if command.by else "", command.detail) if part)
+        if after(case.status, kind) is None:
+            self.tell(case, CaseKind.NOTED, why, f"refused: {spoken(command.kind)}, because the case is {case.status}; {said}".rstrip("; "))
+        else:
+            self._obey(case, command.kind, kind, why, said)
+        self.start(why)
+
+    def _obey(self, case: Case, asked: CommandKind, kind: CaseKind, why: Why, said: str) -> None:
+        before, phase = case.status, case.phase
+        self.tell(case, kind, why, said)
+        match asked:
+            case CommandKind.CONSENT:
+                case.consented = True
+                if case.status is not before:
+                    self.plan(case, why)
+            case CommandKind.NO_CONSENT:
+                case.consented = False
+                if phase in {Phase.CONSENT, Phase.WAITING, Phase.QUEUED}:
+                    self.hand_over(case, why, "remote repair is not wished, so somebody has to look at it")
+            case CommandKind.CALL:
+                case.call_wished = case.phase is not Phase.OVER
+                if case.status is Status.HELD:
+                    self._leave_to_person(case, why)
+            case CommandKind.TAKE:
+                case.call_wished = False
+                self._leave_to_person(case, why)
+            case CommandKind.RESOLVE:
+                case.call_wished, case.phase = False, Phase.RESOLVED
+                case.timers.clear()
+                if case.clear_at is not None:
+                    case.timers[Timer.CLOSE] = why.at + self.line(case).close
+            case CommandKind.CLOSE:
+                self.over(case, why.at)
+            case CommandKind.FALSE_ALARM if case.status is Status.CANCELLED and phase is not Phase.OVER:
+                self.over(case, why.at)
+
+    def _leave_to_person(self, case: Case, why: Why) -> None:
+        case.phase = Phase.PERSON
+        case.timers.clear()
+        self.watch(case, why.at)
+
+    def over(self, case: Case, at: Micros) -> None:
+        """Nothing will be done any more; for a while it is still remembered."""
+        case.phase = Phase.OVER
+        case.timers.clear()
+        case.timers[Timer.FORGET] = at + MEMORY
+        over = [case for case in self.state.cases if case.phase is Phase.OVER]
+        for old in over[:-REMEMBERED]:
+            self.state.cases.remove(old)

@@ -1,0 +1,159 @@
+"""Written policy: which remedy for which cause, on which model, how often, how long, and who has to agree; read from YAML.
+
+A file holds `remedies` (what can be done to a device, and how much of it at a time) and `policy` (lines, of which the first that fits
+decides). Files are read in the order of their names. Every decision about a case names its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from streams.rules.words import Duration
+from vorab.records import Scalar, Severity
+
+HAND_OVER: Final = "hand_over"
+OBSERVE: Final = "observe"
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+
+
+def _written(duration: str) -> Any:
+    """A default as a file would say it; pydantic reads it like one."""
+    return duration
+
+
+class Part(BaseModel):
+    """A piece of a remedy file; wrong keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Limits(Part):
+    """How much of a remedy the whole fleet may have at a time; the blast radius of a mistake."""
+
+    out: int = Field(10, ge=1, description="Most actions under way at the same time.")
+    per_hour: int = Field(60, ge=1, description="Most actions in any 60 minutes.")
+
+
+class Remedy(Part):
+    """What can be done to a device from afar."""
+
+    about: str = Field("", description="One sentence for operators.")
+    command: str = Field(min_length=1, description="Name of the command on the device's command topic.")
+    params: dict[str, Scalar] = Field(default_factory=dict, description="Parameters sent with the command.")
+    said: str = Field("", description="What was done, for the sentence an agent says: restarted.")
+    valid: Duration = Field(_written("15 min"), description="The device must not act later than this after the decision.")
+    grace: Duration = Field(_written("2 min"), description="How long an answer may be on its way after that.")
+    stands_still: Duration = Field(_written("2 min"), description="How long the device is out of use; told when consent is asked.")
+    consent: bool = Field(default=True, description="Whether the customer must have agreed to remote repair.")
+    limits: Limits = Field(default_factory=Limits, description="How much of it the whole fleet may have at a time.")
+
+
+class Line(Part):
+    """One line of policy: what it is about, what is to be done, and how long everything may take."""
+
+    line: str = Field(min_length=1, max_length=120, description="The line in words an operator recognises; shown with every decision.")
+    tenant: Patterns = Field(("*",), description="Tenants it is about, with `*` for anything; one or a list.")
+    model: Patterns = Field(("*",), description="Models it is about.")
+    cause: Patterns = Field(("*",), description="Causes it is about, as rules name them.")
+    detector: Patterns = Field(("*",), description="Detectors it is about: `threshold`, `silence`, `learned`.")
+    severity: tuple[Severity, ...] = Field(tuple(Severity), description="Severities it is about.")
+    do: str = Field(min_length=1, description="A remedy, `observe` or `hand_over`.")
+    settle: Duration = Field(_written("0 s"), description="Wait before the first attempt: it may pass by itself.")
+    observe: Duration | None = Field(None, description="With `observe`: hand over to a person after this long; none: never.")
+    attempts: int = Field(1, ge=1, le=10, description="Most actions for one case.")
+    asks: int = Field(4, ge=1, le=100, description="How often a permit is asked for before a person has to look.")
+    wait: Duration = Field(_written("10 min"), description="Wait between attempts.")
+    consent_wait: Duration = Field(_written("12 h"), description="How long the customer's answer is waited for.")
+    within: Duration = Field(_written("30 min"), description="The symptom has to be gone this long after the device said it is done.")
+    stays: Duration = Field(_written("30 min"), description="It has to stay gone this long; longer than the limit of the silence rule.")
+    close: Duration = Field(_written("30 min"), description="A resolved case closes this much later; a relapse before that reopens it.")
+    impact: Literal[1, 2, 3] | None = Field(None, description="1 many or critical, 3 few; none: 2 where there is a customer, else 3.")
+
+    def fits(self, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> bool:
+        """Whether the line is about such a case."""
+        asked = ((self.tenant, tenant), (self.model, model), (self.cause, cause), (self.detector, detector))
+        return severity in self.severity and all(any(fnmatchcase(value, pattern) for pattern in patterns) for patterns, value in asked)
+
+
+class File(Part):
+    """One file of policy."""
+
+    remedies: dict[str, Remedy] = Field(default_factory=dict)
+    policy: tuple[Line, ...] = ()
+
+
+NOBODY: Final = Line(line="no line of policy fits: a person looks", do=HAND_OVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All remedies and all lines, in order."""
+
+    remedies: Mapping[str, Remedy]
+    lines: Sequence[Line]
+    says: Mapping[str, str] = field(default_factory=dict)
+    """Cause → what a machine with it says, in English, with `{when}`: `has reported low pressure since {when}`."""
+    _decided: dict[tuple[str, str, str, str, Severity], Line] = field(default_factory=dict, repr=False, compare=False)
+
+    def decide(self, *, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> Line:
+        """The first line that fits; where none does, a person looks."""
+        asked = (tenant, model, cause, detector, severity)
+        found = self._decided.get(asked)
+        if found is None:
+            found = self._decided[asked] = next((line for line in self.lines if line.fits(*asked)), NOBODY)
+        return found
+
+    def remedy(self, line: Line) -> Remedy | None:
+        """The remedy a line names; None for a line that observes or hands over."""
+        return self.remedies.get(line.do)
+
+
+# ITIL: priority is read off impact and urgency, never set by hand.
+PRIORITY: Final[Mapping[tuple[int, int], int]] = {
+    (1, 1): 1, (1, 2): 2, (1, 3): 3,
+    (2, 1): 2, (2, 2): 3, (2, 3): 4,
+    (3, 1): 3, (3, 2): 4, (3, 3): 5,
+}  # fmt: skip
+
+URGENCY: Final[Mapping[Severity, int]] = {Severity.CRITICAL: 1, Severity.MAJOR: 2, Severity.MINOR: 3, Severity.WARNING: 3}
+"""Time until people feel it, guessed from the effect on function."""
+
+
+def impact_of(line: Line, *, customer: bool) -> int:
+    """1 (many people, or a critical asset) to 3 (few); `customer`: whether the device serves one."""
+    if line.impact is not None:
+        return line.impact
+    return 2 if customer else 3
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a remedy file, for editors and for other tools."""
+    schema = File.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "vorab remedies and policy"
+    return schema
+
+
+def keys(part: type[Part]) -> str:
+    """The keys of a part of a remedy file as a Markdown table, for `docs/remedies.md`."""
+    rows = ["| key | default | what it says |", "|---|---|---|"]
+    for name, info in part.model_fields.items():
+        default = info.get_default(call_default_factory=True, validated_data={})
+        shown = {"severity": "all", "limits": "see below"}.get(name)
+        if shown is None and isinstance(default, tuple):
+            shown = f"`{', '.join(default)}`"
+        if shown is None:
+            shown = "required" if info.is_required() else "none" if default is None or default in ({}, "") else f"`{default}`"
+        rows.append(f"| `{name}` | {shown} | {info.description} |")
+    return "\n".join(rows)

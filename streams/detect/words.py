@@ -1,0 +1,96 @@
+"""A finding as a record: the symptom with its evidence, and the sentence that explains it to an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams.detectors.silence import SilenceRule
+from streams.rules.rule import Rule
+from streams.rules.words import say_duration
+from streams.words import LARGEST
+from vorab import ids
+from vorab.clock import Micros
+from vorab.records import Severity, Symptom, SymptomState
+from vorab.topics import RECORDED_TENANT
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a detector found, before it is a record."""
+
+    rule: Rule
+    device: str
+    """The device's key."""
+    onset: Micros
+    detected: Micros
+    cleared: Micros | None = None
+    updated: bool = False
+    severity: Severity | None = None
+    """Where it is another one than the rule's."""
+    signal: str = ""
+    unit: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    explanation: str = ""
+    times: Sequence[Micros] = ()
+    values: Sequence[float] = ()
+    proven: bool = True
+    """Whether readings showed the end."""
+    historical: bool = False
+    """Whether it says what was, not what is."""
+
+
+def symptom(found: Finding) -> Symptom:
+    """The record; words stand in its explanation, and not as numbers among its values."""
+    rule, value = found.rule, found.value
+    points: Iterable[tuple[Micros, float]] = zip(found.times, found.values, strict=True)
+    if min(found.values, default=0.0) <= -LARGEST or (value or 0.0) <= -LARGEST:
+        value = None if value is not None and value <= -LARGEST else value
+        points = [(at, number) for at, number in points if number > -LARGEST]
+    tenant, _, device = found.device.partition("/")
+    return Symptom(
+        id=ids.symptom_id(found.device, rule.id, found.onset),
+        tenant=tenant,
+        device=device,
+        state=SymptomState.CLEARED if found.cleared is not None else SymptomState.UPDATED if found.updated else SymptomState.RAISED,
+        rule=rule.id,
+        rule_version=rule.version,
+        detector=rule.detector,
+        cause=rule.cause,
+        severity=found.severity or rule.severity,
+        signal=found.signal,
+        unit=rule.unit or found.unit,
+        onset=found.onset,
+        detected_at=found.detected,
+        cleared_at=found.cleared,
+        proven=found.proven,
+        value=value,
+        low=found.low,
+        high=found.high,
+        limit=found.limit,
+        explanation=found.explanation,
+        # As mappings: pydantic turns them into points faster than Python could.
+        evidence=[{"at": at, "value": value} for at, value in points],  # type: ignore[arg-type]
+        historical=found.historical,
+        recorded=tenant == RECORDED_TENANT,
+    )
+
+
+def silence_raised(rule: SilenceRule) -> str:
+    """Why it was raised."""
+    return f"Nothing was received for {say_duration(rule.after)}."
+
+
+def silence_cleared(lasted: Micros) -> str:
+    """Why it was cleared."""
+    return f"The device speaks again after {say_duration(lasted)}."
+
+
+WITHDRAWN: Final = "The rule does not look at this device any more."
+"""Why a symptom ends whose rule is gone."""
+OVER: Final = "The hours of the rule are over."
+"""Why a symptom ends whose rule looks at certain hours only."""

@@ -1,0 +1,1 @@
+"""When things were: which readings are judged now, wait, or belong to the past."""

@@ -1,0 +1,1 @@
+"""What rules say, and the files they stand in."""
