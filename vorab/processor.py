@@ -8,14 +8,15 @@ every gating input has been read up to that time, and `due` is called before wit
 how topics happen to interleave.
 
 A frame is the exception, because it is a stretch of time and not a moment: its rows are older than its `now`. It is stepped first
-and `due(frame.now)` is called after it, else a timer would fire for a device that speaks in this very frame.
+and `due(frame.now)` is called after it, else a timer would fire for a device that speaks in this very frame. Frames that wait together
+may be joined into one where the processor is `quiet` in between, and no tick lies there: a worker that is behind catches up sooner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from vorab.clock import Micros
 from vorab.frame import Frame
@@ -74,6 +75,14 @@ class Processor(Protocol):
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over state written by `dirty`, in a fresh instance."""
+
+
+@runtime_checkable
+class TakesJoined(Protocol):
+    """A processor to which it is all the same how rows were cut into frames."""
+
+    def quiet(self, now: Micros) -> bool:
+        """Whether `due` would do nothing until `now`, whatever frames before it bring: they may be stepped as one."""
 
 
 Factory = Callable[[int, Registry], Processor]

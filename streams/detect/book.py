@@ -104,6 +104,10 @@ class Book:
         """The rule whose state stands in a slot."""
         return self._rule[int(table.columns.of["rule"][slot])]
 
+    def rules_of(self, table: Table, slots: Slots) -> list[Rule]:
+        """The rules whose state stands in these slots."""
+        return [self._rule[number] for number in table.columns.of["rule"][slots].tolist()]
+
     def device_of(self, table: Table, slot: int) -> str:
         """The key of the device whose state stands in a slot."""
         return self.devices.keys[int(table.columns.of["device"][slot]) - 1]

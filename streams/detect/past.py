@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from streams.detect.book import Book
-from streams.detect.judge import Placed, end_orphans, judge, place, unproven
+from streams.detect.findings import Placed, end_orphans, place, unproven
+from streams.detect.judge import judge
 from streams.detect.rows import rows_of
 from streams.detect.tables import OWNERS, Table
 from streams.detect.words import Finding

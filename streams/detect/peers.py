@@ -94,8 +94,7 @@ class Peers:
     def close(self, now: Micros) -> Iterator[Out]:
         """Tell about the buckets that are over by now."""
         for table, detector in self._tables:
-            last = (now - detector.long // GRACE) // detector.long - 1
-            name, n = table.columns.name, table.columns.n
+            last, name, n = _over(detector, now), table.columns.name, table.columns.n
             if not n or self._closed.get(name, -1) >= last:
                 continue
             before = self._closed.get(name, int(table.columns.of["closed"][:n].max()) - 1)
@@ -104,6 +103,12 @@ class Peers:
                 slots, means = detector.close(table.columns, bucket)
                 table.columns.touch(np.arange(n))
                 yield from self._summaries(table, detector, bucket, slots, means)
+
+    def quiet(self, now: Micros) -> bool:
+        """Whether no bucket ends until `now`."""
+        return all(
+            not table.columns.n or self._closed.get(table.columns.name, -1) >= _over(detector, now) for table, detector in self._tables
+        )
 
     def _summaries(self, table: Table, detector: Peer, bucket: int, slots: Slots, means: Floats) -> Iterator[Out]:
         of = table.columns.of
@@ -211,3 +216,8 @@ class Peers:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _over(detector: Peer, now: Micros) -> int:
+    """The last bucket that is over."""
+    return (now - detector.long // GRACE) // detector.long - 1

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.detect.book import Book
-from streams.detect.judge import Placed, end_orphans, fall_silent, hear, judge, mark_stored, place
+from streams.detect.findings import Placed, end_orphans, mark_stored, place
+from streams.detect.judge import judge
 from streams.detect.past import Past
 from streams.detect.peers import Peers
 from streams.detect.rows import Rows, rows_of
+from streams.detect.silences import fall_silent, hear
 from streams.detect.words import symptom
 from streams.detectors import silence
 from streams.detectors.peer import PeerRule
@@ -34,6 +36,8 @@ from vorab.records import Cohort, Record
 from vorab.topics import COHORTS, READINGS, SYMPTOMS
 
 Count = Callable[[str, int], None]
+AWHILE: Final[Micros] = 3 * SECOND
+"""Frames are joined within a second and may have been received in the one before: who speaks in them is not silent before this time."""
 
 
 class Detect:
@@ -118,6 +122,11 @@ class Detect:
             outs += [Out(SYMPTOMS, symptom(each)) for each in fall_silent(self.book, self.listening, now)]
             self._deadline = silence.next_deadline(self.book.silences.columns, self.listening)
         return outs
+
+    def quiet(self, now: Micros) -> bool:
+        """Whether nobody falls silent and no row has waited for long enough until `now`, also of those that are about to be read."""
+        silence = self.book.silences.columns.n and (now > self._deadline or min(self.listening.resumed, default=AWHILE) < AWHILE)
+        return not (silence or self.book.orphans or self.timeline.waits) and self.peers.quiet(now)
 
     def dirty(self) -> Mapping[str, bytes]:
         """The blocks that changed."""

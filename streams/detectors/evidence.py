@@ -8,10 +8,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.detectors.columns import Columns, Runs
+from streams.detectors.columns import Columns, Runs, Slots
 from vorab.clock import Micros
 
 RINGS: Final = ("ring_at", "ring_value")
+
+Readings = tuple[list[Micros], list[float]]
+"""Times and values, oldest first."""
 
 
 def layout(depth: int) -> dict[str, str | tuple[str, int]]:
@@ -44,23 +47,25 @@ def remember(state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[
     state.of["ring_value"].reshape(-1)[place] = values
 
 
-def recall(
-    state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[np.float64], row: int, most: int
-) -> tuple[list[Micros], list[float]]:
-    """The last `most` readings up to a row of this call, oldest first: times and values. Ask before `remember`."""
-    here = min(row - int(runs.start[row]) + 1, most)
-    slot, depth = int(runs.slots[row]), state.of["ring_at"].shape[1]
-    written = int(state.of["written"][slot])
-    old = min(most - here, written, depth)
-    times, numbers = at[row + 1 - here : row + 1].tolist(), values[row + 1 - here : row + 1].tolist()
-    if old:
-        places = np.arange(written - old, written) % depth
-        times = state.of["ring_at"][slot, places].tolist() + times
-        numbers = state.of["ring_value"][slot, places].tolist() + numbers
-    return times, numbers
+def recall(state: Columns, runs: Runs, at: NDArray[np.int64], values: NDArray[np.float64], rows: Slots, most: Slots) -> list[Readings]:
+    """For each of `rows` of this call the last readings of its slot up to it, at most so many, oldest first. Ask before `remember`."""
+    depth = state.of["ring_at"].shape[1]
+    slots = runs.slots[rows]
+    written = state.of["written"][slots].astype(np.intp)
+    here = np.minimum(rows - runs.start[rows] + 1, most)
+    old = np.minimum(np.minimum(most - here, written), depth)
+    # One line per row: of the width of the longest, filled from its end; first what stands in the ring, then what came with this call.
+    back = np.arange(int((here + old).max(initial=0)))[::-1]
+    came = back < here[:, None]
+    places = slots[:, None] * depth + (written[:, None] + here[:, None] - 1 - back) % depth
+    rows_of = np.where(came, rows[:, None] - back, 0)
+    times = np.where(came, at[rows_of], state.of["ring_at"].reshape(-1)[places]).tolist()
+    numbers = np.where(came, values[rows_of], state.of["ring_value"].reshape(-1)[places]).tolist()
+    begins = (len(back) - here - old).tolist()
+    return [(line[begin:], row[begin:]) for line, row, begin in zip(times, numbers, begins, strict=True)]
 
 
-def kept(state: Columns, slot: int, most: int) -> tuple[list[Micros], list[float]]:
+def kept(state: Columns, slot: int, most: int) -> Readings:
     """The last `most` readings of a slot, oldest first."""
     written, depth = int(state.of["written"][slot]), state.of["ring_at"].shape[1]
     places = np.arange(written - min(most, written, depth), written) % depth

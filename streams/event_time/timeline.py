@@ -284,6 +284,11 @@ class Timeline:
             clerk.expire(max(now, forced.get(slot, 0)))
         return self._finish(Turn(_NOBODY, _NOBODY), clerks, [])
 
+    @property
+    def waits(self) -> bool:
+        """Whether any row waits, or a hole is being filled."""
+        return self._next != FAR
+
     def _deadline(self) -> Micros:
         rows = self.held.rows
         first = int(rows["due"].min()) if len(rows) else FAR

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,6 +31,8 @@ from vorab.testing import crashpoint
 
 MAX_PENDING: Final = 5_000
 """Outputs in flight that make a step wait for their confirmation."""
+MOST_TOGETHER: Final = 64
+"""Events that are taken before they are stepped."""
 SET_BACK_EVERY: Final = 5
 """After so many nudges, reading that was set back in vain is set back again."""
 QUIET_FACTOR: Final = 5
@@ -74,6 +76,8 @@ class Crew:
         self._stepping = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._pending: list[asyncio.Future[Any]] = []
+        self._ready: Counter[int] = Counter()
+        """Events taken and not stepped yet, per partition."""
         self.taken: dict[tuple[str, int], int] = {}
         """The next offset of each assigned input, for the watchdog."""
         self._steps = metric("vorab_streams_steps_total").labels(kind.name)
@@ -89,27 +93,35 @@ class Crew:
 
     # ----------------------------------------------------------------------------------------- stepping
 
-    async def take(self, event: Any) -> None:
-        """One event of the stream."""
-        message = event.message
+    async def take(self, event: Any, *, more: bool = False) -> None:
+        """One event of the stream; where `more` are waiting already, they are taken first and stepped together."""
         async with self._stepping:
-            if message.generation_id != self._generation:
-                return  # from before a rebalance: it will be read again by whoever holds the partition now
-            seat = self._seats.get(message.partition)
-            if seat is None:
-                return  # not assigned
-            if not await self._in_turn(seat, message):
-                if message.offset < seat.expected.get(message.topic, 0):
-                    self._forget_or_keep(seat, event)
+            await self._take(event)
+            if more and sum(self._ready.values()) < MOST_TOGETHER:
                 return
-            topic = self._canonical[message.topic]
-            seat.expected[message.topic] = message.offset + 1
-            self.taken[message.topic, message.partition] = message.offset + 1
-            seat.open.setdefault(topic, deque()).append(event)
-            seat.instance.take(topic, message.offset, message.value, tuple(message.headers or ()))
-            by_arrival = await self._work(message.partition, seat)
+            ready, self._ready = self._ready, Counter()
+            seats = {partition: self._seats[partition] for partition in ready if partition in self._seats}
+            by_arrival = [partition for partition, seat in seats.items() if await self._work(partition, seat)]
         if by_arrival:
-            await self.checkpoint([message.partition])
+            await self.checkpoint(by_arrival)
+
+    async def _take(self, event: Any) -> None:
+        message = event.message
+        if message.generation_id != self._generation:
+            return  # from before a rebalance: it will be read again by whoever holds the partition now
+        seat = self._seats.get(message.partition)
+        if seat is None:
+            return  # not assigned
+        if not await self._in_turn(seat, message):
+            if message.offset < seat.expected.get(message.topic, 0):
+                self._forget_or_keep(seat, event)
+            return
+        topic = self._canonical[message.topic]
+        seat.expected[message.topic] = message.offset + 1
+        self.taken[message.topic, message.partition] = message.offset + 1
+        seat.open.setdefault(topic, deque()).append(event)
+        seat.instance.take(topic, message.offset, message.value, tuple(message.headers or ()))
+        self._ready[message.partition] += 1
 
     async def nudge(self) -> None:
         """Let instances whose records wait for others look again whether they still have to."""

@@ -15,8 +15,9 @@ from vorab.clock import SECOND, Micros
 from vorab.cloudevents import Headers, attributes
 from vorab.errors import ConfigError, Rejected
 from vorab.frame import Frame, decode
+from vorab.frame_join import join
 from vorab.log import Outgoing
-from vorab.processor import Kind, Out, Processor, Registry
+from vorab.processor import Kind, Out, Processor, Registry, TakesJoined
 from vorab.records import Record, Rejection, Tick, parse, to_wire
 
 HOST_BLOCK: Final = "@host"
@@ -24,6 +25,8 @@ HOST_BLOCK: Final = "@host"
 KEPT_BYTES: Final = 1_024
 """How much of a refused record is kept."""
 
+MOST_JOINED: Final = 5_000
+"""Rows that are stepped together: beyond, a step only takes longer."""
 UNSAVED_TICKS: Final = 5
 """How far, in intervals between ticks, a run may have come since it last saved its state."""
 
@@ -71,6 +74,19 @@ class Worked(NamedTuple):
     rejected: int
     by_arrival: bool
     """Whether a step's place was decided by when its record came: replaying need not repeat it."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a round of work has come to so far, and the frames that wait to be stepped together."""
+
+    steps: int = 0
+    rejected: int = 0
+    by_arrival: bool = False
+    frames: list[Step[Taken]] = field(default_factory=list)
+    rows: int = 0
+    due: Micros | None = None
+    """Timers fire at this time after these frames."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -125,6 +141,7 @@ class Instance:
         self._source = f"urn:vorab:{kind.name}"
         self._outputs: list[Outgoing] = []
         self.processor: Processor = kind.build(partition, registry)
+        self._joins = self.processor if isinstance(self.processor, TakesJoined) else None
         own = {name: value for name, value in blocks.items() if name != HOST_BLOCK}
         if own:
             self.processor.restore(own)
@@ -151,29 +168,62 @@ class Instance:
 
     def work(self, caught_up: Callable[[], bool] = lambda: True) -> Worked:
         """Do all that can be done now; see `Merge.drain` for `caught_up`."""
-        steps = rejected = 0
-        by_arrival = False
-        due: Micros | None = None
+        round_ = _Round()
+        ahead: Micros | None = None
         for each in self._merge.drain(caught_up):
-            # A frame is older than its time: what it brings comes before the timers that end at that time.
-            if due is not None and (isinstance(each, Due) or not isinstance(each.payload.record, Frame)):
-                self._due(due)
-                due = None
             if isinstance(each, Due):
-                due = each.now
+                if ahead is not None:
+                    self._finish(round_, ahead)
+                ahead = each.now
                 continue
-            steps += 1
-            by_arrival = by_arrival or each.by_arrival
-            rejected += not self._step(each)
-            if due is not None:
-                self._due(due)
-                due = None
-        if due is not None:
-            self._due(due)
+            round_.by_arrival = round_.by_arrival or each.by_arrival
+            if isinstance(each.payload.record, Frame):
+                # A frame is older than its time: what it brings comes before the timers that end at that time.
+                if round_.frames and not self._may_join(round_, each, each.payload.record):
+                    self._finish(round_, None)
+                round_.frames.append(each)
+                round_.rows += each.payload.record.n
+                round_.due = ahead if ahead is not None else round_.due
+            else:
+                self._finish(round_, ahead)
+                self._step(round_, each)
+            ahead = None
+        self._finish(round_, ahead)
         for topic in list(self._held):
             self._pass_on(topic)
         outputs, self._outputs = self._outputs, []
-        return Worked(outputs, steps, rejected, by_arrival)
+        return Worked(outputs, round_.steps, round_.rejected, round_.by_arrival)
+
+    def _may_join(self, round_: _Round, step: Step[Taken], frame: Frame) -> bool:
+        """Whether a frame may be stepped together with those that wait: no tick and no timer between them."""
+        first = round_.frames[0]
+        return (
+            self._joins is not None
+            and step.topic == first.topic
+            and round_.rows + frame.n <= MOST_JOINED
+            and step.now - first.now < SECOND
+            and self._floor(step.now) == self._mark
+            and self._joins.quiet(step.now)
+        )
+
+    def _finish(self, round_: _Round, ahead: Micros | None) -> None:
+        """Step the frames that wait, fire the timers that end at their time, and those until `ahead`."""
+        frames, due = round_.frames, round_.due
+        round_.frames, round_.due, round_.rows = [], None, 0
+        if len(frames) > 1:
+            last = frames[-1]
+            joined = Taken(join([each.payload.record for each in frames if isinstance(each.payload.record, Frame)]), None)
+            try:
+                self._write(list(self.processor.step(last.topic, last.offset, joined.record, last.now)))  # type: ignore[arg-type]
+                round_.steps += len(frames)
+            except Rejected:  # one of them: its state is unchanged, and alone it is refused
+                for each in frames:
+                    self._step(round_, each)
+        elif frames:
+            self._step(round_, frames[0])
+        for now in (due, ahead):
+            if now is not None:
+                self._due(now)
 
     def blocks(self) -> dict[str, bytes]:
         """What changed since the last call, with the host's own block; belongs to `offsets`."""
@@ -181,8 +231,9 @@ class Instance:
         own = msgspec.json.encode(Saved(self.kind.schema, progress.offsets, progress.times, progress.now))
         return {**self.processor.dirty(), HOST_BLOCK: own}
 
-    def _step(self, step: Step[Taken]) -> bool:
+    def _step(self, round_: _Round, step: Step[Taken]) -> None:
         record, value = step.payload
+        round_.steps += 1
         refusal = record if isinstance(record, Rejected) else None
         if not isinstance(record, Rejected):
             try:
@@ -192,8 +243,8 @@ class Instance:
             else:
                 self._write(outputs)
         if refusal is not None:
+            round_.rejected += 1
             self._write([self._rejection(step, refusal, value)])
-        return refusal is None
 
     def _due(self, now: Micros) -> None:
         """Fire the timers; where time crosses a multiple of `tick_every`, say so to whoever reads the outputs."""

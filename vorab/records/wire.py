@@ -81,7 +81,11 @@ _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for 
 
 def type_of(record: Record) -> str:
     """The CloudEvents type: `io.vorab.symptom.raised.v1`."""
-    return record.TYPE.format_map({name: getattr(record, name, "") for name in ("state", "kind")})
+    of, said = record.TYPE, record.__dict__
+    for name in ("state", "kind"):
+        if f"{{{name}}}" in of:
+            return of.replace(f"{{{name}}}", said[name])
+    return of
 
 
 def family_of(ce_type: str) -> type[Record]:
@@ -103,12 +107,8 @@ def family_of(ce_type: str) -> type[Record]:
 
 def to_wire(record: Record, source: str) -> tuple[bytes, bytes, Headers]:
     """Key, value and CloudEvents headers of a record; `source` is a URI such as `urn:vorab:detect`."""
-    value = record.model_dump_json(exclude_none=True).encode()
-    return (
-        record.key.encode(),
-        value,
-        headers(id=record.id, type=type_of(record), source=source, time=record.time, subject=record.key),
-    )
+    key, value = record.key, record.model_dump_json(exclude_none=True).encode()
+    return key.encode(), value, headers(id=record.id, type=type_of(record), source=source, time=record.time, subject=key)
 
 
 def from_wire(value: bytes | None, found: Headers) -> Record:

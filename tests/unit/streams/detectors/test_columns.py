@@ -68,7 +68,7 @@ def test_a_ring_recalls_the_last_readings_however_they_came(calls: list[list[int
         clock += len(call)
         for row, slot in enumerate(runs.slots.tolist()):
             history[slot].append(int(at[row]))
-            times, values = evidence.recall(columns, runs, at, at.astype(float), row, most)
+            [(times, values)] = evidence.recall(columns, runs, at, at.astype(float), np.array([row]), np.array([most]))
             assert times == history[slot][-most:]
             assert values == times
         evidence.remember(columns, runs, at, at.astype(float))
