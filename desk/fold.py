@@ -13,12 +13,15 @@ import numpy as np
 from vorab import records, topics
 from vorab.clock import HOUR, Micros
 from vorab.frame import Frame
+from vorab.frame_join import join
 from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryState, Record, type_of
 
 NOT_SENT: Final = "not sent "
 """Start of the names of counts of messages that were not sent; the reason follows."""
 KEPT_ROWS: Final = 200_000
 """Most rows of frames kept in memory, for the curves of devices that turn out to be interesting."""
+YOUNG: Final = 256
+"""Frames that are put aside as one."""
 BEFORE: Final[Micros] = 6 * HOUR
 AFTER: Final[Micros] = 2 * HOUR
 """How much of a curve before the onset and after the end of a case belongs to its story."""
@@ -89,13 +92,18 @@ class Curves:
     windows: dict[str, list[Window]] = field(default_factory=dict)
     frames: deque[Frame] = field(default_factory=deque)
     rows: int = 0
+    young: list[Frame] = field(default_factory=list)
+    """The latest frames, until there are enough of them to make a large one that is quickly searched."""
 
     def take(self, frame: Frame) -> Points:
         """Put a frame aside; returns the readings worth keeping."""
         if not frame.n:
             return []
-        self.frames.append(frame)
+        self.young.append(frame)
         self.rows += frame.n
+        if len(self.young) == YOUNG or frame.n >= YOUNG:
+            self.frames.append(join(self.young))
+            self.young.clear()
         while self.rows > KEPT_ROWS and len(self.frames) > 1:
             self.rows -= self.frames.popleft().n
         return self._points(frame, frame.devices)
@@ -106,7 +114,7 @@ class Curves:
         if any(window.first <= first and window.until is None for window in windows):
             return []
         windows.append(Window(first))
-        return [point for frame in self.frames if device in frame.devices for point in self._points(frame, [device])]
+        return [point for frame in (*self.frames, *self.young) if device in frame.devices for point in self._points(frame, [device])]
 
     def forget(self, device: str, until: Micros) -> None:
         """Readings of this device later than a moment (µs) are no longer kept."""
@@ -119,9 +127,9 @@ class Curves:
         if not wanted:
             return []
         found: Points = []
-        indices = np.array([i for i, name in enumerate(frame.devices) if name in wanted], dtype=np.uint32)
+        worth = np.array([name in wanted for name in frame.devices])
         for block in frame.blocks:
-            rows = np.flatnonzero(np.isin(block.device, indices))
+            rows = np.flatnonzero(worth[block.device])
             names = [frame.devices[i] for i in block.device[rows].tolist()]
             times = block.measured_at[rows].tolist()
             kept = [self._kept(name, at) for name, at in zip(names, times, strict=True)]

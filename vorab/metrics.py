@@ -6,6 +6,7 @@ Names follow Prometheus: base units, `_total` for counters; no label names a dev
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -83,13 +84,24 @@ def registry() -> Any:
     return fresh
 
 
-@functools.cache
 def metric(name: str) -> Any:
-    """The collector of a metric in the table.
+    """The collector of a metric in the table; any thread may be the first to ask.
 
     Raises:
         KeyError: the table has no such metric.
     """
+    found = _made.get(name)
+    if found is None:
+        with _making:
+            found = _made[name] = _made.get(name) or _make(name)
+    return found
+
+
+_made: Final[dict[str, Any]] = {}
+_making: Final = threading.RLock()
+
+
+def _make(name: str) -> Any:
     from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415
 
     row = {row.name: row for row in TABLE}[name]
