@@ -1,16 +1,13 @@
-"""Memory of long-lived workers: columns that grow by doubling shall leave no holes behind, and nobody look for garbage where none is."""
+"""Memory of long-lived workers: columns that grow by doubling shall leave no holes behind."""
 
 from __future__ import annotations
 
 import ctypes
-import gc
 from typing import Final
 
 MMAP_THRESHOLD: Final = -3
 """glibc's name for it (`M_MMAP_THRESHOLD` in malloc.h)."""
 LARGE_BYTES: Final = 128 << 10
-YOUNG: Final = 20_000
-"""Objects made before the collector looks at the young ones; Python's own 700 come together with every other frame."""
 
 
 def give_back_large() -> bool:
@@ -23,13 +20,3 @@ def give_back_large() -> bool:
         return bool(ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE_BYTES))
     except (AttributeError, OSError):  # another C library
         return False
-
-
-def keep_what_is_loaded() -> None:
-    """What a worker loaded at its start stays, and the collector is told so.
-
-    It would go through half a million objects again and again: a tenth of the work and, when it comes, a tenth of a second in one go.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG, 10, 10)

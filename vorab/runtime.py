@@ -14,7 +14,7 @@ from vorab.clock import SECOND, Clock, SystemClock, clock_from
 from vorab.errors import EXIT_OK, ConfigError
 from vorab.housekeeping import Housekeeping
 from vorab.log.sqlite import SqliteLog
-from vorab.memory import give_back_large, keep_what_is_loaded
+from vorab.memory import give_back_large
 from vorab.settings import Settings
 from vorab.supervisor import Supervisor
 
@@ -55,7 +55,7 @@ def run(settings: Settings) -> int:
         port = stack.enter_context(service.rim(settings.service, running.health))
         service.announce(settings.state_path / READY_FILE, metrics_port=port, desk_port=running.desk_port)
         host = "127.0.0.1" if settings.desk.host in {"0.0.0.0", "::", ""} else settings.desk.host  # noqa: S104 - compared, not bound
-        keep_what_is_loaded()
+        service.rest_collector()
         log.info("started", url=f"http://{host}:{running.desk_port}/", metrics_port=port, desk_port=running.desk_port, pid=os.getpid())
         stop.wait()
         log.info("stopping")

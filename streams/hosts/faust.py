@@ -25,9 +25,9 @@ from vorab import topics as names
 from vorab.clock import SECOND, Clock, Micros, SystemClock, clock_from
 from vorab.errors import EXIT_OK, ConfigError
 from vorab.log.kafka import KafkaLog
-from vorab.memory import give_back_large, keep_what_is_loaded
+from vorab.memory import give_back_large
 from vorab.processor import Kind, Registry
-from vorab.service import Health, announce, configure_logging, crash, logger, rim, stop_on_signals
+from vorab.service import Health, announce, configure_logging, crash, logger, rest_collector, rim, stop_on_signals
 from vorab.settings import Settings
 
 BEAT_S: Final = 0.2
@@ -255,7 +255,7 @@ def run(settings: Settings, only: Sequence[str] = ()) -> int:
             host = FaustHost(address, kinds, tables, options, clock)
             health.ready["streams"] = host.check
             announce(settings.state_path / "streams.json", metrics_port=port)
-            keep_what_is_loaded()
+            rest_collector()
             host.run(stop)
         finally:
             tables.stop()
