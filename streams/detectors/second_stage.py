@@ -1,10 +1,11 @@
 """Second stage: from many kinds of strangeness, each with a record of its own, to the few alerts somebody should be called for.
 
 A single feature that beats its record is a curiosity; several at once are an event. So each *channel* (averages of the reading at four
-speeds, on either side; the size of its steps; how far it is from its own mean; the surprise of `streams.detectors.surprise`) gives
-evidence when it beats its record, in margins, and that evidence fades over some readings. What all channels hold at a moment is added up
-by their square roots, so that three that agree count for more than one that shouts. An alert is raised where the sum reaches the
-threshold; after it there is a hold-off, and the threshold is higher by a tenth for each alert of late. ``docs/service-view.md`` tells
+speeds, on either side; the size of its steps; how far it is from its own mean; how far from what its hour of the week usually is, where
+the series has a rhythm (`streams.detectors.rhythm`), and for how long on one side of that; the surprise of `streams.detectors.surprise`)
+gives evidence when it beats its record, in margins, and that evidence fades over some readings. What all channels hold at a moment is
+added up by their square roots, so that three that agree count for more than one that shouts. An alert is raised where the sum reaches
+the threshold; after it there is a hold-off, and the threshold is higher by a tenth for each alert of late. ``docs/service-view.md`` tells
 what that reaches, and what it does not.
 
 Sources: several weak signs are better than one strong one, R. A. Fisher, *Statistical Methods for Research Workers* (1932, combined
@@ -23,6 +24,7 @@ from typing import Final
 import numpy as np
 
 from streams.detectors.columns import Slots
+from streams.detectors.rhythm import Felt, Rhythm
 from streams.detectors.shape import Bools, Floats, Longs
 from vorab.clock import DAY
 
@@ -32,8 +34,11 @@ UP: Final = slice(0, 4)
 DOWN: Final = slice(4, 8)
 STEP: Final = slice(8, 10)
 AWAY: Final = slice(10, 13)
-SURPRISE: Final = 13
-CHANNELS: Final = 14
+HOUR: Final = slice(13, 25)
+"""Averages at four speeds of how far the reading is from what its hour usually is: above, below, on either side."""
+RUN: Final = slice(25, 27)
+SURPRISE: Final = 27
+CHANNELS: Final = 28
 FAINT: Final = 0.02
 """Evidence below this many margins is none."""
 FLAT: Final = 1e-3
@@ -45,17 +50,21 @@ COUNT, LAST, MEAN, VARIANCE, QUIET, CALLS, FIRST = range(7)
 LEVEL = slice(7, 11)
 STEPS = slice(11, 13)
 DEPARTURE = slice(13, 15)
-RECORD = slice(15, 28)
-BASE = slice(28, 41)
-HELD = slice(41, 55)
-WIDTH: Final = 55
+HOUR_LEVEL = slice(15, 19)
+HOUR_OFF = slice(19, 23)
+RUNNING = slice(23, 25)
+LONGEST = slice(25, 27)
+RECORD = slice(27, 52)
+BASE = slice(52, 77)
+HELD = slice(77, 105)
+WIDTH: Final = 105
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """Settings, counted in readings. Chosen once for all kinds of series, in round numbers."""
 
-    threshold: float = 7.75
+    threshold: float = 8.25
     """Evidence of all channels together that is worth a call."""
     speeds: tuple[float, float, float, float] = (1.0, 0.2, 0.03, 0.006)
     """Share of a new reading in the averages: the reading itself, a quarter of an hour, three hours, a day (5-minute readings)."""
@@ -67,6 +76,18 @@ class StageConfig:
     """By how much of its width a record must be beaten to count 1, per speed; the slow average wanders by itself."""
     step_margin: float = 0.8
     away_margin: float = 2.0
+    hour_speeds: tuple[float, float, float, float] = (0.2, 0.05, 0.015, 0.005)
+    """Speeds at which the distance from what the hour usually is is averaged."""
+    hour_margin: tuple[float, float] = (0.4, 0.8)
+    """On one side, on either side."""
+    rhythm: tuple[float, float] = (0.5, 0.6)
+    """Share of the variance that the hours of a series must explain before what they say counts at all, and counts in full."""
+    run_off: float = 1.0
+    """How far above or below what its hour usually is a reading must be to belong to a run, in usual distances."""
+    run_margin: float = 1.0
+    """By which share the longest run must be beaten to count 1: one that is twice as long."""
+    run_least: float = 12.0
+    """Readings: shorter runs are no runs."""
     surprise_margin: float = 0.0625
     """The same for the surprise, as a share of its record: records of surprise are hard to beat."""
     youth: float = 1.0
@@ -102,7 +123,8 @@ class Calls:
     """Of all channels, in thresholds: 1 and more is worth a call."""
     channel: Slots
     """Which channel holds most: 0 to 3 an average above its record, 4 to 7 below it, 8 and 9 the steps, 10 to 12 the distance from
-    the mean, 13 the surprise."""
+    the mean, 13 to 16 an average above what the hour usually is, 17 to 20 below it, 21 to 24 on either side, 25 and 26 a run above and
+    below it, 27 the surprise."""
 
 
 class SecondStage:
@@ -110,16 +132,20 @@ class SecondStage:
 
     def __init__(self, config: StageConfig | None = None, slots: int = 0) -> None:
         self.config = config = config or StageConfig()
+        self._rhythm = Rhythm()
         self._numbers: Floats = np.zeros((0, WIDTH))
-        self._settings = zlib.crc32(repr(config).encode())
+        self._settings = zlib.crc32(repr((config, self._rhythm.config)).encode())
         slow = [100.0, 100.0, 500.0, 2000.0]
         margins = [*config.level_margin, *config.level_margin, *[config.step_margin] * 2, *[config.away_margin] * 3]
+        margins += [*[config.hour_margin[0]] * 8, *[config.hour_margin[1]] * 4]
         self._margin: Floats = np.array(margins)[:, None]
-        self._need: Floats = np.array([*slow, *slow, 100.0, 100.0, 100.0, 150.0, 500.0])[:, None]
+        hours = [500.0, 2000.0, 6000.0, 10_000.0]  # and the rhythm its days and weeks
+        self._need: Floats = np.array([*slow, *slow, 100.0, 100.0, 100.0, 150.0, 500.0, *hours * 3])[:, None]
         """Readings a channel needs to know its own range: some of its own lengths."""
+        self._run_need = 5_000.0
         self._kept, self._recent = float(np.exp(-1.0 / config.fade)), float(np.exp(-1.0 / config.late))
-        self._speeds, self._steps, self._aways = (
-            np.array(each)[:, None] for each in (config.speeds, config.step_speeds, config.away_speeds)
+        self._speeds, self._steps, self._aways, self._hours = (
+            np.array(each)[:, None] for each in (config.speeds, config.step_speeds, config.away_speeds, config.hour_speeds)
         )
         self.grow(slots)
 
@@ -133,20 +159,25 @@ class SecondStage:
         have = len(self._numbers)
         if n > have:
             self._numbers = np.pad(self._numbers, ((0, max(n, 2 * have) - have), (0, 0)))  # doubling, so that growing one by one is cheap
+            self._rhythm.grow(n)
 
     def clear(self, slots: Slots) -> None:
         """Forget these slots, so that they can hold other series."""
         self._numbers[slots] = 0.0
+        self._rhythm.clear(slots)
 
     def snapshot(self, slots: Slots) -> bytes:
-        """State of these slots, in this order, for :meth:`restore`: 440 bytes each."""
-        return self._settings.to_bytes(4, "little") + self._numbers[slots].astype("<f8").tobytes()
+        """State of these slots, in this order, for :meth:`restore`: 1.8 KB each."""
+        numbers = self._numbers[slots].astype("<f8").tobytes()
+        return self._settings.to_bytes(4, "little") + numbers + self._rhythm.snapshot(slots)
 
     def restore(self, slots: Slots, state: bytes) -> None:
         """Put a snapshot back, into any slots, as many as it was taken of. Raises ValueError when it does not fit these settings."""
-        if int.from_bytes(state[:4], "little") != self._settings or len(state) != 4 + 8 * WIDTH * len(slots):
+        end = 4 + 8 * WIDTH * len(slots)
+        if int.from_bytes(state[:4], "little") != self._settings or len(state) != end + self._rhythm.bytes_per_slot * len(slots):
             raise ValueError(f"not a snapshot of {len(slots)} slots with these settings of the second stage")
-        self._numbers[slots] = np.frombuffer(state, "<f8", -1, 4).reshape(len(slots), WIDTH)
+        self._numbers[slots] = np.frombuffer(state, "<f8", WIDTH * len(slots), 4).reshape(len(slots), WIDTH)
+        self._rhythm.restore(slots, state[end:])
 
     def update(self, slots: Slots, at: Longs, values: Floats, surprise: Floats) -> Calls:
         """Take one reading each of some series: unique slots, times (µs), finite values, and by which share surprise beats its record.
@@ -156,14 +187,18 @@ class SecondStage:
         config, numbers = self.config, np.ascontiguousarray(self._numbers[slots].T)
         value = np.minimum(np.maximum(values, -LARGEST), LARGEST)
         count = numbers[COUNT]
-        seen = self._follow(numbers, value)
+        felt = self._rhythm.update(slots, at, value)
+        seen = self._follow(numbers, value, felt.off)
         record, base, held = numbers[RECORD], numbers[BASE], numbers[HELD]
         width = np.maximum(record - base, FLAT * np.abs(base) + RESOLUTION)
         settled = count >= config.settle
         learned = np.minimum(seen, record + config.glitch * width)
         beyond = (seen - record) / (width * (self._margin * (1.0 + config.youth * self._need / np.maximum(count, 1.0))))
         held *= self._kept
-        fresh = np.where(settled, np.minimum(beyond, config.most), 0.0)
+        fresh = np.minimum(beyond, config.most)
+        none, whole = config.rhythm
+        fresh[HOUR] = np.minimum(beyond[HOUR] * np.minimum(np.maximum((felt.explained - none) / (whole - none), 0.0), 1.0), config.most)
+        fresh = np.where(settled, np.concatenate([fresh, self._run(numbers, felt)]), 0.0)
         np.maximum(held[:SURPRISE], fresh, out=held[:SURPRISE])
         strange = np.where(settled, np.minimum(surprise / config.surprise_margin, config.most), 0.0)
         held[SURPRISE] = np.maximum(held[SURPRISE], strange)
@@ -189,7 +224,17 @@ class SecondStage:
         self._numbers[slots] = numbers.T
         return Calls(raised, evidence, channel)
 
-    def _follow(self, numbers: Floats, value: Floats) -> Floats:
+    def _run(self, numbers: Floats, felt: Felt) -> Floats:
+        """Bring the runs above and below what the hours usually are up to a reading (in place); gives what each is worth."""
+        config, running, longest = self.config, numbers[RUNNING], numbers[LONGEST]
+        goes_on = np.stack([felt.off, -felt.off]) > config.run_off
+        longest[:] = np.where(goes_on, longest, np.maximum(longest, running))
+        running[:] = np.where(goes_on, running + 1.0, 0.0)
+        longest[:] = np.maximum(longest * (1.0 - 1.0 / config.forget), config.run_least)
+        youth = 1.0 + config.youth * self._run_need / np.maximum(numbers[COUNT], 1.0)
+        return np.asarray(np.minimum((running / longest - 1.0) / (config.run_margin * youth), config.most))
+
+    def _follow(self, numbers: Floats, value: Floats, off_hour: Floats) -> Floats:
         """Bring the memories up to a reading (in place); gives what each channel sees of it."""
         config, count = self.config, numbers[COUNT]
         first, even = count == 0.0, 1.0 / (count + 1.0)
@@ -203,5 +248,9 @@ class SecondStage:
         numbers[VARIANCE] = (1.0 - pace) * (numbers[VARIANCE] + pace * off * off)
         away = np.abs(off) / np.sqrt(numbers[VARIANCE] + 1e-12 + 1e-8 * value * value)
         departure += np.maximum(self._aways, even) * (away - departure)
+        hour_level, hour_off = numbers[HOUR_LEVEL], numbers[HOUR_OFF]
+        pace = np.maximum(self._hours, even)
+        hour_level += pace * (off_hour - hour_level)
+        hour_off += pace * (np.abs(off_hour) - hour_off)
         numbers[LAST] = value
-        return np.concatenate([level, -level, steps, away[None], departure])
+        return np.concatenate([level, -level, steps, away[None], departure, hour_level, -hour_level, hour_off])

@@ -17,7 +17,7 @@ from pydantic import Field
 from streams.detectors.apart import tell
 from streams.detectors.columns import Columns, Runs, Slots
 from streams.detectors.learners import EPISODE_LEARNED, MOST, LearnerDetector, Over
-from streams.detectors.second_stage import SecondStage, StageConfig
+from streams.detectors.second_stage import HOUR, SecondStage, StageConfig
 from streams.detectors.shape import Change, Episodes, Floats, Layout, Longs, Told
 from streams.detectors.surprise import Surprise
 from streams.rules.rule import LearnerRule
@@ -34,6 +34,11 @@ WHAT: Final = (
     *("is lower than it has been", *["averages less than it has, over about {readings} readings"] * 3),
     *["moves more from reading to reading than it has"] * 2,
     *["is further from its own mean than it has been"] * 3,
+    *["averages more than it usually does at this time, over about {readings} readings"] * 4,
+    *["averages less than it usually does at this time, over about {readings} readings"] * 4,
+    *["is further from what it usually is at this time, over about {readings} readings"] * 4,
+    "has been above what it usually is at this time for longer than ever",
+    "has been below what it usually is at this time for longer than ever",
     "moves as it hardly ever does",
 )
 """Per channel of the second stage."""
@@ -104,5 +109,6 @@ class Unusual(LearnerDetector):
         if change is Change.CLEARED:
             return f"{signal} does what it usually does again; it is {value}."
         channel = int(numbers["channel"])
-        what = WHAT[channel].format(readings=round(1.0 / rule.config.speeds[channel % len(rule.config.speeds)]))
+        speeds, first = (rule.config.speeds, 0) if channel < HOUR.start else (rule.config.hour_speeds, HOUR.start)
+        what = WHAT[channel].format(readings=round(1.0 / speeds[(channel - first) % len(speeds)]))
         return f"{signal} {what}. It is {value}; usually it lies between {numbers['low']:.6g} and {told.amount(numbers['high'])}."
