@@ -63,7 +63,7 @@ class Unusual(LearnerDetector):
     """Leads readings through both stages, which keep their own state: one of each per set of settings."""
 
     name: ClassVar[str] = "unusual"
-    block: ClassVar[int] = 256
+    block: ClassVar[int] = 128
     layout = LAYOUT
 
     def __init__(self, rule: UnusualRule) -> None:

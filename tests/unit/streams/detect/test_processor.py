@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streams.detect.processor import detect_kind
 from streams.detectors.columns import Runs
+from streams.hosts.faust_state import MAX_BLOCK_BYTES
 from streams.hosts.instance import Instance, Layout
 from streams.rules.ruleset import RuleSet
 from tests.unit.streams.detecting import T0, Host, Registered, cuts, oracle, reading, rule, shuffled, summary
@@ -387,6 +388,23 @@ def test_settings_that_are_gone_end_their_symptoms() -> None:
 
 
 # --------------------------------------------------------------------------------------------------- state
+
+
+@pytest.mark.parametrize(
+    ("detector", "more"),
+    [
+        *((name, {}) for name in ("learned", "surprise", "unusual")),
+        *((name, {"signal": "t"}) for name in ("seasonal", "drift", "noise", "oscillation", "peer")),
+        ("trend", {"signal": "t", "above": 90, "within": "7 d"}),
+        ("code", {"signal": "t", "codes": {"E17": {"title": {"en": "x", "de": "x"}}}}),
+    ],
+)
+def test_no_block_of_any_detector_is_larger_than_the_log_takes(detector: str, more: dict[str, Any]) -> None:
+    """A block that is full of series fits: a larger one would end the worker at its first checkpoint with so many devices."""
+    host = Host(RuleSet([rule(detector, **more)]))
+    host.frame([reading(f"d{n}", 0, 70) for n in range(1100)])
+
+    assert max(map(len, host.detect.dirty().values())) <= MAX_BLOCK_BYTES
 
 
 def test_only_blocks_that_changed_are_written() -> None:
