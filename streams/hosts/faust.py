@@ -34,6 +34,8 @@ BEAT_S: Final = 0.2
 STALL: Final = int(SESSION_S * 0.6 * SECOND)
 """A worker whose loop stood still so long (µs) may have lost its partitions without knowing: it must not write another word."""
 STOP_S: Final = 15.0
+FIRST_S: Final = 2.0
+"""How long the broker may take to say which record comes first; if it does not, reading is set back, and it is asked again."""
 KAFKA: Final = "kafka://"
 MAX_RECORD_BYTES: Final = 1 << 20
 
@@ -88,7 +90,7 @@ class FaustHost:
 
         layout = Layout(partitions, options.recorded_partitions, options.renames, options.tick_every)
         writer = uuid.uuid4().hex[:12]
-        self._crews = [Crew(kind, registry, layout, self._clock, writer) for kind in kinds]
+        self._crews = [Crew(kind, registry, layout, self._clock, writer, self._first) for kind in kinds]
         for crew in self._crews:
             # Every topic is asked for now, while waiting for an answer holds nobody up.
             for topic in (*crew.kind.outputs, *crew.kind.ticks, names.REJECTED):
@@ -104,6 +106,11 @@ class FaustHost:
         """For `/readyz`: None when every processor has joined its group, else which has not."""
         waiting = [crew.kind.name for crew in self._crews if not crew.assigned]
         return f"waiting for partitions: {', '.join(waiting)}" if waiting else None
+
+    def _first(self, topic: str, partition: int, offset: int) -> int:
+        """The first offset at or after this one that the broker still has; -1 where it does not say."""
+        entries = self._events.read({(topic, partition): offset}, limit=1, wait_s=FIRST_S)
+        return entries[0].offset if entries else -1
 
     def _wire(self, crew: Crew, topics: Sequence[str]) -> None:
         app = crew.app

@@ -13,7 +13,7 @@ import asyncio
 import functools
 import itertools
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from vorab.metrics import metric
 from vorab.processor import Kind, Registry
 from vorab.service import logger
 from vorab.testing import crashpoint
+from vorab.topics import TOPICS
 
 MAX_PENDING: Final = 5_000
 """Outputs in flight that make a step wait for their confirmation."""
@@ -62,13 +63,16 @@ class _Seat:
 class Crew:
     """The instances of one processor."""
 
-    def __init__(self, kind: Kind, registry: Registry, layout: Layout, clock: Clock, writer: str) -> None:
-        """`writer` names this run of this process."""
+    def __init__(
+        self, kind: Kind, registry: Registry, layout: Layout, clock: Clock, writer: str, first: Callable[[str, int, int], int] | None = None
+    ) -> None:
+        """`writer` names this run of this process; `first` asks the broker for the first offset it still has at or after one."""
         self.kind, self._registry, self._layout, self._clock, self._writer = kind, registry, layout, clock, writer
         self.app: Any = None
         self.table: Any = None
         self.producer: Any = None
         self._canonical = {layout.name(each.topic): each.topic for each in kind.inputs}
+        self._first = first
         self._gating = [layout.name(each.topic) for each in kind.inputs if each.gating]
         self._seats: dict[int, _Seat] = {}
         self._generation: int | None = None
@@ -195,7 +199,7 @@ class Crew:
             return False
         if expected is None:
             expected = 0  # never read: everything the broker still has is wanted
-        if offset > expected:
+        if offset > expected and not await self._compacted(message, expected):
             if seat.rewound.get(topic) == expected:
                 return False  # read before it was set back; the right one is on its way
             begin = (await self.app.consumer.earliest_offsets(TP(topic, message.partition)))[TP(topic, message.partition)]
@@ -210,6 +214,14 @@ class Crew:
                 )
         seat.rewound.pop(topic, None)
         return True
+
+    async def _compacted(self, message: Any, expected: int) -> bool:
+        """Whether nothing is missing before this record but what compaction took."""
+        topic = TOPICS.get(self._canonical[message.topic])
+        if topic is None or not topic.compacted or self._first is None:
+            return False
+        first = await asyncio.to_thread(self._first, message.topic, message.partition, expected)
+        return first == int(message.offset)
 
     def _forget_or_keep(self, seat: _Seat, event: Any) -> None:
         """An event the state knows already is acknowledged; one that waits in the merge is acknowledged with it."""

@@ -100,6 +100,8 @@ class Saved(msgspec.Struct, frozen=True):
 
 def read_record(topic: str, value: bytes | None, headers: Headers) -> tuple[Micros | None, Taken | None]:
     """A record's time (None where it cannot be read) and content (None for a tick)."""
+    if value is None and topic in topics.TOPICS and topics.TOPICS[topic].compacted:
+        return None, None  # a deleted key, which tells a processor nothing
     try:
         if topic == topics.READINGS:
             frame = decode(value or b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.contract.sample import TALLY, command, outgoing, reply, symptom, tick
 from vorab import topics
 from vorab.clock import SECOND, ManualClock
 from vorab.log import Outgoing
+from vorab.processor import Input
 
 PARTITION = 2
 
@@ -337,3 +338,20 @@ def test_only_an_input_with_something_to_take_can_be_stuck() -> None:
     assert progress.stuck({position: 9}, {position: 10}, 1_001) == []
     assert progress.stuck({}, {}, 1_002) == []
     assert progress.stuck({position: 9}, {position: 10}, 9_999) == []
+
+
+def test_what_compaction_took_is_not_waited_for() -> None:
+    """Offsets that are missing in a compacted topic are passed over when the broker says that nothing is there; in others never."""
+
+    async def story(topic: str, first: int) -> tuple[list[tuple[str, int]], int]:
+        fake = Fake()
+        kind = replace(TALLY, inputs=(*TALLY.inputs, Input(topics.FACTS, gating=False)))
+        crew = Crew(kind, Tables(), Layout(lambda _: 4), ManualClock(), "run", lambda _topic, _partition, _offset: first)
+        crew.app = crew.table = crew.producer = fake
+        await crew.ready()
+        await crew.take(event(fake, outgoing(symptom("a", 1, 5 * SECOND), PARTITION)._replace(topic=topic), 7))
+        return fake.seeks, crew.taken.get((topic, PARTITION), 0)
+
+    assert asyncio.run(story(topics.FACTS, 7)) == ([], 8)
+    assert asyncio.run(story(topics.FACTS, 3)) == ([(topics.FACTS, 0)], 0)
+    assert asyncio.run(story(S, 7)) == ([(S, 0)], 0)
