@@ -69,6 +69,11 @@ def cohort_id(cohort_key: str, kind: str, start: int, partition: int) -> str:
     return _id("cohort", cohort_key, kind, start, partition)
 
 
+def firmware_use_id(model_key: str, start: int, partition: int) -> str:
+    """What one partition told of the firmwares of a model in an hour."""
+    return _id("firmware-use", model_key, start, partition)
+
+
 def reply_id(action: str, status: str) -> str:
     """One answer of a device to an action; a repeated answer has the same id."""
     return _id("reply", action, status)

@@ -11,7 +11,7 @@ from vorab.processor import Kind
 from vorab.settings import Settings
 from vorab.topics import COHORTS
 
-NAMES = ("detect", "cohorts", "gaps", "alarms", "cases", "permits", "customers", "ledger")
+NAMES = ("detect", "cohorts", "gaps", "alarms", "firmwares", "rollouts", "cases", "permits", "customers", "ledger")
 
 
 def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
@@ -36,7 +36,7 @@ def _kind(name: str, settings: Settings) -> Kind:
         from streams.rules.files import load_rules  # noqa: PLC0415
 
         return detect_kind(load_rules(settings.streams.rules), round(settings.streams.grace_s * SECOND))
-    if name in {"cohorts", "gaps", "alarms", "ledger"}:
+    if name in {"cohorts", "gaps", "alarms", "firmwares", "rollouts", "ledger"}:
         found: Kind = importlib.import_module(f"streams.{name}").kind()
         return found
     from streams.cases.remedies import load_policy  # noqa: PLC0415

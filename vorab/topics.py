@@ -26,6 +26,7 @@ class Keyed(StrEnum):
     GROUP = "group"
     REMEDY = "remedy"
     COHORT = "cohort"
+    MODEL = "model"
     SOURCE = "source"
 
 
@@ -61,6 +62,7 @@ ACTIONS: Final = "vorab.actions"
 REPLIES: Final = "vorab.replies"
 PERMITS: Final = "vorab.permits"
 COHORTS: Final = "vorab.cohorts"
+FIRMWARES: Final = "vorab.firmwares"
 INCIDENTS: Final = "vorab.incidents"
 NOTIFICATIONS: Final = "vorab.notifications"
 DELIVERIES: Final = "vorab.deliveries"
@@ -90,6 +92,7 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(REPLIES, Keyed.DEVICE, 28, "what the device answered"),
         Topic(PERMITS, Keyed.REMEDY, 28, "asked and granted, counted fleet-wide in one place"),
         Topic(COHORTS, Keyed.COHORT, None, "summaries out, baselines back"),
+        Topic(FIRMWARES, Keyed.MODEL, 28, "per model and hour how long each firmware ran, and how many devices had symptoms under it"),
         Topic(INCIDENTS, Keyed.GROUP, 400, "many cases with one cause"),
         Topic(NOTIFICATIONS, Keyed.CUSTOMER, 400, "what should be said and why"),
         Topic(DELIVERIES, Keyed.CUSTOMER, 400, "what became of it"),

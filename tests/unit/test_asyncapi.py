@@ -43,6 +43,8 @@ from vorab.records import (
     DeliveryState,
     Device,
     Facts,
+    FirmwareLine,
+    FirmwareUse,
     Gap,
     LeadTime,
     Notification,
@@ -293,6 +295,10 @@ RECORDS: Final[tuple[Record, ...]] = (
     CaseEvent(
         id="x", case="c1", device="p", kind=CaseKind.OPENED, status=Status.PENDING, at=NOW, opened_at=NOW, because="s", cause="c",
         severity=Severity.MAJOR,
+    ),
+    FirmwareUse(
+        id="x", model="pump", partition=3, start=NOW, end=NOW + MINUTE, at=NOW,
+        lines=(FirmwareLine(firmware="4.2.1", devices=2, ran=90, affected=1, moved_from={"4.2.0": 1}),),
     ),
     Cohort(
         id="x", cohort="r:pump", kind=CohortKind.BASELINE, rule="r", start=NOW, end=NOW + MINUTE, partition=3, devices=9, level=1.5, at=NOW,

@@ -1,4 +1,4 @@
-"""`vorab streams`: detect, gaps, alarms, cases, permits, customers and ledger as a worker."""
+"""`vorab streams`: the processors (detect, cases and those around them) as a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ def streams(
     log: Annotated[str | None, typer.Option(help="kafka://HOST:PORT.", show_default="the setting log")] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Only this processor: detect, gaps, alarms, cohorts, cases, permits, customers or ledger; repeat for more."),
+        typer.Option(
+            help="Only this processor: detect, gaps, alarms, cohorts, firmwares, rollouts, cases, permits, customers or ledger; "
+            "repeat for more."
+        ),
     ] = None,
     rules: Annotated[list[str] | None, typer.Option(help="Rule file or folder; repeat for more.")] = None,
     remedies: Annotated[list[str] | None, typer.Option(help="Remedy file or folder; repeat for more.")] = None,

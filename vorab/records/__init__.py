@@ -23,7 +23,7 @@ from vorab.records.messages import (
     Urgency,
 )
 from vorab.records.registry import Channel, Customer, Device, Presence, Purpose
-from vorab.records.reports import Alarm, Cohort, CohortKind, Facts, Gap
+from vorab.records.reports import Alarm, Cohort, CohortKind, Facts, FirmwareLine, FirmwareUse, Gap
 from vorab.records.symptoms import Point, Symptom, SymptomState
 from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, parse, to_wire, type_of
 
@@ -48,6 +48,8 @@ __all__ = [
     "Device",
     "DeviceRecord",
     "Facts",
+    "FirmwareLine",
+    "FirmwareUse",
     "Gap",
     "LeadTime",
     "Name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from vorab import topics
 from vorab.clock import Micros
@@ -76,6 +76,49 @@ class Gap(DeviceRecord):
     @property
     def time(self) -> Micros:
         """When it was noticed or filled."""
+        return self.at
+
+
+class FirmwareLine(BaseModel):
+    """One firmware in an hour, on the devices of one partition."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    firmware: Name
+    devices: int = Field(ge=0)
+    """How many ran it at the end."""
+    ran: int = Field(ge=0)
+    """How long, all of them together (µs)."""
+    affected: int = Field(ge=0)
+    """Devices that had their first symptom of the day under it."""
+    moved_from: dict[str, int] = Field(default_factory=dict)
+    """Firmware → devices that came from it."""
+
+
+class FirmwareUse(Record):
+    """What the devices of a model ran in an hour, as one partition knows them."""
+
+    TYPE = "io.vorab.firmware-use.v1"
+    TOPIC = topics.FIRMWARES
+
+    model: str = Field("", max_length=255)
+    partition: int = Field(ge=0)
+    """Of the devices."""
+    start: At
+    end: At
+    """The hour: from start, up to but not at end."""
+    lines: tuple[FirmwareLine, ...] = Field(max_length=256)
+    at: At
+    """When the hour was closed."""
+
+    @property
+    def key(self) -> str:
+        """`tenant/model`."""
+        return topics.key_of(self.tenant, self.model)
+
+    @property
+    def time(self) -> Micros:
+        """When the hour was closed."""
         return self.at
 
 

@@ -15,7 +15,7 @@ from vorab.records.cases import Action, CaseEvent, Permit, Reply
 from vorab.records.lead_times import LeadTime
 from vorab.records.messages import Command, Delivery, Notification, Request
 from vorab.records.registry import Customer, Device, Presence
-from vorab.records.reports import Alarm, Cohort, Facts, Gap
+from vorab.records.reports import Alarm, Cohort, Facts, FirmwareUse, Gap
 from vorab.records.symptoms import Symptom
 
 
@@ -73,7 +73,7 @@ class Tick(Record):
 
 KINDS: Final[tuple[type[Record], ...]] = (
     Device, Customer, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request, Rejection, Tick,
-    Facts, Alarm, Gap, Cohort, LeadTime,
+    Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime,
 )  # fmt: skip
 
 _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for kind in KINDS if kind is not Presence}

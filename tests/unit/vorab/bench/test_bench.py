@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from vorab.bench import added, bridge, detect, devices, dialects, frame, prefill
+from tests.parts.kafka import ForeignKafka, Kafka
+from vorab.bench import added, bridge, detect, devices, dialects, frame, prefill, rollouts
 from vorab.bench.load import expected_faults, frames
 from vorab.cli import app
 from vorab.frame import decode
@@ -132,3 +133,31 @@ def test_devices_measures_what_many_devices_cost(tmp_path: Path) -> None:
     assert [line["devices"] for line in found["fleets"]] == [1_200, 2_400]
     assert all(line["readings"] == 3 * line["devices"] and line["recovery_s"] > 0 for line in found["fleets"])
     assert (tmp_path / "cost.svg").read_text().count("<circle") == 2
+
+
+def test_twelve_rules_find_the_faults_of_one() -> None:
+    """Twelve rules of more than six kinds: the one whose faults are known finds them all."""
+    found = detect.run(n=20_000, devices=400, rows=50, partitions=2, rules=Path("bench/rules-twelve.yaml"))
+
+    assert found["rules"] == 12
+    assert len(found["detectors"]) >= 6
+    assert found["ok"]
+    assert found["raised"] == found["expected"] > 20
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_detect_is_measured_on_kafka_too(kafka: Kafka | ForeignKafka) -> None:
+    """A worker of its own finds every fault of the load, and what it took is more than nothing."""
+    found = detect.run(n=40_000, devices=400, rows=500, partitions=2, rules=Path("bench/rules.yaml"), log=kafka.log_address)
+
+    assert found["ok"]
+    assert found["raised"] == found["expected"] > 20
+
+
+def test_rollouts_are_counted() -> None:
+    """Few are enough to see that it counts."""
+    found = rollouts.run(20)
+
+    assert found["ok"]
+    assert (found["rollouts"], found["doublings_found"]) == (20, 20)
