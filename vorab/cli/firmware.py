@@ -5,20 +5,20 @@ from __future__ import annotations
 import bisect
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from vorab.cli.customers import Config, Json, Log, StateDir
+from vorab.cli.registry import records
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 
 if TYPE_CHECKING:
     from vorab.clock import Micros
     from vorab.log import EventLog
     from vorab.rates import Ratio
-    from vorab.records import Device, Facts, Record
+    from vorab.records import Device, Facts
 
 SIGNIFICANT: Final = 0.05
 MOST_DAYS: Final = 28
@@ -126,7 +126,7 @@ def sides(log: EventLog, firmwares: tuple[str, str], model: str, since: Micros, 
                 by_name[name].days += length / DAY
                 by_name[name].devices.add(key)
     seen: set[str] = set()
-    for record in _records(log, SYMPTOMS):
+    for record in records(log, SYMPTOMS):
         if not isinstance(record, Symptom) or record.state is not SymptomState.RAISED or record.id in seen:
             continue
         seen.add(record.id)
@@ -146,10 +146,10 @@ def _histories(log: EventLog, model: str) -> dict[str, list[tuple[Micros, str]]]
 
     told: dict[str, list[Facts]] = {}
     kept: dict[str, list[Device]] = {}
-    for record in _records(log, FACTS):
+    for record in records(log, FACTS):
         if isinstance(record, Facts) and record.tenant != RECORDED_TENANT:
             told.setdefault(record.key, []).append(record)
-    for record in _records(log, DEVICES):
+    for record in records(log, DEVICES):
         if isinstance(record, Device) and record.tenant != RECORDED_TENANT:
             kept.setdefault(record.key, []).append(record)
     found = {}
@@ -167,26 +167,6 @@ def _history(entries: list[Device] | list[Facts]) -> list[tuple[Micros, str]]:
         if not history or history[-1][1] != name:
             history.append((at, name))
     return history
-
-
-def _records(log: EventLog, topic: str) -> Iterator[Record]:
-    """All of a topic up to where it ends now; what cannot be read is left out."""
-    from vorab.errors import Rejected
-    from vorab.records import from_wire
-
-    places = {(topic, partition): begin for partition, begin in log.begins(topic).items()}
-    ends = log.ends(topic)
-    while behind := {place: at for place, at in places.items() if at < ends[place[1]]}:
-        entries = log.read(behind, limit=1_000, wait_s=1.0)
-        if not entries:
-            return
-        for entry in entries:
-            places[entry.topic, entry.partition] = entry.offset + 1
-            if entry.value:
-                try:
-                    yield from_wire(entry.value, entry.headers)
-                except Rejected:
-                    continue
 
 
 def _line(side: dict[str, Any]) -> str:

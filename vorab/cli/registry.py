@@ -10,7 +10,7 @@ from typing import Protocol
 
 from vorab import topics
 from vorab.clock import Micros, clock_from
-from vorab.errors import Unavailable
+from vorab.errors import Rejected, Unavailable
 from vorab.log import EventLog, open_log
 from vorab.people import People, PeopleClient
 from vorab.records import Customer, Device, Record, from_wire
@@ -143,3 +143,20 @@ def _log(settings: Settings) -> Iterator[EventLog]:
     with open_log(address) as log:
         create_topics(log, settings)
         yield log
+
+
+def records(log: EventLog, topic: str) -> Iterator[Record]:
+    """All of a topic up to where it ends now; what cannot be read is left out."""
+    places = {(topic, partition): begin for partition, begin in log.begins(topic).items()}
+    ends = log.ends(topic)
+    while behind := {place: at for place, at in places.items() if at < ends[place[1]]}:
+        entries = log.read(behind, limit=1_000, wait_s=1.0)
+        if not entries:
+            return
+        for entry in entries:
+            places[entry.topic, entry.partition] = entry.offset + 1
+            if entry.value:
+                try:
+                    yield from_wire(entry.value, entry.headers)
+                except Rejected:
+                    continue

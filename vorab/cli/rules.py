@@ -10,9 +10,10 @@ import typer
 
 from vorab.cli.rules_backtest import backtest
 from vorab.cli.rules_cases import run_cases
+from vorab.cli.rules_explain import explain
 from vorab.errors import EXIT_PROBLEMS
 
-app = typer.Typer(help="Check, test and backtest rules.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
+app = typer.Typer(help="Check, test, backtest and explain rules.", no_args_is_help=True, rich_markup_mode="rich", add_completion=False)
 
 
 @app.command()
@@ -45,6 +46,7 @@ def check(
 
 app.command("test")(run_cases)
 app.command()(backtest)
+app.command()(explain)
 
 
 @app.command()
