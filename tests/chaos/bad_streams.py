@@ -29,8 +29,8 @@ def ack_before_state() -> None:
     _go_on_where_the_group_did()
     take = Crew.take
 
-    async def early(self: Crew, event: Any) -> None:
-        await take(self, event)
+    async def early(self: Crew, event: Any, **more: Any) -> None:
+        await take(self, event, **more)
         event.ack()
 
     setattr(Crew, "take", early)  # noqa: B010 - the same
