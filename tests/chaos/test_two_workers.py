@@ -32,7 +32,7 @@ from vorab.errors import EXIT_CRASH
 from vorab.log import open_log
 from vorab.testing import CRASH_EXIT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 KILLS: Final = 6
 FROZEN_S: Final = 15
