@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.parts.fixtures"]
+pytest_plugins = ["tests.parts.again", "tests.parts.lanes", "tests.parts.fixtures"]
 
 # The same examples in every run: a red build must mean a change, not luck. `make quick` tries fewer of them,
 # `HYPOTHESIS_PROFILE=search` looks further.
