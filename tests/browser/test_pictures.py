@@ -24,7 +24,6 @@ MORNING = parse_iso("2026-11-24T07:25:00+01:00")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_pictures_of_a_night(tmp_path: Path, browser: Browser) -> None:
     """A night, looked at the morning after: the console in light and dark, a case, and the live page."""
     night = tmp_path / "night"

@@ -31,7 +31,6 @@ PACE_S: Final = 0.4
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_killed_at_random_and_inside_sends(tmp_path: Path, new_mosquitto: NewMosquitto, smtp_sink: SmtpSink) -> None:
     """Equal outcomes without a duplicate, one final delivery and at most one mail each, unknown where a send was cut off."""
     seed = random.randrange(1 << 32)
@@ -52,13 +51,13 @@ def test_killed_at_random_and_inside_sends(tmp_path: Path, new_mosquitto: NewMos
                 house.up.kill()
                 inside |= sends_under_way(house.folder / "state")
                 house.launch({"VORAB_CRASH": moment})
-                wait_until(lambda: house.up.exit_code == CRASH_EXIT, f"a crash at {moment}", timeout_s=60)
+                wait_until(lambda: house.up.exit_code == CRASH_EXIT, f"a crash at {moment}")
             cut = sends_under_way(house.folder / "state") - inside
             inside |= cut
             say(f"killed {moment} at step {player.step}, inside {len(cut)} sends")
             house.launch()
         house.wait_until_ready()
-        house.wait_for(lambda: player.ended, "the story being told", timeout_s=90)
+        house.wait_for(lambda: player.ended, "the story being told")
         house.settle(STORY.ends)
         stormy = night_of(house)
         states = house.judge_deliveries([mail.message_id for mail in smtp_sink.accepted])
@@ -93,10 +92,10 @@ def test_an_ingest_that_acknowledges_first_loses_readings(tmp_path: Path, new_mo
         house.up.kill()
         house.launch({"VORAB_CRASH": "ingest.before_append:1"})
         player = house.player(list(STORY.steps())[:10], pace_s=0.3)
-        wait_until(lambda: house.up.exit_code == CRASH_EXIT, "a crash", timeout_s=60)
+        wait_until(lambda: house.up.exit_code == CRASH_EXIT, "a crash")
         house.launch()
         house.wait_until_ready()
-        house.wait_for(lambda: player.ended, "the story being told", timeout_s=60)
+        house.wait_for(lambda: player.ended, "the story being told")
         house.wait_for(lambda: house.told_until() >= STORY.began + 9 * STEP, "the cases being decided to the end")
         told, read = sum(len(step.messages) for step in list(STORY.steps())[:10]), set(read_readings(house.log()))
     say(f"{told - len(read)} of {told} readings lost")

@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 
 from ingest.service import Ingest
-from tests.parts.base import wait_until
+from tests.parts.base import PATIENCE_S, wait_until
 from tests.parts.mosquitto import Mosquitto
 from vorab import provision, topics
 from vorab.clock import SystemClock
@@ -67,19 +67,19 @@ class Device:
         self.client.loop_start()
         if listen:
             self.client.subscribe(listen, qos=1)
-            assert subscribed.wait(10)
+            assert subscribed.wait(PATIENCE_S)
 
     def say(self, topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False, properties: Properties | None = None) -> None:
         """Publish and wait until the broker has it."""
         info = self.client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
-        info.wait_for_publish(30)
+        info.wait_for_publish(PATIENCE_S)
         assert info.is_published()
 
     def say_all(self, messages: list[tuple[str, bytes]], qos: int = 1) -> None:
         """Publish many and wait for the last."""
         infos = [self.client.publish(topic, payload, qos=qos) for topic, payload in messages]
         for info in infos:
-            info.wait_for_publish(30)
+            info.wait_for_publish(PATIENCE_S)
             assert info.is_published()
 
     def leave(self, *, rudely: bool = False) -> None:
@@ -117,7 +117,7 @@ def bodies(log: EventLog, topic: str) -> list[dict[str, Any]]:
 
 def soon(condition: Callable[[], Any], what: str) -> Any:
     """Wait for it."""
-    return wait_until(condition, what, timeout_s=30)
+    return wait_until(condition, what)
 
 
 class Slow:

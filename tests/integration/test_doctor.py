@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from tests.parts.base import free_port, wait_until
+from tests.parts.base import PATIENCE_S, free_port, wait_until
 from tests.parts.fixtures import NewKafka
 from tests.parts.mosquitto import Mosquitto
 from vorab.doctor import Verdict, mqtt
@@ -21,7 +21,9 @@ from vorab.settings import Mqtt
 
 def vorab(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder of its own."""
-    return subprocess.run([sys.executable, "-m", "vorab", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "vorab", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
 
 
 def about(done: subprocess.CompletedProcess[str], *names: str) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ class Mosquitto:
     def start(self) -> None:
         """Start and wait until it accepts connections."""
         self.child.start()
-        self.child.ready(lambda: listening(self.port), timeout_s=15)
+        self.child.ready(lambda: listening(self.port))
 
     def stop(self) -> None:
         """An orderly stop: Mosquitto writes its database."""
