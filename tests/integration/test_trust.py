@@ -155,13 +155,13 @@ class Guest:
         for wanted in filters:
             self._subscribed.clear()
             if self.client.subscribe(wanted, qos=1)[0] == paho.MQTT_ERR_SUCCESS:
-                self._subscribed.wait(PATIENCE_S)
+                wait_until(lambda: self._subscribed.is_set() or not self.client.is_connected(), "the broker answering or hanging up")
 
     def say(self, topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False) -> None:
         """Publish; at QoS 1 wait for the broker's answer, whatever it is."""
         info = self.client.publish(topic, payload, qos=qos, retain=retain)
         with suppress(RuntimeError):
-            info.wait_for_publish(PATIENCE_S)
+            wait_until(lambda: info.is_published() or not self.client.is_connected(), "the broker answering or hanging up")
 
     def settle(self) -> None:
         """Wait until the broker has read everything said so far, or has cut the connection."""
