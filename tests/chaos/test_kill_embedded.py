@@ -79,7 +79,7 @@ take = Loop._take
 def acknowledge_first(self, arrivals, now):
     # Known-bad: the broker may forget a message before the log has it.
     self._client.acknowledge(pubacks(arrivals.mids))
-    time.sleep(0.3)  # the broker hears of it before the process dies, whose last words may be lost with its socket
+    time.sleep(2)  # the broker hears of it before the process dies, whose last words may be lost with its socket
     take(self, arrivals, now)
 Loop._take = acknowledge_first
 """

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -97,6 +97,14 @@ def smtp_sink() -> Iterator[SmtpSink]:
     sink.start()
     yield sink
     sink.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_night(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One night of the demo for all who look at one: its figures, and its `folder`."""
+    from tests.system import demo  # here, because unit tests load the fixtures too
+
+    return demo.fitting(lambda: tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="module")
