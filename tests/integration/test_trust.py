@@ -237,6 +237,7 @@ def test_devices_that_speak_a_dialect_may_speak_it_below_their_own_name(new_brok
         "telemetry/+", "tele/+/+", "+/events/rpc", "+/status/+", "+/rpc", "+/v1/devices/me/#", "spBv1.0/#", "homie/5/#", "homeassistant/#"
     )
     device = Guest(broker, context(authorities, authorities.device("pump-a")))
+    assert (house.refused, device.refused) == ("", "")
     for topic in own:
         device.say(topic, b"1")
     heard = {house.heard.get(timeout=PATIENCE_S)[0] for _ in own}
