@@ -80,6 +80,6 @@ def test_a_broker_that_keeps_messages_to_itself_is_found(new_mosquitto: Any, tmp
     rules.write_text("topic write vorab/#\n")
     broker = new_mosquitto(settings=f"acl_file {rules}\n")
     settings = Mqtt(host=broker.host, port=broker.port)
-    facts = mqtt.visit(settings, timeout_s=1)
+    facts = mqtt.visit(settings, timeout_s=5)
     assert not facts.echoed
     assert any(finding.verdict is Verdict.NOTE for finding in mqtt.judge(settings, facts))
