@@ -31,6 +31,7 @@ PACE_S: Final = 0.4
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_killed_at_random_and_inside_sends(tmp_path: Path, new_mosquitto: NewMosquitto, smtp_sink: SmtpSink) -> None:
     """Equal outcomes without a duplicate, one final delivery and at most one mail each, unknown where a send was cut off."""
     seed = random.randrange(1 << 32)

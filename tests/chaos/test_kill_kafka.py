@@ -32,6 +32,7 @@ PACE_S: Final = 0.8
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_every_stage_killed_at_random_and_inside_sends(
     tmp_path: Path, new_mosquitto: NewMosquitto, new_kafka: NewKafka, smtp_sink: SmtpSink
 ) -> None:
