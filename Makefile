@@ -51,9 +51,10 @@ $(DEV): requirements/dev.txt pyproject.toml setup.py | $(BIN)/python
 	@$(EDITABLE)
 	@touch $(RUNTIME) $@
 
+# Two workers, also where there are more cores: each may start brokers of its own. tests/parts/lanes.py says who runs what.
 test: $(DEV) ## everything, with real brokers and a real browser (as root on Debian it installs them)
 	@$(BIN)/python -m tests.parts.install || echo "the tests that want a missing part will fail"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --again 3 $(ARGS)
 
 quick: $(DEV) ## what needs neither root nor brokers, in a minute
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(BIN)/python -m pytest \

@@ -29,6 +29,11 @@ SENDER: Final = Sender("device-1", "main/device-1", 1_795_000_000_000_000)
 MUTATIONS: Final = 2_000
 SLOWEST_MS: Final = 5.0
 """CPU time a message may cost, however large it is: with more, one device with odd payloads slows down all the others."""
+YARDSTICK_MS: Final = 1.2
+"""What the yardstick costs on a machine on which that limit is meant; where it costs more, a message may, too."""
+TRIES: Final = 20
+"""How often what seemed slow is tried again; what is so many times too slow, only twice."""
+HOPELESS: Final = 10
 LARGE: Final = 300
 """How many payloads as large as may be are tried."""
 
@@ -152,13 +157,26 @@ def _received(rows: Rows, samples: Sequence[bytes], sender: Sender) -> None:
 
 
 def _quick(rows: Rows, payload: bytes, sender: Sender, slowest_ms: float) -> None:
-    """Done in time, by the CPU and not by the wall; what was slow is tried again, for a busy machine is nobody's fault."""
+    """Done in time, by the CPU and not by the wall; what was slow is tried again beside a yardstick: a slow machine is nobody's fault."""
     best = _cost(rows, payload, sender)
-    for _ in range(5):
+    for _ in range(TRIES if best < HOPELESS * slowest_ms else 2):
         if best <= slowest_ms:
             return
-        best = min(best, _cost(rows, payload, sender))
-    raise Broken(f"it takes {best:.1f} ms of CPU for {len(payload)} bytes, at most {slowest_ms:.1f} are allowed\n{_shown(payload)}")
+        before, cost, after = _pace(), _cost(rows, payload, sender), _pace()
+        best = min(best, cost / max(1.0, min(before, after) / YARDSTICK_MS))
+    pace = "by the pace of this machine"
+    raise Broken(f"it takes {best:.1f} ms of CPU {pace} for {len(payload)} bytes, at most {slowest_ms:.1f} are allowed\n{_shown(payload)}")
+
+
+_YARD: Final = json.dumps([{"n": f"s{i}", "u": "Cel", "v": i + 0.5, "t": -i} for i in range(1_200)]).encode()
+
+
+def _pace() -> float:
+    """CPU, ms, for what any decoder does with a large message: parse, take apart, put together, look at names. This is the yardstick."""
+    began = time.thread_time_ns()
+    made = [(row["t"], {row["n"]: float(row["v"])}, {row["n"]: row["u"]}) for row in json.loads(_YARD)]
+    sum(name.isidentifier() for _, values, _ in made for name in values)
+    return (time.thread_time_ns() - began) / 1e6
 
 
 def _cost(rows: Rows, payload: bytes, sender: Sender) -> float:

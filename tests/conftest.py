@@ -7,15 +7,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.parts.fixtures"]
+pytest_plugins = ["tests.parts.again", "tests.parts.lanes", "tests.parts.fixtures"]
 
 # The same examples in every run: a red build must mean a change, not luck. `make quick` tries fewer of them,
 # `HYPOTHESIS_PROFILE=search` looks further.
-settings.register_profile("house", deadline=None, derandomize=True, max_examples=100)
-settings.register_profile("quick", deadline=None, derandomize=True, max_examples=25)
-settings.register_profile("search", deadline=None, max_examples=2_000)
+# None of them counts seconds: neither those of an example (`deadline`) nor those of making the first few (`too_slow`).
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("house", _PATIENT, derandomize=True, max_examples=100)
+settings.register_profile("quick", _PATIENT, derandomize=True, max_examples=25)
+settings.register_profile("search", _PATIENT, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 

@@ -65,7 +65,7 @@ def tell(folder: Path, broker: Any, sink: SmtpSink, hostile: Sequence[Message]) 
     registry = [*night.registry(STORY), *pumps()]
     with Embedded(Plan(folder, broker, sink, registry, night.RULES, night.REMEDIES, iso(STORY.ends))) as house:
         player = house.player(steps(hostile))
-        house.wait_for(lambda: player.ended, "the story being told", timeout_s=90)
+        house.wait_for(lambda: player.ended, "the story being told")
         house.wait_for(lambda: len(house.read(topics.REJECTED)) >= len(hostile), "the rejections")
 
         def closed() -> bool:

@@ -35,7 +35,7 @@ def plan(folder: Path, mosquitto: Mosquitto, sink: SmtpSink, **settings: Mapping
 def tell(house: House, *, seed: int | None) -> Outcome:
     """Tell the night and see what came of it."""
     player = house.player(list(STORY.steps()), seed=seed)
-    house.wait_for(lambda: player.ended, "the story being told", timeout_s=90)
+    house.wait_for(lambda: player.ended, "the story being told")
     house.settle(STORY.ends)
     return house.outcome()
 
@@ -90,7 +90,6 @@ def test_what_depends_on_cuts_or_arrival_is_caught(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_kafka_and_faust_make_the_same_as_the_embedded_system(
     tmp_path: Path, mosquitto: Mosquitto, smtp_sink: SmtpSink, new_kafka: NewKafka
 ) -> None:

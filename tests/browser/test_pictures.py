@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,14 +22,10 @@ MORNING = parse_iso("2026-11-24T07:25:00+01:00")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_pictures_of_a_night(tmp_path: Path, browser: Browser) -> None:
+@pytest.mark.timeout(3_600)
+def test_pictures_of_a_night(tmp_path: Path, browser: Browser, demo_night: dict[str, Any]) -> None:
     """A night, looked at the morning after: the console in light and dark, a case, and the live page."""
-    night = tmp_path / "night"
-    command = [sys.executable, "-m", "vorab", "demo", "--seconds", "60", "--json", "--no-browser", "--state-dir", str(night)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("VORAB_")}
-    done = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
-    assert (night / "log.db").exists(), done.stderr
+    night = Path(demo_night["folder"])
     found = settings.load(night / "vorab.toml", {}, {"clock": "", "desk.port": 0})
     found = found.model_copy(update={"link_secret": provision.link_secret(found)})
     target = PICTURES if os.environ.get("VORAB_TEST_PICTURES") else tmp_path

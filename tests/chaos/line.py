@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.parts.base import Child, free_port, wait_until
+from tests.parts.base import PATIENCE_S, Child, free_port, wait_until
 from vorab import topics
 from vorab.frame import decode, unpack
 from vorab.log import open_log
@@ -76,7 +76,7 @@ class Publisher:
 
         wait_until(through, "the way to the log being open", every_s=0.5)
 
-    def wait(self, timeout_s: float = 60) -> None:
+    def wait(self, timeout_s: float = PATIENCE_S) -> None:
         """Until the broker has acknowledged everything."""
         wait_until(lambda: len(self.acked) == self.sent, "the broker acknowledging everything", timeout_s=timeout_s)
 
@@ -115,7 +115,7 @@ class Worker:
         self.child.start()
         self.ready()
 
-    def ready(self, timeout_s: float = 60) -> None:
+    def ready(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until messages can arrive and the log takes them."""
         self.child.ready(lambda: self.is_ready, timeout_s=timeout_s)
 
@@ -152,7 +152,7 @@ class Worker:
 
     def _get(self, path: str) -> str | None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=30) as answer:
                 return str(answer.read().decode())
         except (urllib.error.URLError, OSError):
             return None
@@ -186,7 +186,7 @@ def audit(address: str) -> Audit:
     return Audit(rows, found)
 
 
-def settled(address: str, publisher: Publisher, timeout_s: float = 60) -> Audit:
+def settled(address: str, publisher: Publisher, timeout_s: float = PATIENCE_S) -> Audit:
     """The log once everything acknowledged stands there, or when the time is over: the caller judges."""
     end = time.monotonic() + timeout_s
     while True:
@@ -201,6 +201,6 @@ def lost(publisher: Publisher, found: Audit) -> set[Reading]:
     return publisher.acked - found.readings
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+def until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait on a condition."""
     wait_until(condition, what, timeout_s=timeout_s, every_s=0.1)

@@ -50,7 +50,7 @@ def undisturbed(folder: Path, broker: Broker, sink: SmtpSink) -> Outcome:
     """What comes of the night when nobody is killed."""
     with Embedded(plan(folder, broker, sink)) as house:
         player = house.player(list(STORY.steps()))
-        house.wait_for(lambda: player.ended, "the story being told", timeout_s=90)
+        house.wait_for(lambda: player.ended, "the story being told")
         house.settle(STORY.ends)
         assert house.judge_deliveries([mail.message_id for mail in sink.accepted])[DeliveryState.UNKNOWN] == 0
         calm = night_of(house)

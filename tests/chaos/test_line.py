@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from tests.chaos.line import PARTITIONS, Publisher, Worker, audit, lost, settled, until
+from tests.parts.base import PATIENCE_S
 from tests.parts.fixtures import NewKafka, NewMosquitto
 from tests.parts.kafka import Kafka
 from tests.parts.mosquitto import Mosquitto
@@ -23,7 +24,7 @@ from tests.system.figures import say
 from vorab import topics
 from vorab.log import open_log
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 SESSION: Final = {"VORAB_MQTT_SESSION_EXPIRY_S": "600"}
 DEFAULT_QUEUE: Final = "max_inflight_messages 20\nmax_queued_messages 1000\nmax_queued_bytes 0\n"
@@ -94,7 +95,7 @@ def test_a_worker_that_dies_while_the_log_is_away(tmp_path: Path, new_mosquitto:
         worker.kill()
         kafka.start()
         worker.start()
-        found = settled(kafka.log_address, publisher, 60 if not variant else 10)
+        found = settled(kafka.log_address, publisher, PATIENCE_S if not variant else 10)
     publisher.stop()
     say(f"\n{variant or 'as shipped'}: lost {len(lost(publisher, found))} of {publisher.sent}")
     assert bool(lost(publisher, found)) == bool(variant)
@@ -194,7 +195,7 @@ def test_a_broker_with_its_own_defaults_loses_what_it_acknowledged(
 
 
 def _drained(kafka: Kafka, publisher: Publisher) -> None:
-    until(lambda: publisher.acked <= audit(kafka.log_address).readings, "the queue running dry", timeout_s=90)
+    until(lambda: publisher.acked <= audit(kafka.log_address).readings, "the queue running dry")
 
 
 # ------------------------------------------------------------------------------------------------ the network breaks
@@ -229,7 +230,7 @@ def test_links_that_break_stall_and_crawl(tmp_path: Path, new_mosquitto: NewMosq
                         publisher.publish(50, rate=400)
                     worker.ready()
             publisher.wait()
-            found = settled(kafka.log_address, publisher, 90)
+            found = settled(kafka.log_address, publisher)
             assert worker.child.running, "the worker never had to be started again"
             worker.child.stop()
             assert worker.child.exit_code == 0, "no thread was stuck"

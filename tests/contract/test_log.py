@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.base import wait_until
+from tests.parts.base import PATIENCE_S, wait_until
 from tests.parts.fixtures import NewKafka
 from tests.parts.kafka import Kafka
 from vorab.errors import ConfigError, Unavailable
@@ -169,7 +169,7 @@ def test_a_waiting_reader_is_woken(log: EventLog, topic: str) -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    ready.wait(60)
+    ready.wait(PATIENCE_S)
     append_all(log, [Outgoing(topic, 0, b"k", b"v")])
     thread.join(60)
     assert [each.value for each in found] == [b"v"]
@@ -308,7 +308,7 @@ def test_what_waits_behind_a_failure_fails_too(new_kafka: NewKafka) -> None:
     """Kafka stands still: one request is out and more wait behind it; each is told once, none waits for ever."""
     broker = new_kafka()
     told: list[BaseException | None] = []
-    with open_log(broker.log_address, patience_s=2.0) as log:
+    with open_log(broker.log_address, patience_s=8.0) as log:
         log.create({"t": 1})
         append_all(log, [Outgoing("t", 0, b"k", b"before")])
         os.kill(broker.child.pid, signal.SIGSTOP)
@@ -318,7 +318,7 @@ def test_what_waits_behind_a_failure_fails_too(new_kafka: NewKafka) -> None:
             out.wait(0.5)  # what follows must not share its request
             for i in range(20):
                 log.append(Outgoing("t", 0, b"k", b"%d" % i), told.append)
-            wait_until(lambda: len(told) == 21, "everybody being told", timeout_s=20)
+            wait_until(lambda: len(told) == 21, "everybody being told")
         finally:
             os.kill(broker.child.pid, signal.SIGCONT)
     assert all(isinstance(error, Unavailable) for error in told)

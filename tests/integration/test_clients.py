@@ -13,7 +13,7 @@ from ingest.decoders import DECODERS
 from ingest.dialects import DIALECTS
 from tests.integration.house import Device, bodies, readings, settings, soon, working
 from tests.integration.test_dialects import ask, facts, presence, pub, replies
-from tests.parts.base import REPOSITORY, wait_until
+from tests.parts.base import PATIENCE_S, REPOSITORY, wait_until
 from tests.parts.fixtures import NewMosquitto
 from tests.parts.mosquitto import Mosquitto
 from tests.parts.node import HERE, run_script
@@ -72,7 +72,7 @@ def test_thingsboard(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path
         pub(broker, "v1/gateway/telemetry", '{"Device A": [{"temperature": 42}], "Device B": [{"temperature": 43}]}')
         soon(lambda: len(readings(log)) == 2, "two rows")
         ask(log, "Device~20A", "reboot")
-        call = json.loads(gateway.heard.get(timeout=20).payload)
+        call = json.loads(gateway.heard.get(timeout=PATIENCE_S).payload)
         assert (call["device"], call["data"]["method"]) == ("Device A", "reboot")
         pub(broker, "v1/gateway/rpc", json.dumps({"device": "Device A", "id": call["data"]["id"], "data": {"success": True}}))
         soon(lambda: replies(log), "the answer")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.house import Device, Holding, readings, settings, soon, working
+from tests.parts.base import PATIENCE_S
 from tests.parts.fixtures import NewMosquitto
 from vorab import metrics
 from vorab.log.sqlite import SqliteLog
@@ -29,7 +30,7 @@ def numbered(seq: int, acked: int = 0, boot: int = 3) -> bytes:
 
 def heard(device: Device) -> dict[str, int]:
     """The next acknowledgement."""
-    found: dict[str, int] = json.loads(device.heard.get(timeout=10).payload)
+    found: dict[str, int] = json.loads(device.heard.get(timeout=PATIENCE_S).payload)
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.parts.base import PATIENCE_S
 from tests.unit.desk.house import PARTITIONS, House, Story, furnish
 from vorab.clock import SystemClock
 from vorab.errors import EXIT_CRASH, EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> tuple[Path, dict[str, Story]]:
 def vorab(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """A command, to its end."""
     command = [sys.executable, "-m", "vorab", *words]
-    return subprocess.run(command, cwd=cwd, env=CLEAN, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=CLEAN, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @contextmanager
@@ -52,17 +53,17 @@ def desk(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def ask(folder: Path, process: subprocess.Popen[bytes], path: str) -> Any:
     """An answer of the desk, as soon as it has one."""
     clock = SystemClock()
-    for _ in range(600):
+    for _ in range(4_800):
         assert process.poll() is None
         try:
             port = json.loads((folder / "desk.json").read_text(encoding="utf-8"))["port"]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
                 return json.loads(answer.read())
         except (OSError, ValueError):
             clock.sleep(0.05)
@@ -78,7 +79,7 @@ def test_why_asks_the_running_desk_and_then_its_database(folder: tuple[Path, dic
         running = vorab("why", case, "--state-dir", str(home), "--json", cwd=home)
         assert json.loads(running.stdout) == chain
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == EXIT_OK
+        assert process.wait(PATIENCE_S) == EXIT_OK
     ended = vorab("why", case[:8], "--state-dir", str(home), "--json", cwd=home)
     assert ended.returncode == EXIT_OK
     assert json.loads(ended.stdout) == chain
@@ -115,4 +116,4 @@ def test_an_unexpected_error_ends_the_process_on_purpose(folder: tuple[Path, dic
         db.execute("CREATE TABLE records (n INTEGER PRIMARY KEY)")
     db.close()
     with desk(home) as process:
-        assert process.wait(60) == EXIT_CRASH
+        assert process.wait(PATIENCE_S) == EXIT_CRASH

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.house import PARTITIONS, Device, bodies, readings, settings, soon, working
-from tests.parts.base import Child
+from tests.parts.base import PATIENCE_S, Child
 from tests.parts.fixtures import NewMosquitto
 from tests.parts.mosquitto import Mosquitto
 from tests.parts.node import HERE, run_script
@@ -36,7 +36,7 @@ def pub(broker: Mosquitto, topic: str, payload: bytes | str, *, retain: bool = F
     data = payload.encode() if isinstance(payload, str) else payload
     how = ["-s"] if data else ["-n"]
     where = ["-h", broker.host, "-p", str(broker.port), "-i", "mosquitto-pub", "-q", "1", "-t", topic]
-    subprocess.run(["mosquitto_pub", *where, *how, *(["-r"] if retain else [])], input=data, check=True, timeout=20)
+    subprocess.run(["mosquitto_pub", *where, *how, *(["-r"] if retain else [])], input=data, check=True, timeout=PATIENCE_S)
 
 
 def play(broker: Mosquitto, name: str, *, retain: bool = False) -> None:
@@ -90,7 +90,7 @@ def test_tasmota(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) ->
         soon(lambda: len(presence(log)) == 2, "the will")
         device = Device(broker, "tasmota", listen="cmnd/tasmota_4F2A1C/+")
         ask(log, "tasmota_4F2A1C", "restart")
-        assert (command := device.heard.get(timeout=20)).topic == "cmnd/tasmota_4F2A1C/Restart"
+        assert (command := device.heard.get(timeout=PATIENCE_S)).topic == "cmnd/tasmota_4F2A1C/Restart"
         assert command.payload == b"1"
         play(broker, "tasmota/result-power")
         play(broker, "tasmota/result-restart")
@@ -120,7 +120,7 @@ def test_shelly(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> 
         soon(lambda: len(readings(log)) == 4, "rows")
         device = Device(broker, "shelly", listen=f"{name}/rpc")
         ask(log, name, "restart")
-        call = json.loads(device.heard.get(timeout=20).payload)
+        call = json.loads(device.heard.get(timeout=PATIENCE_S).payload)
         assert (call["method"], call["src"]) == ("Shelly.Reboot", f"vorab-{name}")
         device.say(f"{call['src']}/rpc", json.dumps({"id": call["id"], "src": name, "dst": call["src"], "result": None}))
         soon(lambda: replies(log) == [("a1", "succeeded")], "the answer")
@@ -153,7 +153,7 @@ def test_zigbee2mqtt(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path
         soon(lambda: len(readings(log)) == 3, "a row after the restart")
         device = Device(broker, "bridge", listen="zigbee2mqtt/lamp/set")
         ask(log, lamp, "set", {"state": "ON"})
-        assert json.loads(device.heard.get(timeout=20).payload) == {"state": "ON"}
+        assert json.loads(device.heard.get(timeout=PATIENCE_S).payload) == {"state": "ON"}
         play(broker, "zigbee2mqtt/lamp")
         soon(lambda: replies(log) == [("a1", "succeeded")], "the answer")
         pub(broker, "zigbee2mqtt/nobody", '{"temperature":6.5}')
@@ -227,7 +227,7 @@ def test_sparkplug_is_asked_for_a_birth_that_was_missed(new_mosquitto: NewMosqui
     broker = new_mosquitto()
     with edge_node(broker, "late"):
         watch = Device(broker, "watch", listen="spBv1.0/+/DDATA/#")
-        watch.heard.get(timeout=20)
+        watch.heard.get(timeout=PATIENCE_S)
         with listening(broker, log, tmp_path, "sparkplug"):
             soon(lambda: len(readings(log)) > 5, "rows")
     assert sorted(presence(log)) == [("Plant~201:late", True, "birth"), ("Plant~201:late:D~201", True, "birth")]
@@ -249,7 +249,7 @@ def test_homie(new_mosquitto: NewMosquitto, log: SqliteLog, tmp_path: Path) -> N
         soon(lambda: len(presence(log)) == 4 and len(readings(log)) == 3, "what came live")
         device = Device(broker, "pump", listen="homie/5/heat-pump/compressor/setpoint/set")
         ask(log, "heat-pump", "set", {"compressor.setpoint": 21.5})
-        assert device.heard.get(timeout=20).payload == b"21.5"
+        assert device.heard.get(timeout=PATIENCE_S).payload == b"21.5"
         play(broker, "homie/5-target", retain=True)
         pub(broker, "homie/5/heat-pump/compressor/setpoint", "21.5", retain=True)
         soon(lambda: replies(log) == [("a1", "accepted"), ("a1", "succeeded")], "the answer")

@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
-from tests.parts.base import free_port, wait_until
+from tests.parts.base import PATIENCE_S, free_port, wait_until
 from tests.parts.fixtures import NewKafka
 from tests.parts.mosquitto import Mosquitto
 from vorab.doctor import Verdict, mqtt
@@ -21,7 +21,9 @@ from vorab.settings import Mqtt
 
 def vorab(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a folder of its own."""
-    return subprocess.run([sys.executable, "-m", "vorab", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "vorab", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
 
 
 def about(done: subprocess.CompletedProcess[str], *names: str) -> list[dict[str, Any]]:
@@ -78,6 +80,6 @@ def test_a_broker_that_keeps_messages_to_itself_is_found(new_mosquitto: Any, tmp
     rules.write_text("topic write vorab/#\n")
     broker = new_mosquitto(settings=f"acl_file {rules}\n")
     settings = Mqtt(host=broker.host, port=broker.port)
-    facts = mqtt.visit(settings, timeout_s=1)
+    facts = mqtt.visit(settings, timeout_s=5)
     assert not facts.echoed
     assert any(finding.verdict is Verdict.NOTE for finding in mqtt.judge(settings, facts))

@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.integration.house import PARTITIONS, readings, soon
-from tests.parts.base import free_port, wait_until
+from tests.parts.base import PATIENCE_S, free_port, wait_until
 from tests.parts.fixtures import NewKafka, NewMosquitto
 from tests.parts.mosquitto import Mosquitto
 from vorab.log import open_log
@@ -58,7 +58,7 @@ class Firmware:
     """A device that keeps what it has measured until it hears that the log has it, and sends it again when it hears nothing."""
 
     WINDOW: Final = 200
-    PATIENCE_S: Final = 0.3
+    AGAIN_S: Final = 0.3
 
     def __init__(self, broker: Mosquitto, name: str, count: int, qos: int) -> None:
         self.name, self.count, self.qos = name, count, qos
@@ -88,7 +88,7 @@ class Firmware:
                 self._sent += 1
                 self._send(self._sent)
             with self._news:
-                progress = self._news.wait(self.PATIENCE_S)
+                progress = self._news.wait(self.AGAIN_S)
             if not progress:
                 for seq in range(self.heard + 1, self._sent + 1):
                     self._send(seq)
@@ -106,7 +106,7 @@ class Firmware:
     def leave(self) -> None:
         """Go, wherever it stands."""
         self.count = 0
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self.client.disconnect()
         self.client.loop_stop()
 
@@ -132,7 +132,7 @@ class Worker:
         """`kill -9`."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
 
     def stored(self) -> set[tuple[str, int | None]]:
         """Device and number of all rows."""
@@ -192,7 +192,7 @@ def test_what_a_device_was_told_is_in_kafka(new_mosquitto: NewMosquitto, new_kaf
             else:
                 worker.kill()
                 worker.start()
-        wait_until(lambda: device.done, "everything is acknowledged", timeout_s=90)
+        wait_until(lambda: device.done, "everything is acknowledged")
         device.leave()
         assert {("pump-0", seq) for seq in range(1, 2_001)} <= worker.stored()
 
@@ -211,7 +211,7 @@ def test_a_worker_that_answers_http_on_receipt_is_caught(new_mosquitto: NewMosqu
     """Known bad: a success before the log has it, and a kill takes that away."""
     port = free_port()
     succeeded = 0
-    http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15, trust_env=False)
+    http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, trust_env=False)
     with http, running(Worker(new_mosquitto(), tmp_path, code=ON_RECEIPT, VORAB_INGEST_HTTP_PORT=str(port))) as worker:
         soon(lambda: posted(http, 1), "the first success")
         succeeded = 1 + sum(posted(http, seq) for seq in range(2, 50))
@@ -235,7 +235,7 @@ def test_what_was_answered_by_http_survives_every_kill(new_mosquitto: NewMosquit
 
     def speak(name: str) -> None:
         address = f"http://127.0.0.1:{port}/v1/main/{name}/telemetry"
-        with httpx.Client(timeout=15, trust_env=False) as http:
+        with httpx.Client(timeout=PATIENCE_S, trust_env=False) as http:
             seq = 1
             while seq <= 400:
                 try:
@@ -259,7 +259,7 @@ def test_what_was_answered_by_http_survives_every_kill(new_mosquitto: NewMosquit
             worker.kill()
             worker.start()
         for client in clients:
-            client.join(60)
+            client.join(PATIENCE_S)
             assert not client.is_alive()
     assert len(succeeded) == 1_600
     assert again, "no kill came in the middle of the work"

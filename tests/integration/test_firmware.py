@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from tests.integration.house import PARTITIONS, Device, bodies, readings, settings, soon, working
-from tests.parts.base import REPOSITORY, Child, missing, program
+from tests.parts.base import PATIENCE_S, REPOSITORY, Child, missing, program
 from tests.parts.fixtures import NewMosquitto
 from tests.parts.mosquitto import Authorities, Mosquitto, TlsMosquitto
 from vorab import topics
@@ -146,7 +146,7 @@ def test_commands_are_answered_once_done_once_and_the_will_tells_of_the_end(
         first = {"id": "twice", "name": "interval", "params": {"every_s": 0.1}, "not_after": iso(now + MINUTE)}
         for body in (first, first | {"params": {"every_s": 0.2}}, first | {"id": "late", "not_after": iso(now - MINUTE)}):
             other.say(f"{base}/cmd/interval", json.dumps(body))
-        heard = [json.loads(other.heard.get(timeout=10).payload) for _ in range(4)]
+        heard = [json.loads(other.heard.get(timeout=PATIENCE_S).payload) for _ in range(4)]
         assert [(one["id"], one["status"]) for one in heard] == [
             ("twice", "accepted"),
             ("twice", "succeeded"),
@@ -243,7 +243,7 @@ def test_the_shell_script_obeys_once_and_its_will_fires(
             ("c", "identify", -MINUTE),
         ):
             desk.say(f"{base}/cmd/{name}", json.dumps({"id": id_, "name": name, "params": {}, "not_after": iso(now + until)}))
-        heard = [json.loads(desk.heard.get(timeout=10).payload) for _ in range(4)]
+        heard = [json.loads(desk.heard.get(timeout=PATIENCE_S).payload) for _ in range(4)]
         assert [(one["id"], one["status"]) for one in heard] == [
             ("a", "succeeded"),
             ("a", "succeeded"),

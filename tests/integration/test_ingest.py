@@ -19,7 +19,7 @@ from ingest.mqtt import BulkClient
 from ingest.service import Ingest
 from tests.hostile import COUNT, corpus
 from tests.integration.house import PARTITIONS, Device, Holding, Slow, bodies, entries, readings, settings, soon, working
-from tests.parts.base import free_port
+from tests.parts.base import PATIENCE_S, free_port
 from tests.parts.fixtures import NewKafka, NewMosquitto
 from vorab import metrics, provision, topics
 from vorab.clock import MINUTE, SECOND, StoryClock, SystemClock
@@ -54,7 +54,7 @@ def test_what_devices_say_stands_in_the_log(new_mosquitto: NewMosquitto, log: Sq
         pump.say("vorab/v1/main/pump-7/telemetry", b'[{"n":"temperature","u":"Cel","v":23.5}]')
         pump.say("vorab/v1/main/pump-7/telemetry", b'{"temperature":')
         pump.say("vorab/v1/main/pump-7/cmd/restart/res", b'{"id":"a1","status":"succeeded"}')
-        assert json.loads(pump.heard.get(timeout=10).payload)["reason"] == "bad_json"
+        assert json.loads(pump.heard.get(timeout=PATIENCE_S).payload)["reason"] == "bad_json"
         pump.leave(rudely=True)
         soon(lambda: len(bodies(log, topics.PRESENCE)) == 2, "the will")
         soon(lambda: len(readings(log)) == 3, "three rows")
@@ -249,7 +249,7 @@ def test_kill_minus_nine_loses_nothing_and_keeps_the_order(new_mosquitto: NewMos
             soon(partial(_at_least, lambda: len(_seen(address)), goal), "rows")  # kills come in the middle of the work
         finally:
             worker.kill() if not last else worker.terminate()
-            worker.wait(30)
+            worker.wait(PATIENCE_S)
     by_device: dict[str, list[Any]] = {}
     with open_log(address) as log:
         for row in readings(log):
@@ -293,7 +293,7 @@ def test_two_hundred_hostile_payloads(new_mosquitto: NewMosquitto, log: SqliteLo
 # ------------------------------------------------------------------------------------------------ the way out
 
 
-def action(name: str, *, lives_s: float = 60, device: str = "pump-7") -> Action:
+def action(name: str, *, lives_s: float = 3_600, device: str = "pump-7") -> Action:
     """A restart for a device."""
     now = SystemClock().now()
     return Action(
@@ -315,14 +315,14 @@ def test_an_action_becomes_a_command_and_is_answered(new_mosquitto: NewMosquitto
     with working(log, settings(broker, tmp_path, mqtt={"protocol": protocol})):
         pump = Device(broker, "pump-7", listen="vorab/v1/main/pump-7/cmd/+")
         ask(log, action("a1"))
-        heard = pump.heard.get(timeout=10)
+        heard = pump.heard.get(timeout=PATIENCE_S)
         body = json.loads(heard.payload)
         assert (heard.topic, heard.qos, heard.retain) == ("vorab/v1/main/pump-7/cmd/restart", 1, False)
         assert body.keys() == {"id", "name", "params", "not_before", "not_after", "attempt", "counter", "key_id", "signature"}
         if protocol == "5":
             properties: Any = heard.properties
             assert (properties.ResponseTopic, properties.CorrelationData) == ("vorab/v1/main/pump-7/cmd/restart/res", b"a1")
-            assert 0 < properties.MessageExpiryInterval <= 60
+            assert 0 < properties.MessageExpiryInterval <= 3_600
         again = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
         again.CorrelationData = b"a1"
         pump.say(f"{heard.topic}/res", json.dumps({"id": body["id"], "status": "succeeded"}), properties=again)
@@ -342,7 +342,7 @@ def test_after_a_restart_only_what_is_still_wanted_is_asked(new_mosquitto: NewMo
     pump = Device(broker, "pump-7", listen="vorab/v1/main/pump-7/cmd/+")
     for _ in range(2):
         with working(log, chosen):
-            assert json.loads(pump.heard.get(timeout=10).payload)["id"] == "open"
+            assert json.loads(pump.heard.get(timeout=PATIENCE_S).payload)["id"] == "open"
     assert pump.heard.empty()
     found = Counter((one["action"], one["status"]) for one in bodies(log, topics.REPLIES))
     assert found == {("answered", "succeeded"): 1, ("bad", "rejected"): 1}
@@ -360,7 +360,7 @@ def test_in_shadow_nothing_leaves_the_house(new_mosquitto: NewMosquitto, log: Sq
         pump.say("telemetry/pump-7", b"nonsense")
         soon(lambda: bodies(log, topics.REJECTED), "the rejection")
         pump.say("vorab/v1/main/pump-7/status", b"online")
-        assert pump.heard.get(timeout=10).topic.endswith("status"), "the first it hears is its own"
+        assert pump.heard.get(timeout=PATIENCE_S).topic.endswith("status"), "the first it hears is its own"
     assert pump.heard.empty()
 
 

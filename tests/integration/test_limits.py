@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.house import Device, Slow, bodies, entries, readings, settings, soon, working
+from tests.parts.base import PATIENCE_S
 from tests.parts.fixtures import NewMosquitto
 from vorab import metrics, topics
 from vorab.bench.bridge import _publish
@@ -52,7 +53,7 @@ def test_a_flood_costs_nobody_else_a_message(new_mosquitto: NewMosquitto, tmp_pa
 
         soon(done, "everything is taken or dropped")
         results, reasons = counted("vorab_ingest_messages_total") - before[0], counted("vorab_ingest_rejected_total") - before[1]
-        told = json.loads(hydrant.heard.get(timeout=10).payload)
+        told = json.loads(hydrant.heard.get(timeout=PATIENCE_S).payload)
         soon(lambda: len(readings(log)) >= results["telemetry"], "the rows")
         by_device: dict[str, list[object]] = {}
         for row in readings(log):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from tests.parts.base import wait_until
+from tests.parts.base import PATIENCE_S, wait_until
 from tests.parts.fixtures import NewKafka
 from tests.parts.smtp import SmtpSink
 from tests.unit.notifier.house import NOON, customer, note
@@ -50,7 +50,7 @@ class Night:
         people = "".join(f"- {{customer: main/c-{n}, name: 'Kunde {n}', mail: 'c{n}@example.org'}}\n" for n in range(4))
         (folder / "people.yaml").write_text(people, encoding="utf-8")
 
-    def run(self, crash: str = "", timeout_s: float = 60) -> int:
+    def run(self, crash: str = "", timeout_s: float = PATIENCE_S) -> int:
         """One life of the notifier: until it crashes, or until everything is told."""
         with (self.folder / "notifier.log").open("ab") as output:
             child = self.start(output, crash=crash)
@@ -84,7 +84,7 @@ class Night:
             env["VORAB_CRASH"] = crash
         return subprocess.Popen([sys.executable, *self.program], env=env, stdout=output, stderr=output)
 
-    def until_told(self, children: Sequence[subprocess.Popen[bytes]], timeout_s: float = 60) -> None:
+    def until_told(self, children: Sequence[subprocess.Popen[bytes]], timeout_s: float = PATIENCE_S) -> None:
         """Wait for a final delivery of every notification."""
         with open_log(self.address, read_only=True) as log:
 
@@ -160,14 +160,14 @@ def test_two_workers_share_the_customers_and_each_message_is_sent_once(tmp_path:
     with (tmp_path / "notifier.log").open("ab") as output:
         children = [night.start(output, share="0/2"), night.start(output, share="1/2", crash="notifier.after_record:2")]
         try:
-            assert children[1].wait(60) == CRASH_EXIT
+            assert children[1].wait(PATIENCE_S) == CRASH_EXIT
             children[1] = night.start(output, share="1/2")
             night.until_told(children)
         finally:
             for child in children:
                 child.terminate()
             for child in children:
-                child.wait(30)
+                child.wait(PATIENCE_S)
     mails, final, states = night.judge()
     assert set(mails.values()) == {1}
     assert all(len(ids) == 1 for ids in final.values())

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from playwright.sync_api import Error as PageError
 from playwright.sync_api import Page
 
-from tests.parts.base import wait_until
+from tests.parts.base import PATIENCE_S, wait_until
 from tests.parts.fixtures import NewKafka, NewMosquitto
 from tests.parts.kafka import ForeignKafka, Kafka
 from tests.parts.mosquitto import Mosquitto
@@ -46,7 +46,7 @@ def _subscribe(broker: Mosquitto, name: str) -> None:
     client.loop_start()
     wait_until(client.is_connected, "a connection to Mosquitto")
     client.subscribe("t/#", qos=1)
-    assert subscribed.wait(10)
+    assert subscribed.wait(PATIENCE_S)
     client.disconnect()
     client.loop_stop()
 
@@ -143,7 +143,7 @@ def _append(kafka: Kafka | ForeignKafka, topic: str, values: list[bytes]) -> lis
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", enable_idempotence=True)
     try:
         futures = [producer.send(topic, value=value, partition=0) for value in values]
-        return [future.get(timeout=30).offset for future in futures]
+        return [future.get(timeout=PATIENCE_S).offset for future in futures]
     finally:
         producer.close()
 
@@ -187,7 +187,7 @@ def test_kafka_still_has_it_after_kill_9(new_kafka: NewKafka) -> None:
     assert _values(kafka, topic, 2) == [b"before", b"after"]
 
 
-def _send(sink: SmtpSink, subject: str, timeout_s: float = 10) -> None:
+def _send(sink: SmtpSink, subject: str, timeout_s: float = PATIENCE_S) -> None:
     with smtplib.SMTP(sink.host, sink.port, timeout=timeout_s) as line:
         line.sendmail("vorab@example.org", ["someone@example.org"], f"Subject: {subject}\r\n\r\nhello\r\n")
 
@@ -222,7 +222,7 @@ def test_the_mail_sink_hangs_when_told(smtp_sink: SmtpSink) -> None:
     """A hanging provider has the message and never says so."""
     smtp_sink.answer = Answer.HANG
     with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
-        _send(smtp_sink, "pump 7", timeout_s=0.5)
+        _send(smtp_sink, "pump 7", timeout_s=5)
 
     assert len(smtp_sink.wait_for(1)) == 1
     assert smtp_sink.accepted == []

@@ -17,7 +17,7 @@ from streams.hosts.embedded import EmbeddedHost
 from streams.hosts.registry import Tables
 from tests.integration.house import soon
 from tests.integration.test_gaps_and_alarms import DEVICES, PARTITIONS, outgoing, place
-from tests.parts.base import REPOSITORY
+from tests.parts.base import PATIENCE_S, REPOSITORY
 from tests.parts.fixtures import NewKafka
 from vorab import pipeline, provision, topics
 from vorab.clock import MINUTE, SECOND, Micros, SystemClock
@@ -121,7 +121,7 @@ def test_on_the_embedded_host(tmp_path: Path) -> None:
             thread.start()
             yield
             done.set()
-            thread.join(30)
+            thread.join(PATIENCE_S)
 
         story(log, run)
 
@@ -136,7 +136,6 @@ def test_nobody_asks_about_cohorts_where_no_rule_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_on_faust(tmp_path: Path, new_kafka: NewKafka) -> None:
     """A worker of its own each time, killed with kill -9."""
     chosen = settings(new_kafka().log_address, tmp_path)
@@ -155,6 +154,6 @@ def test_on_faust(tmp_path: Path, new_kafka: NewKafka) -> None:
                 yield
             finally:
                 child.kill()
-                child.wait(30)
+                child.wait(PATIENCE_S)
 
         story(log, run)

@@ -16,7 +16,6 @@ BEFORE, DURING, AFTER, DEVICES = 500, 3_000, 500, 20
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # kafka-python leaves sockets of a dead broker to the collector
@@ -37,11 +36,11 @@ def test_ingest_goes_on_while_kafka_is_away(new_mosquitto: NewMosquitto, new_kaf
         soon(lambda: len(readings(real)) >= BEFORE, "what came before")
         kafka.kill()
         speaker.say_all(messages(BEFORE, DURING))
-        wait_until(lambda: log.bytes > 0 and bridge.messages == 0, "everything acknowledged without Kafka", timeout_s=60)
+        wait_until(lambda: log.bytes > 0 and bridge.messages == 0, "everything acknowledged without Kafka")
         assert log.bytes > 0
         kafka.restart()
         speaker.say_all(messages(BEFORE + DURING, AFTER))
-        wait_until(lambda: log.bytes == 0 and bridge.messages == 0, "everything handed on", timeout_s=90)
+        wait_until(lambda: log.bytes == 0 and bridge.messages == 0, "everything handed on")
         total = BEFORE + DURING + AFTER
         soon(lambda: len({row.values["x"] for row in readings(real)}) >= total, "everything on the log")
         by_device: dict[str, list[object]] = {}

@@ -12,6 +12,7 @@ import pytest
 
 from ingest.plan import client_id
 from tests.integration.house import bodies, readings, settings, soon, working
+from tests.parts.base import PATIENCE_S
 from tests.parts.fixtures import NewMosquitto
 from tests.parts.mosquitto import Mosquitto
 from vorab import topics
@@ -44,7 +45,7 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
 def pub(broker: Mosquitto, topic: str, payload: bytes, *, retain: bool = False) -> None:
     """Publish by mosquitto_pub."""
     where = ["-h", broker.host, "-p", str(broker.port), "-i", "mosquitto-pub", "-q", "1", "-t", topic]
-    subprocess.run(["mosquitto_pub", *where, "-s", *(["-r"] if retain else [])], input=payload, check=True, timeout=20)
+    subprocess.run(["mosquitto_pub", *where, "-s", *(["-r"] if retain else [])], input=payload, check=True, timeout=PATIENCE_S)
 
 
 @pytest.mark.mosquitto

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 import pytest
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-LOGS: Final = REPOSITORY / "test-logs" / str(os.getpid())
+RUN: Final = "TEST_RUN_OF_PROCESS"
+"""The environment variable by which the workers of a parallel run know that they are one."""
+LOGS: Final = REPOSITORY / "test-logs" / os.environ.setdefault(RUN, str(os.getpid()))
 """Logs of this run's parts; kept when a test failed, else removed at the end."""
+PATIENCE_S: Final = 240.0
+"""Longest wait for what must come. Nothing but a hang takes so long, also on a machine that is slow and shared."""
 
 _Value = TypeVar("_Value")
 
@@ -39,24 +46,41 @@ def program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin:/usr/local/bin")
 
 
+def _ports() -> Iterator[int]:
+    """Ports in turn, from anywhere on; every worker of a parallel run has its own.
+
+    None of those that systems give to outgoing connections: a client that knocks where nobody listens yet could get that very port.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    ports = list(range(_FIRST_PORT + worker, _LAST_PORT, _WORKERS))
+    start = random.randrange(len(ports))
+    return itertools.cycle(ports[start:] + ports[:start])
+
+
+_WORKERS: Final = 16
+_FIRST_PORT, _LAST_PORT = 20_000, 32_000
+_PORTS: Final = _ports()
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port on loopback that nobody listens on now, and that nobody else is given soon."""
+    for port in itertools.islice(_PORTS, (_LAST_PORT - _FIRST_PORT) // _WORKERS):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def listening(port: int, host: str = "127.0.0.1") -> bool:
     """Whether something accepts connections there."""
     try:
-        with socket.create_connection((host, port), timeout=1):
+        with socket.create_connection((host, port), timeout=10):
             return True
     except OSError:
         return False
 
 
-def wait_until(condition: Callable[[], _Value], what: str, *, timeout_s: float = 30, every_s: float = 0.02) -> _Value:
+def wait_until(condition: Callable[[], _Value], what: str, *, timeout_s: float = PATIENCE_S, every_s: float = 0.02) -> _Value:
     """Ask until the answer is true and hand it back; raises TimeoutError that says what never came."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):
@@ -100,13 +124,13 @@ class Child:
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=self.env)
 
-    def stop(self, timeout_s: float = 15) -> None:
+    def stop(self, timeout_s: float = 60) -> None:
         """Ask it to end and wait; kill it when it does not."""
         self._end(signal.SIGTERM, timeout_s)
 
     def kill(self) -> None:
         """End it as `kill -9` does and wait until it is gone."""
-        self._end(signal.SIGKILL, 15)
+        self._end(signal.SIGKILL, 60)
 
     def pause(self) -> None:
         """Freeze it: alive, connected, and silent."""
@@ -122,7 +146,7 @@ class Child:
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def ready(self, condition: Callable[[], object], timeout_s: float = 30) -> None:
+    def ready(self, condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Wait until it serves; raises RuntimeError with its last words when it ends instead."""
 
         def served() -> bool:
@@ -145,4 +169,4 @@ class Child:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(15)
+            self._process.wait(60)

@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.parts.again import UNSTEADY
 from tests.parts.base import LOGS
 from tests.parts.browser import chromium
 from tests.parts.kafka import ForeignKafka, Kafka
@@ -99,8 +100,16 @@ def smtp_sink() -> Iterator[SmtpSink]:
 
 
 @pytest.fixture(scope="session")
+def demo_night(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One night of the demo for all who look at one: its figures, and its `folder`."""
+    from tests.system import demo  # here, because unit tests load the fixtures too
+
+    return demo.fitting(lambda: tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the whole run."""
+    """One browser for a file of tests: while it runs, its driver keeps an event loop running in this thread."""
     with chromium() as running:
         yield running
 
@@ -123,13 +132,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if mark := MARKED_BY_FIXTURE.get(fixture):
                 item.add_marker(mark)
-    # The browser's driver keeps an event loop running in this thread until the end, so nothing that wants its own may come after.
+    # A file's browser stays until the end of the file, and nothing that wants an event loop of its own may come after it there.
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def _unsteady(config: pytest.Config) -> bool:
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter is not None and bool(reporter.stats.get(UNSTEADY))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Throw the logs of the parts away when all went well."""
-    if not session.testsfailed:
+    if session.testsfailed or _unsteady(session.config) or hasattr(session.config, "workerinput"):
+        return
+    if LOGS.exists():
         shutil.rmtree(LOGS, ignore_errors=True)
         if LOGS.parent.exists() and not any(LOGS.parent.iterdir()):
             LOGS.parent.rmdir()
@@ -138,7 +154,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """After a failure of a test with real parts: the last words of every part. What failed, and why, is the last thing printed."""
-    failed = terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", [])
+    stats = terminalreporter.stats
+    failed = stats.get("failed", []) + stats.get("error", []) + stats.get(UNSTEADY, [])
     if not LOGS.exists() or not any(mark in report.keywords for report in failed for mark in REAL_PARTS):
         return
     terminalreporter.section(f"logs of the parts, kept in {LOGS}")

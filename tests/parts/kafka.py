@@ -16,7 +16,7 @@ JARS: Final = Path(os.environ.get("VORAB_KAFKA_JARS", REPOSITORY / ".parts" / "k
 DEPLOY: Final = REPOSITORY / "deploy" / "kafka"
 # Small and quick to start beats fast here: one garbage collector thread, only the first compiler.
 JVM: Final = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-START_TIMEOUT_S: Final = 60
+START_TIMEOUT_S: Final = 180
 
 
 class Kafka:
@@ -62,7 +62,7 @@ class Kafka:
 
     def stop(self) -> None:
         """An orderly stop."""
-        self.child.stop(30)
+        self.child.stop(120)
 
     def kill(self) -> None:
         """`kill -9`."""
@@ -104,7 +104,7 @@ def serves(bootstrap: str) -> bool:
     from kafka.errors import KafkaError
 
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000, bootstrap_timeout_ms=1000)
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000, bootstrap_timeout_ms=5_000)
     except (KafkaError, OSError):
         return False
     try:

@@ -43,9 +43,14 @@ class Mosquitto:
         return "\n".join(lines) + "\n"
 
     def start(self) -> None:
-        """Start and wait until it accepts connections."""
+        """Start and wait until it accepts connections, at every door."""
         self.child.start()
-        self.child.ready(lambda: listening(self.port), timeout_s=15)
+        self.child.ready(lambda: all(map(listening, self.doors)))
+
+    @property
+    def doors(self) -> tuple[int, ...]:
+        """The ports it listens on; it opens one after the other."""
+        return (self.port,)
 
     def stop(self) -> None:
         """An orderly stop: Mosquitto writes its database."""
@@ -112,6 +117,11 @@ class TlsMosquitto(Mosquitto):
         self.services_port = free_port()
         self._authorities = authorities
         super().__init__(folder, profile=profile)
+
+    @property
+    def doors(self) -> tuple[int, ...]:
+        """Both."""
+        return self.port, self.services_port
 
     def _adapted(self, profile: str) -> str:
         """The profile with these ports and files."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.parts.base import free_port, wait_until
+from tests.parts.base import PATIENCE_S, free_port, wait_until
 
 
 class Answer(StrEnum):
@@ -92,14 +92,14 @@ class SmtpSink:
             self._mails.clear()
         self.answer = Answer.ACCEPT
 
-    def wait_for(self, count: int, *, timeout_s: float = 30) -> list[Mail]:
+    def wait_for(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[Mail]:
         """The messages, once there are so many; raises TimeoutError."""
         wait_until(lambda: len(self.mails) >= count, f"{count} mails at the sink", timeout_s=timeout_s)
         return self.mails
 
     def start(self) -> None:
         """Listen, on the same port as before."""
-        self._controller = Controller(self, hostname=self.host, port=self.port, ready_timeout=10)
+        self._controller = Controller(self, hostname=self.host, port=self.port, ready_timeout=60)
         self._controller.start()
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Final
 
-from tests.parts.base import REPOSITORY, Child, free_port
+from tests.parts.base import PATIENCE_S, REPOSITORY, Child, free_port
 from tests.system.house import House, Plan, is_ready, sends_under_way
 from vorab.errors import EXIT_CRASH
 from vorab.log import open_log
@@ -44,7 +44,7 @@ class Distributed(House):
     def start(self) -> None:
         """Topics and registry first, then all processes."""
         made = self.child("topics", "topics", "--config", str(self.config))
-        subprocess.run(made.argv, env=made.env, cwd=REPOSITORY, check=True, capture_output=True, timeout=60)
+        subprocess.run(made.argv, env=made.env, cwd=REPOSITORY, check=True, capture_output=True, timeout=PATIENCE_S)
         with open_log(self.address) as log:
             self.register(log)
         for name in self._children:
@@ -62,7 +62,7 @@ class Distributed(House):
         child.start()
         child.env = kept
 
-    def wait_until_ready(self, name: str, timeout_s: float = 60) -> None:
+    def wait_until_ready(self, name: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until a process says it is ready."""
         self.wait_for(lambda: is_ready(self._port(name)), f"{name} being ready", timeout_s)
 

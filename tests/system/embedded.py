@@ -46,7 +46,7 @@ class Embedded(House):
 
     def wait_until_ready(self) -> None:
         """Wait until it hears and decides."""
-        self.up.ready(lambda: self._ready.exists() and is_ready(json.loads(self._ready.read_text())["metrics_port"]), timeout_s=60)
+        self.up.ready(lambda: self._ready.exists() and is_ready(json.loads(self._ready.read_text())["metrics_port"]))
 
     def processes(self) -> Mapping[str, Child]:
         """Just one."""

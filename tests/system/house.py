@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, Self
 
 import yaml
 
-from tests.parts.base import Child, wait_until
+from tests.parts.base import PATIENCE_S, Child, wait_until
 from tests.system.outcome import DECIDED, Outcome, Row, outcome_of, read_rows
 from tests.system.story import Step, as_plan
 from vorab import topics
@@ -182,7 +182,7 @@ class House(ABC):
         recorded = range(self.plan.partitions, self.plan.partitions + RECORDED_PARTITIONS)
         return min(reached.get(partition, 0) for partition in recorded)
 
-    def wait_for(self, condition: Callable[[], object], what: str, timeout_s: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait for a condition while all processes live; raises RuntimeError with the last words of one that ended."""
 
         def checked() -> bool:
@@ -194,7 +194,7 @@ class House(ABC):
 
         wait_until(checked, what, timeout_s=timeout_s, every_s=0.1)
 
-    def settle(self, until: Micros, timeout_s: float = 60) -> None:
+    def settle(self, until: Micros, timeout_s: float = PATIENCE_S) -> None:
         """Wait until everything up to `until` is decided, everything there is to say is said, and nothing waits to be sent."""
         try:
             self.wait_for(lambda: self.told_until() >= until // SECOND * SECOND, "the cases being decided to the end", timeout_s)
@@ -284,7 +284,7 @@ class Player:
 def is_ready(port: int) -> bool:
     """Whether `/readyz` says yes."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=30) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

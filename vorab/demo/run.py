@@ -29,8 +29,8 @@ KILL_AT: Final = 0.62
 """Of the night: between two faults, when nobody would notice."""
 REPLAY_SHARE: Final = 0.85
 HEAD_START_S: Final = 2.5
-"""From setting the clock until it says 22:00: pipeline and machines should be up by then."""
-LEAD_S: Final = 60.0
+"""From setting the clock until it says 22:00: pipeline and machines should be up by then. Of a night of a minute, as all of these."""
+LEAD_S: Final = 120.0
 """Longest wait for the pipeline to be ready before the night begins."""
 LAST_LOOK_S: Final = 2.0
 """How long the live page may still ask for the last beats."""
@@ -52,6 +52,11 @@ class Options:
     browser: bool = True
     state_dir: Path | None = None
     broker: str = ""
+
+    @property
+    def stretch(self) -> float:
+        """How many times longer than a minute the night is: a slow machine needs a long one, and as much more time for the rest."""
+        return min(max(1.0, self.seconds / 60), 10.0)
 
 
 Tell = Callable[[Beat, Facts], None]
@@ -83,7 +88,7 @@ class Demo:
             broker.stop()
 
     def _with_broker(self, folder: Path, broker: Broker) -> tuple[int, dict[str, Any]]:
-        clock = stage.night_clock(self.options.seconds, self.wall.now() + int(HEAD_START_S * SECOND))
+        clock = stage.night_clock(self.options.seconds, self.wall.now() + int(HEAD_START_S * self.options.stretch * SECOND))
         file = stage.write_settings(folder, broker=broker, clock=clock, desk_port=self.options.port or free_port())
         stage.write_people(folder)
         found = settings.load(file, {})
@@ -146,7 +151,7 @@ class Demo:
         with open_log(f"sqlite:///{folder / 'log.db'}", read_only=True) as log:
             follower = Follower(log, facts.night)
             kill_at = clock.wall(facts.start) + int(self.options.seconds * KILL_AT * SECOND)
-            last = clock.wall(facts.end) + GRACE_S * SECOND
+            last = clock.wall(facts.end) + GRACE_S * self.options.stretch * SECOND
             killed_at = readings_at_kill = 0
             paused = False
             _, replay = players
@@ -176,7 +181,7 @@ class Demo:
             for player in players:
                 _end(player)
             published = _last_json(folder / "fleet.out").get("published", 0)
-            drain(follower, published, self.wall)
+            drain(follower, published, self.wall, self.options.stretch)
             pipeline.stop()
             follower.catch_up()
             facts.kill.lost = published - facts.night.unique_readings
@@ -247,11 +252,11 @@ class Demo:
         return (self.wall.now() - self.started_at) / SECOND
 
 
-def drain(follower: Follower, published: int, clock: Clock) -> None:
+def drain(follower: Follower, published: int, clock: Clock, stretch: float = 1.0) -> None:
     """Wait until everything the fleet published is in the log, or nothing comes any more: machines that are stopped are soon missed."""
     begun = grown_at = clock.now()
     count = -1
-    while clock.now() - begun < DRAIN_S * SECOND and clock.now() - grown_at < QUIET_S * SECOND:
+    while clock.now() - begun < DRAIN_S * stretch * SECOND and clock.now() - grown_at < QUIET_S * stretch * SECOND:
         follower.catch_up()
         if follower.night.unique_readings >= published:
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest import conformance
 from ingest.conformance import MUTATIONS, Broken, check, mutated
 from ingest.decoders import DECODERS, Row, Sender, decode
 from ingest.decoders.mapped import Mapped
@@ -210,6 +211,15 @@ def test_a_decoder_that_breaks_a_promise_is_caught(bad: Rows, says: str) -> None
     with pytest.raises(Broken, match=says) as caught:
         check(bad, [b'{"ts": 1795000000123, "a": 1}'], mutations=400)
     assert "payload (" in str(caught.value)
+
+
+@pytest.mark.parametrize(("cost_ms", "slower", "kept"), [(4, 1, True), (8, 1, False), (8, 2, True), (12, 2, False)])
+def test_a_slow_machine_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch, cost_ms: float, slower: float, *, kept: bool) -> None:
+    """The limit goes with what a fixed piece of work costs at that very moment; what is too slow by that measure is caught everywhere."""
+    monkeypatch.setattr(conformance, "_cost", lambda *_: cost_ms)
+    monkeypatch.setattr(conformance, "_pace", lambda: conformance.YARDSTICK_MS * slower)
+    with contextlib.nullcontext() if kept else pytest.raises(Broken, match=r"takes [68]\.0 ms of CPU"):
+        check(good, [FLAT], mutations=4)
 
 
 def test_without_a_sample_nothing_is_proved() -> None:

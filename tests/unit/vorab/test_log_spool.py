@@ -105,7 +105,7 @@ class Owner:
             self.again()
             return not self.bridge.records
 
-        wait_until(quiet, "everything confirmed", timeout_s=30)
+        wait_until(quiet, "everything confirmed")
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -126,7 +126,7 @@ class Owner:
 
 def drained(spool: SpooledLog) -> None:
     """Wait until everything is handed on."""
-    wait_until(lambda: spool.bytes == 0, "an empty spool", timeout_s=30)
+    wait_until(lambda: spool.bytes == 0, "an empty spool")
 
 
 # ------------------------------------------------------------------------------------------------ stories

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.base import PATIENCE_S
 from vorab.clock import DAY, MINUTE, ManualClock
 from vorab.errors import ConfigError, Unavailable
 from vorab.frame import Frame, Reading, encode, pack
@@ -118,10 +119,10 @@ def test_what_waits_shares_one_commit(path: Path) -> None:
         def hold(error: BaseException | None) -> None:
             assert error is None
             entered.set()
-            leave.wait(30)
+            leave.wait(PATIENCE_S)
 
         log.append(out(b"first"), hold)
-        assert entered.wait(30)
+        assert entered.wait(PATIENCE_S)
         confirmed: list[BaseException | None] = []
         for i in range(300):
             log.append(out(str(i).encode()), confirmed.append)
@@ -142,7 +143,7 @@ def test_a_full_queue_blocks_and_then_says_so(path: Path, monkeypatch: pytest.Mo
         leave = threading.Event()
 
         def hold(_: BaseException | None) -> None:
-            leave.wait(30)
+            leave.wait(PATIENCE_S)
 
         log.append(out(b"x" * 900), hold)
         with pytest.raises(Unavailable, match="behind"):

@@ -25,7 +25,7 @@ from vorab.processor import Kind, Out
 from vorab.records import CaseEvent, Record, Rejection, Tick, from_wire
 
 PARTITIONS = 3
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from streams.hosts.registry import TableLoader, Tables
 from tests.contract.sample import outgoing
+from tests.parts.base import PATIENCE_S
 from vorab import topics
 from vorab.log import Outgoing, append_all
 from vorab.log.sqlite import SqliteLog
@@ -42,7 +43,7 @@ def test_everything_is_there_before_it_starts_and_changes_follow(log: SqliteLog)
         applied, apply = threading.Event(), loader.apply
         loader.apply = lambda entry: (apply(entry), applied.set())[0]  # type: ignore[method-assign, func-returns-value]
         append_all(log, [device("d1", "")._replace(value=None)])
-        assert applied.wait(30)
+        assert applied.wait(PATIENCE_S)
         assert loader.device("main/d1") is None
     finally:
         loader.stop()

@@ -125,7 +125,7 @@ def live(events: SqliteLog, grace: Micros = 0) -> None:
         pytest.fail("the live run never came to its end")
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(240)
 
 
 def finished(events: SqliteLog) -> set[int]:

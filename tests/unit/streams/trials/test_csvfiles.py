@@ -129,7 +129,7 @@ def test_bytes_that_are_no_text_spoil_their_row_only(tmp_path: Path) -> None:
     assert [each.line for each in found.bad] == [5]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["", "timestamp,device,signal,value\n", "ts;t\n", "time\tdevice\tt\tu\n"]),
     st.binary(max_size=200) | st.text("0123456789-:TZ,;\t\n\"'.eE+ abc", max_size=200).map(str.encode),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.base import PATIENCE_S
 from vorab import cli
 from vorab.cli.new import FILES, TEMPLATES
 
@@ -32,7 +33,13 @@ def test_a_new_decoder_passes_its_test_and_is_loaded(tmp_path: Path, capsys: pyt
     call = "from vorab.cli import main; main(['ingest', 'try', '--topic', 'acme/device-1/up', '--file', 'acme_sample.json'])"
     for command in (["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_acme.py"], ["-c", call]):
         done = subprocess.run(
-            [sys.executable, *command], cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=90, check=False
+            [sys.executable, *command],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert "temperature  21.5   Cel" in done.stdout
@@ -47,7 +54,7 @@ def test_what_it_writes_keeps_the_rules_of_this_house(tmp_path: Path) -> None:
         ["ruff", "format", "--check", "--config", str(ROOT / "pyproject.toml"), *files],
     )
     for command in checks:
-        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
