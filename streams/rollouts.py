@@ -1,7 +1,7 @@
 """rollouts: hours of firmwares in, a symptom out where a newer firmware makes more devices fail while devices are moving to it.
 
 One place per model, like cohorts. A firmware is newer than another one when a device was seen to move from that to this; from then on
-the two are compared hour by hour, by `streams.rollout_test`. The symptom is about a device of its own, `firmware:MODEL:NEWER`, so that
+the two are compared hour by hour, by `streams.rollout_evidence`. The symptom is about a device of its own, `firmware:MODEL:NEWER`, so that
 a rollout has a case like a machine. It is raised once, and cleared when the evidence is gone or nobody runs the newer firmware any
 more. When nobody is left who runs the older one there is nothing to compare with, and it stays as it is.
 
@@ -20,7 +20,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from streams.firmwares import DETECTOR
-from streams.rollout_test import ALPHA, CLEARED, RAISED, TOLERATED, Evidence
+from streams.rollout_evidence import ALPHA, CLEARED, RAISED, TOLERATED, Evidence
 from vorab import ids
 from vorab.clock import DAY, Micros
 from vorab.errors import Reason, Rejected

@@ -29,7 +29,7 @@ def hours(seed: int, worse: float, a_day: float = A_DAY) -> Iterator[tuple[int, 
 
 def called(seed: int, worse: float) -> int | None:
     """The hour at which a rollout is called worse, if ever."""
-    from streams.rollout_test import RAISED, Evidence  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
+    from streams.rollout_evidence import RAISED, Evidence  # noqa: PLC0415 - a benchmark of a stage loads it when it runs
 
     evidence = Evidence()
     for i, hour in enumerate(hours(seed, worse)):
@@ -51,7 +51,7 @@ def called_naively(seed: int, worse: float, alpha: float) -> bool:
 
 def run(rollouts: int = 1_000) -> dict[str, Any]:
     """So many without a difference, and as many of a firmware that makes twice as many devices fail."""
-    from streams.rollout_test import ALPHA, TOLERATED  # noqa: PLC0415 - see `called`
+    from streams.rollout_evidence import ALPHA, TOLERATED  # noqa: PLC0415 - see `called`
 
     false_alarms = sum(called(seed, 1.0) is not None for seed in range(rollouts))
     at_the_limit = sum(called(seed, TOLERATED) is not None for seed in range(rollouts))

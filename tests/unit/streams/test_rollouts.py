@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.firmwares import DETECTOR, GRACE, LONG, SHARDS, Firmwares
-from streams.rollout_test import ALPHA, TOLERATED, Evidence
+from streams.rollout_evidence import ALPHA, TOLERATED, Evidence
 from streams.rollouts import Rollouts, device_of
 from vorab.bench.rollouts import called, called_naively
 from vorab.clock import DAY, HOUR, MINUTE, Micros
