@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 
 import pytest
 
@@ -55,10 +54,9 @@ def test_a_decoder_that_is_slow_for_large_payloads_only_is_caught() -> None:
             raise Rejected(Reason.BAD_JSON) from None
         if not isinstance(found, dict) or type(found.get("a")) is not int or abs(found["a"]) > 2**60:
             raise Rejected(Reason.BAD_SHAPE)
-        until = time.thread_time_ns() + len(found) * 100_000
-        while time.thread_time_ns() < until:
-            pass
+        for _ in found:
+            sum(range(20_000))  # work and not time, so that it is as slow as its machine
         return [Row(None, {"a": found["a"]})]
 
-    with pytest.raises(Broken, match="ms of CPU for"):
+    with pytest.raises(Broken, match="ms of CPU by the pace of this machine for"):
         check(rows, [b'{"a": 1}'], mutations=20)
