@@ -118,9 +118,8 @@ class FaustHost:
 
         async def agent(stream: Any) -> None:
             async with self._crash_only(f"run {crew.kind.name}"):
-                waiting = stream.channel.queue
                 async for event in stream.noack().events():
-                    await crew.take(event, more=not waiting.empty())
+                    await crew.take(event)
 
         async def revoked(_: object, revoked: object, **__: object) -> None:  # noqa: ARG001 - Faust's names
             async with self._crash_only(f"give up partitions of {crew.kind.name}"):

@@ -32,7 +32,7 @@ from vorab.topics import TOPICS
 
 MAX_PENDING: Final = 5_000
 """Outputs in flight that make a step wait for their confirmation."""
-MOST_TOGETHER: Final = 64
+MOST_TOGETHER: Final = 16
 """Events that are taken before they are stepped."""
 SET_BACK_EVERY: Final = 5
 """After so many nudges, reading that was set back in vain is set back again."""
@@ -97,17 +97,21 @@ class Crew:
 
     # ----------------------------------------------------------------------------------------- stepping
 
-    async def take(self, event: Any, *, more: bool = False) -> None:
-        """One event of the stream; where `more` are waiting already, they are taken first and stepped together."""
+    async def take(self, event: Any) -> None:
+        """One event of the stream; where the broker has more of its partition already, these are taken first and stepped together."""
+        partition = event.message.partition
         async with self._stepping:
             await self._take(event)
-            if more and sum(self._ready.values()) < MOST_TOGETHER:
+            if not self._ready[partition] or (self._is_behind(event.message) and self._ready[partition] < MOST_TOGETHER):
                 return
-            ready, self._ready = self._ready, Counter()
-            seats = {partition: self._seats[partition] for partition in ready if partition in self._seats}
-            by_arrival = [partition for partition, seat in seats.items() if await self._work(partition, seat)]
+            del self._ready[partition]
+            by_arrival = await self._work(partition, self._seats[partition])
         if by_arrival:
-            await self.checkpoint(by_arrival)
+            await self.checkpoint([partition])
+
+    def _is_behind(self, message: Any) -> bool:
+        end = self.app.consumer.highwater(TP(message.topic, message.partition))
+        return end is not None and end > message.offset + 1
 
     async def _take(self, event: Any) -> None:
         message = event.message
@@ -131,6 +135,7 @@ class Crew:
         """Let instances whose records wait for others look again whether they still have to."""
         by_arrival = []
         async with self._stepping:
+            self._ready.clear()
             for partition, seat in self._seats.items():
                 if any(seat.instance.waiting.values()) and await self._work(partition, seat):
                     by_arrival.append(partition)
@@ -291,6 +296,7 @@ class Crew:
         await self.app.consumer.commit()
         async with self._stepping:
             self._seats.clear()
+            self._ready.clear()
             self.taken.clear()
         log.info("partitions revoked", processor=self.kind.name)
 

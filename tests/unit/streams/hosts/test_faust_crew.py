@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.hosts.faust_crew import SET_BACK_EVERY, Crew
+from streams.hosts.faust_crew import MOST_TOGETHER, SET_BACK_EVERY, Crew
 from streams.hosts.faust_watch import Progress
 from streams.hosts.instance import Layout
 from streams.hosts.registry import Tables
@@ -187,6 +187,29 @@ def test_what_waits_in_the_merge_is_not_acknowledged() -> None:
         await crew.take(event(fake, outgoing(reply("d", 1, 30 * SECOND), PARTITION), 0))
         await crew.checkpoint()
         assert [line for line in fake.journal if line.startswith("ack")] == ["ack symptoms:0"]
+
+    run(story())
+
+
+def test_a_partition_that_is_behind_takes_what_is_there_before_it_steps() -> None:
+    """What the broker has already is stepped together, up to a number; the last of it, and a beat, wait for nothing."""
+
+    async def story() -> None:
+        fake = Fake(ends={topics.SYMPTOMS: MOST_TOGETHER + 3})
+        crew = crew_on(fake)
+        await crew.ready()
+        await crew.take(event(fake, tick(topics.REPLIES, PARTITION, 1_000 * SECOND), 0))
+        stepped = []
+        for offset in range(MOST_TOGETHER + 3):
+            await crew.take(event(fake, outgoing(symptom("d", offset, (10 + offset) * SECOND), PARTITION), offset))
+            stepped.append(sum(topic == topics.CASES and key is not None for topic, key, _ in fake.sent) > 0)
+            fake.sent.clear()
+        assert [offset for offset, any_of in enumerate(stepped) if any_of] == [MOST_TOGETHER - 1, MOST_TOGETHER + 2]
+        fake.ends[topics.SYMPTOMS] = 100
+        await crew.take(event(fake, outgoing(symptom("d", 50, 100 * SECOND), PARTITION), MOST_TOGETHER + 3))
+        assert not fake.sent
+        await crew.nudge()
+        assert fake.sent
 
     run(story())
 
