@@ -27,6 +27,8 @@ from vorab.records import Symptom
 
 READY_S: Final = 60.0
 SETTLE_S: Final = 3.0
+BARS_MS: Final = {"p50_ms": 4.0, "p99_ms": 12.0}
+"""At a thousand messages a second."""
 HOT: Final = 20
 """One device in so many goes hot."""
 
@@ -68,18 +70,18 @@ def _with_broker(folder: Path, mqtt: Broker, rate: int, seconds: float, devices:
     finally:
         child.terminate()
         child.wait(20)
+    quantiles = {"p50_ms": _quantile(found, 0.5), "p90_ms": _quantile(found, 0.9), "p99_ms": _quantile(found, 0.99)}
     return {
         "bench": "latency",
         "broker": mqtt.kind,
         "rate": rate,
         "messages": sent,
         "symptoms": len(found),
-        "p50_ms": _quantile(found, 0.5),
-        "p90_ms": _quantile(found, 0.9),
-        "p99_ms": _quantile(found, 0.99),
+        **quantiles,
         "cpu_ms_per_s": round(spent / seconds * 1e3),
         "cpu_s_per_million": round(spent / sent * 1e6, 1),
-        "ok": bool(found),
+        "bars": BARS_MS,
+        "ok": all((took := quantiles[name]) is not None and took <= bar for name, bar in BARS_MS.items()),
     }
 
 
