@@ -214,9 +214,9 @@ class Instance:
         round_.frames, round_.due, round_.rows = [], None, 0
         if len(frames) > 1:
             last = frames[-1]
-            joined = Taken(join([each.payload.record for each in frames if isinstance(each.payload.record, Frame)]), None)
+            joined = join([each.payload.record for each in frames if isinstance(each.payload.record, Frame)])
             try:
-                self._write(list(self.processor.step(last.topic, last.offset, joined.record, last.now)))  # type: ignore[arg-type]
+                self._write(list(self.processor.step(last.topic, last.offset, joined, last.now)))
                 round_.steps += len(frames)
             except Rejected:  # one of them: its state is unchanged, and alone it is refused
                 for each in frames:

@@ -16,7 +16,7 @@ from streams.firmwares import GRACE, LONG
 from streams.hosts.embedded import EmbeddedHost
 from streams.hosts.registry import Tables
 from tests.integration.house import soon
-from tests.parts.base import REPOSITORY
+from tests.parts.base import PATIENCE_S, REPOSITORY
 from tests.parts.fixtures import NewKafka
 from vorab import pipeline, provision, topics
 from vorab.clock import DAY, MINUTE, SECOND, Micros, SystemClock
@@ -124,13 +124,12 @@ def test_on_the_embedded_host(tmp_path: Path) -> None:
             thread.start()
             yield
             done.set()
-            thread.join(30)
+            thread.join(PATIENCE_S)
 
         story(log, run)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_on_faust(tmp_path: Path, new_kafka: NewKafka) -> None:
     """A worker of its own each time, killed with kill -9."""
     chosen = settings(new_kafka().log_address)
@@ -148,6 +147,6 @@ def test_on_faust(tmp_path: Path, new_kafka: NewKafka) -> None:
                 yield
             finally:
                 child.kill()
-                child.wait(30)
+                child.wait(PATIENCE_S)
 
         story(log, run)
