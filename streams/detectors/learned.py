@@ -14,22 +14,22 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streams.detectors.learned_config import LARGEST, RESOLUTION, TOP_SCORE, Change, LearnedConfig
+from streams.detectors.learned_few import update as update_one
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Slots = NDArray[np.intp]
 
-DAY_US = 86_400_000_000
+FEW: Final = 6
+"""Up to so many series at a time plain numbers are cheaper than columns."""
 SCHEMA = 1
-LARGEST = 1e100  # readings are cut to this, so that no sum or quotient below can overflow
-TOP_SCORE = 1000.0  # more than this says nothing more, and a bounded number is kinder to whoever draws it
-RESOLUTION = 1e-9  # the smallest width of a record: a series that was exactly 0 so far has no scale of its own
 HEADER = struct.Struct("<4sHHII")  # magic, schema, memories, speeds (crc32), slots
 MAGIC = b"vlrn"
 
@@ -50,74 +50,6 @@ PER_SLOT = {
     "hold": "<i4",  # readings until another episode may be raised
     "raised": "|b1",
 }
-
-
-class Change(IntEnum):
-    """What a reading did to the episode of its series."""
-
-    NONE = 0
-    RAISED = 1
-    CLEARED = 2  # the series came back to where it was
-    ADAPTED = 3  # it did not, for so long that this is its new normal: ended, but nothing was healed
-
-
-@dataclass(frozen=True)
-class LearnedConfig:
-    """Settings of the detector, counted in readings where the name carries no unit. Chosen once for all kinds of series."""
-
-    speeds: tuple[float, ...] = (1.0, 0.2, 0.03, 0.006)
-    """Share of a new reading in each average, the first being the reading itself: a jump shows in the quick ones within
-    a quarter of an hour, a series that is merely low for too long shows in the slow ones within a day (5-minute readings)."""
-    quick: int = 1
-    """Which average tells that the series is back: quick enough to see a recovery soon, calm enough to ignore a lucky reading."""
-    step_speed: float = 0.1
-    """The same for the size of steps: noise that doubles is seen after about ten readings, one big step is not noise."""
-    margin: float = 0.35
-    """How far outside its record a memory must be, in widths of that record. Records are broken all the time, by a hair."""
-    youth: float = 1.0
-    """The margin of a memory that has only just begun to speak is larger by this share, and shrinks as 1/readings:
-    so does the chance that the next value of a quiet series breaks its record."""
-    settle: int = 100
-    """Readings after which records start: averages over less are too jumpy to be anybody's record."""
-    warm_up: int = 400
-    """No episode before this many readings …"""
-    warm_up_us: int = 2 * DAY_US
-    """… nor before this time has passed: a device should have shown its day, and shown it twice."""
-    lives: float = 12.0
-    """A memory speaks after it has lived this many times its own length; a range of fewer independent values is no range."""
-    persist: int = 4
-    """Readings in a row beyond the margin before an episode is raised: fewer are radio, electrostatics or a door."""
-    calm: int = 12
-    """Readings in a row back inside before an episode ends: an hour at five minutes."""
-    almost: float = 0.1
-    """Back inside means: nine tenths of the way back. A large fault is seen to be over at once, a small one needs the slow averages."""
-    hold: int = 100
-    """Readings after an episode without another one: the same trouble should not call twice in a night."""
-    patience: int = 1000
-    """Readings after which a run of surprise becomes the new normal, three and a half days at five minutes."""
-    doubt: int = 200
-    """The same for a run that never reached the margin: so much of it was chance that its onset would mean nothing."""
-    learn: float = 0.5
-    """Share of what an episode that cleared added to the record: a routine fades after a few times, a fault that comes again
-    is told again. A run that was never raised counts in full, and so does one that patience ended."""
-    forget: float = 8000.0
-    """Readings in which a record fades to 37 % …"""
-    forget_us: int = 28 * DAY_US
-    """… or the time, whichever is slower: four weekends are remembered whatever the interval of the readings."""
-    glitch: float = 3.0
-    """A reading further outside the record than this many widths is cut to it; one that comes alone is not believed at all by
-    the averages. Sensors say -127 or 65535 now and then, and one such value must not own them for a day."""
-    floor: float = 1e-3
-    """Smallest width of a record as a share of the value: a series that never moved may move by its last digit."""
-    usual_share: float = 0.01
-    """Share of readings left out at either end of the usual range: what people read as "normally between"."""
-    usual_speed: float = 0.005
-    """Step of the two trackers of the usual range, in widths of the record: settles within a day, a few readings do not move it."""
-
-    @property
-    def memories(self) -> int:
-        """Number of memories: the averages and the steps."""
-        return len(self.speeds) + 1
 
 
 @dataclass(frozen=True)
@@ -145,19 +77,29 @@ class Verdicts:
     """False for a reading that was passed over: not a finite number, or not newer than the one before."""
 
 
+KINDS: Final = tuple(np.dtype(kind) for kind in ("i1", "?", "f8", "f8", "f8", "i8", "i1", "f8", "f8", "f8", "?"))
+"""Of the columns of verdicts."""
+
+
 class Learned:
     """The detector for any number of series. Decides, and remembers; owns no clock and no thread.
 
     A slot is a series: the caller keeps the map. Slots start empty and are made by :meth:`grow`.
     """
 
-    def __init__(self, config: LearnedConfig | None = None, slots: int = 0) -> None:
+    def __init__(self, config: LearnedConfig | None = None, slots: int = 0, few: int = FEW) -> None:
+        """Up to `few` series at a time are judged in plain numbers."""
         self.config = config or LearnedConfig()
+        self._few = few
         self._speeds: Floats = np.array([*self.config.speeds, self.config.step_speed], dtype=np.float64)[:, None]
         self._need: Floats = np.maximum(float(self.config.warm_up), self.config.lives / self._speeds)
+        self.shares: list[float] = self._speeds[:, 0].tolist()
+        """Per memory the share of a new reading in it."""
+        self.needs: list[float] = self._need[:, 0].tolist()
+        """Per memory after how many readings it speaks."""
         self._slots = 0
-        self._of_memory: dict[str, Floats] = {name: np.zeros((self.config.memories, 0)) for name in PER_MEMORY}
-        self._of_slot: dict[str, NDArray[Any]] = {name: np.zeros(0, dtype=kind) for name, kind in PER_SLOT.items()}
+        self.of_memory: dict[str, Floats] = {name: np.zeros((self.config.memories, 0)) for name in PER_MEMORY}
+        self.of_slot: dict[str, NDArray[Any]] = {name: np.zeros(0, dtype=kind) for name, kind in PER_SLOT.items()}
         self.grow(slots)
 
     @property
@@ -167,27 +109,27 @@ class Learned:
 
     def grow(self, n: int) -> None:
         """Make sure that slots 0 to n - 1 exist; never shrinks."""
-        have = self._of_slot["readings"].shape[0]
+        have = self.of_slot["readings"].shape[0]
         if n > have:
             more = max(n, 2 * have) - have  # doubling, so that growing one by one stays cheap
-            for name, column in self._of_memory.items():
-                self._of_memory[name] = np.pad(column, ((0, 0), (0, more)))
-            for name, column in self._of_slot.items():
-                self._of_slot[name] = np.pad(column, (0, more))
+            for name, column in self.of_memory.items():
+                self.of_memory[name] = np.pad(column, ((0, 0), (0, more)))
+            for name, column in self.of_slot.items():
+                self.of_slot[name] = np.pad(column, (0, more))
         self._slots = max(self._slots, n)
 
     def clear(self, slots: Slots) -> None:
         """Forget these slots, so that they can hold other series."""
-        for column in self._of_memory.values():
+        for column in self.of_memory.values():
             column[:, slots] = 0.0
-        for column in self._of_slot.values():
+        for column in self.of_slot.values():
             column[slots] = 0
 
     def snapshot(self, slots: Slots) -> bytes:
         """State of these slots, in this order, for :meth:`restore`: about 280 bytes each."""
         head = HEADER.pack(MAGIC, SCHEMA, self.config.memories, zlib.crc32(self._speeds.astype("<f8").tobytes()), len(slots))
-        of_memory = [self._of_memory[name][:, slots].astype("<f8").tobytes() for name in PER_MEMORY]
-        return b"".join([head, *of_memory, *(self._of_slot[name][slots].tobytes() for name in PER_SLOT)])
+        of_memory = [self.of_memory[name][:, slots].astype("<f8").tobytes() for name in PER_MEMORY]
+        return b"".join([head, *of_memory, *(self.of_slot[name][slots].tobytes() for name in PER_SLOT)])
 
     def restore(self, slots: Slots, state: bytes) -> None:
         """Put a snapshot back, into any slots, as many as it was taken of. Raises ValueError when it does not fit this detector."""
@@ -203,10 +145,10 @@ class Learned:
             raise ValueError(f"the snapshot holds {count} slots in {len(state)} bytes, {len(slots)} slots were asked for")
         at = HEADER.size
         for name in PER_MEMORY:
-            self._of_memory[name][:, slots] = np.frombuffer(state, "<f8", memories * count, at).reshape(memories, count)
+            self.of_memory[name][:, slots] = np.frombuffer(state, "<f8", memories * count, at).reshape(memories, count)
             at += 8 * memories * count
         for name, kind in PER_SLOT.items():
-            self._of_slot[name][slots] = np.frombuffer(state, kind, count, at)
+            self.of_slot[name][slots] = np.frombuffer(state, kind, count, at)
             at += np.dtype(kind).itemsize * count
 
     def update(self, slots: Slots, measured_at: Longs, values: Floats) -> Verdicts:
@@ -215,7 +157,9 @@ class Learned:
         Readings of one series come in order of time; one that is not newer than the last of its series, or not finite, is
         passed over and changes nothing.
         """
-        of_slot = self._of_slot
+        if len(slots) <= self._few:
+            return self._one_by_one(slots, measured_at, values)
+        of_slot = self.of_slot
         used = np.isfinite(values) & ((measured_at > of_slot["last_at"][slots]) | (of_slot["readings"][slots] == 0))
         if used.all():
             return self._update(slots, measured_at, values)
@@ -240,8 +184,12 @@ class Learned:
                 getattr(verdicts, name)[used] = column
         return verdicts
 
+    def _one_by_one(self, slots: Slots, at: Longs, values: Floats) -> Verdicts:
+        rows = [update_one(self, *row) for row in zip(slots.tolist(), at.tolist(), values.tolist(), strict=True)]
+        return Verdicts(*(np.array(column, kind) for column, kind in zip(zip(*rows, strict=True), KINDS, strict=True)))
+
     def _update(self, slots: Slots, at: Longs, values: Floats) -> Verdicts:
-        config, of_slot, of_memory = self.config, self._of_slot, self._of_memory
+        config, of_slot, of_memory = self.config, self.of_slot, self.of_memory
         readings: Longs = of_slot["readings"][slots] + 1
         first = readings == 1
         if first.any():
@@ -289,11 +237,11 @@ class Learned:
         """First reading of a series: every average is this value, and so is every record."""
         value = np.minimum(np.maximum(values, -LARGEST), LARGEST)
         for name in ("level", "low", "high"):
-            self._of_memory[name][:-1, slots] = value
+            self.of_memory[name][:-1, slots] = value
         for name, column in (("first_at", at), ("last_at", at)):
-            self._of_slot[name][slots] = column
+            self.of_slot[name][slots] = column
         for name in ("value", "credible", "usual_low", "usual_high"):
-            self._of_slot[name][slots] = value
+            self.of_slot[name][slots] = value
 
     def _remember(self, slots: Slots, readings: Longs, values: Floats, level: Floats, low: Floats, high: Floats) -> Floats:
         """Move the averages (in place) and, once, let the records start where they stand. Gives the readings, glitches cut."""
@@ -302,16 +250,16 @@ class Learned:
         reach = config.glitch * (high[0] - low[0] + np.maximum(config.floor * np.abs(value), RESOLUTION))
         cut = np.where(readings > config.settle, np.minimum(np.maximum(value, low[0] - reach), high[0] + reach), value)
         speeds = np.maximum(self._speeds, 1.0 / readings)  # a plain mean until there is enough to be slow about
-        last = self._of_slot["value"][slots]
+        last = self.of_slot["value"][slots]
         glitch = (cut != value) & (last >= low[0]) & (last <= high[0])
         value = cut
-        old_credible = self._of_slot["credible"][slots]
+        old_credible = self.of_slot["credible"][slots]
         credible = np.where(glitch, old_credible, value)  # as if nothing had been read
         level[0] = value
         level[1:-1] += speeds[1:-1] * (credible - level[1:-1])
         level[-1] += speeds[-1] * (np.abs(credible - old_credible) - level[-1])
         for name, column in (("value", value), ("credible", credible)):
-            self._of_slot[name][slots] = column
+            self.of_slot[name][slots] = column
         start = readings == config.settle
         if start.any():
             low[:, start] = level[:, start]
@@ -321,21 +269,21 @@ class Learned:
     def _learn_usual(self, slots: Slots, readings: Longs, value: Floats, low: Floats, high: Floats, in_run: Bools) -> None:
         """Move the usual range: its first guess is all that came before settling, then two trackers of a quantile each."""
         config = self.config
-        old_low, old_high = self._of_slot["usual_low"][slots], self._of_slot["usual_high"][slots]
+        old_low, old_high = self.of_slot["usual_low"][slots], self.of_slot["usual_high"][slots]
         step = config.usual_speed * np.maximum(high - low, old_high - old_low)
         new_low = old_low + step * (config.usual_share - (value < old_low))
         new_high = old_high - step * (config.usual_share - (value > old_high))
         first = readings <= config.settle
         new_low = np.where(first, np.minimum(old_low, value), np.minimum(new_low, new_high))
         new_high = np.where(first, np.maximum(old_high, value), np.maximum(new_low, new_high))
-        self._of_slot["usual_low"][slots] = np.where(in_run, old_low, new_low)
-        self._of_slot["usual_high"][slots] = np.where(in_run, old_high, new_high)
+        self.of_slot["usual_low"][slots] = np.where(in_run, old_low, new_low)
+        self.of_slot["usual_high"][slots] = np.where(in_run, old_high, new_high)
 
     def _run(
         self, rows: Slots, slots: Slots, at: Longs, scores: Floats, columns: tuple[Floats, ...], ready: Bools, verdicts: Verdicts
     ) -> None:
         """The rows in a run of surprise: does it begin, raise an episode, end? Their records are frozen until it ends (in place)."""
-        config, of_slot, of_memory = self.config, self._of_slot, self._of_memory
+        config, of_slot, of_memory = self.config, self.of_slot, self.of_memory
         level_all, low_all, high_all, new_low_all, new_high_all = columns
         level, low, high = level_all[:, rows], low_all[:, rows], high_all[:, rows]
         score = scores.max(axis=0)

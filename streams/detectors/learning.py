@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import BaseModel, Field, create_model, model_validator
 
 from streams.detectors.columns import Columns, Runs, Slots
-from streams.detectors.learned import Change as Verdict
-from streams.detectors.learned import Learned, LearnedConfig
+from streams.detectors.learned import Learned
+from streams.detectors.learned_config import Change as Verdict
+from streams.detectors.learned_config import LearnedConfig
 from streams.detectors.learners import LearnerDetector
 from streams.detectors.shape import Change, Episodes, Floats, Longs, Told
 from streams.rules.rule import LearnerRule

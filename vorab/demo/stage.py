@@ -25,10 +25,12 @@ NIGHT_S = 9.5 * 3600
 EVENING = "22:00:00"
 ZONE = "Europe/Berlin"
 DATE = "2026-11-23"
-PARTITIONS = 4
+PARTITIONS = 2
 RECORDED_PARTITIONS = 3
 # On the wall: at 570 times the speed a tick each 50 ms is one each half minute of the story.
 TICK_S = 0.05
+LINGER_MS = 40
+"""In the story a third of a minute: a message waits for others as long as it would at the usual speed beside thousands of devices."""
 PERIOD_S = 300.0
 BATCH = 12
 """Recorded readings in one message: an hour of them. The pip-only broker carries about 2,000 messages a second, for everybody."""
@@ -88,6 +90,7 @@ protocol = "{broker.protocol}"
 
 [ingest]
 tick_s = {TICK_S}
+linger_ms = {LINGER_MS}
 
 [topics]
 partitions = {PARTITIONS}

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streams.detectors.learned import DAY_US, Change, Floats, Learned, LearnedConfig, Longs, Slots, Verdicts
+from streams.detectors.learned import Floats, Learned, Longs, Slots, Verdicts
+from streams.detectors.learned_config import DAY_US, Change, LearnedConfig
 
 pytestmark = pytest.mark.slow
 
