@@ -27,6 +27,7 @@ def case_json(row: CaseRow) -> dict[str, Any]:
         "cause": last.cause,
         "severity": last.severity.value,
         "priority": last.priority,
+        "history": list(last.history),
         "status": last.status.value,
         "needs_person": row.needs_person,
         "healed": row.healed,

@@ -23,6 +23,7 @@ from vorab.records import (
     Device,
     Notification,
     Permit,
+    Recall,
     Record,
     Reply,
     Request,
@@ -75,6 +76,7 @@ class CaseFile:
     events: list[CaseEvent] = field(default_factory=list)
     symptoms: list[Symptom] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
+    recalls: list[Recall] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     permits: list[Permit] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
@@ -91,7 +93,7 @@ class CaseFile:
     def all(self) -> Iterator[Record]:
         """Every record, causes before what they brought about where both carry the same time."""
         kinds: tuple[Sequence[Record], ...] = (
-            self.symptoms, self.requests, self.commands, self.events, self.permits, self.actions, self.replies,
+            self.symptoms, self.requests, self.commands, self.events, self.permits, self.actions, self.recalls, self.replies,
             self.notifications, self.deliveries,
         )  # fmt: skip
         for records in kinds:
@@ -171,6 +173,8 @@ class Queries:
                 found.symptoms.append(record)
             case Action():
                 found.actions.append(record)
+            case Recall():
+                found.recalls.append(record)
             case Reply():
                 found.replies.append(record)
             case Permit():

@@ -16,6 +16,7 @@ from vorab.records import (
     DeliveryState,
     Permit,
     PermitState,
+    Recall,
     Record,
     Reply,
     ReplyStatus,
@@ -62,6 +63,8 @@ def _lines(record: Record, file: CaseFile) -> Iterator[Line]:
             yield from _symptom(record)
         case Action():
             yield Line(record.at, "vorab", f"Please {record.name}." if record.attempt == 1 else f"Please {record.name} once more.")
+        case Recall():
+            yield Line(record.at, "vorab", "Do not: I take that back.")
         case Permit() if record.state is not PermitState.ASKED:
             granted = record.state is PermitState.GRANTED
             text = f"Fleet limit: one more {record.remedy} is fine." if granted else f"Fleet limit: not now. {record.reason}".strip()
@@ -95,7 +98,7 @@ def _symptom(symptom: Symptom) -> Iterator[Line]:
 
 def _reply(reply: Reply) -> Line:
     tone = {ReplyStatus.FAILED: "bad", ReplyStatus.REJECTED: "bad"}.get(reply.status, "")
-    who = "vorab" if reply.status in {ReplyStatus.EXPIRED, ReplyStatus.TIMED_OUT} else "machine"
+    who = "vorab" if reply.status in {ReplyStatus.EXPIRED, ReplyStatus.TIMED_OUT, ReplyStatus.CANCELLED} else "machine"
     more = ", ".join(part for part in (reply.detail, f"{reply.progress} %" if reply.progress is not None else "") if part)
     text = SAID[reply.status]
     return Line(reply.at, who, f"{text.rstrip('.')}: {more}." if more else text, tone)

@@ -18,6 +18,7 @@ from vorab.records import (
     Notification,
     Permit,
     PermitState,
+    Recall,
     Record,
     Reply,
     Request,
@@ -208,6 +209,10 @@ def _action(action: Action) -> _Made:
     return "Command sent", f"{action.name}, attempt {action.attempt}", action.permit or action.case, {**facts, "params": action.params}
 
 
+def _recall(recall: Recall) -> _Made:
+    return "Command taken back", "it was not answered yet", recall.because, {"action": recall.action}
+
+
 def _reply(reply: Reply) -> _Made:
     progress = f"{reply.progress} %" if reply.progress is not None else ""
     text = ", ".join(part for part in (reply.status.value.replace("_", " "), progress, reply.detail) if part)
@@ -236,6 +241,7 @@ _MAKERS: Final[dict[type[Record], Any]] = {
     CaseEvent: _case,
     Permit: _permit,
     Action: _action,
+    Recall: _recall,
     Reply: _reply,
     Notification: _notification,
     Delivery: _delivery,

@@ -12,7 +12,7 @@ from vorab.clock import Clock, Micros
 from vorab.cloudevents import attributes
 from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
-from vorab.records import Action, Facts, Record, Reply, from_wire
+from vorab.records import Action, Facts, Recall, Record, Reply, from_wire
 
 _WAIT_S: Final = 0.5
 _TICK: Final = b"io.vorab.tick.v1"
@@ -26,7 +26,7 @@ class HandOver(Protocol):
 
 
 class Courier:
-    """Reads `vorab.facts` and the `vorab.replies` of the last while once, then `vorab.actions` for ever."""
+    """Reads `vorab.facts`, and of the last while the `vorab.replies` and what was taken back, once; then `vorab.actions` for ever."""
 
     def __init__(self, log: EventLog, partitions: list[int], clock: Clock, look_back: Micros) -> None:
         self._log, self._partitions, self._clock, self._look_back = log, partitions, clock, look_back
@@ -47,7 +47,7 @@ class Courier:
                 for entry in self._log.read(positions, wait_s=_WAIT_S):
                     positions[entry.topic, entry.partition] = entry.offset + 1
                     earlier = entry.offset < ends.get(entry.partition, 0)
-                    _deliver(entry, Action, partial(hand_over, earlier=earlier) if earlier else hand_over)
+                    _deliver(entry, (Action, Recall), partial(hand_over, earlier=earlier) if earlier else hand_over)
             except Unavailable:
                 stop.wait(_WAIT_S)
 
@@ -59,6 +59,7 @@ class Courier:
         begins = self._log.begins(topics.FACTS)
         self._read(topics.FACTS, Facts, {(topics.FACTS, p): begins[p] for p in self._partitions}, hand_over, stop)
         self._read(topics.REPLIES, Reply, self._start(topics.REPLIES, since), hand_over, stop)
+        self._read(topics.ACTIONS, Recall, self._start(topics.ACTIONS, since), hand_over, stop)
 
     def _read(self, topic: str, wanted: type[Record], positions: dict[Position, int], hand_over: HandOver, stop: threading.Event) -> None:
         """Everything that stands there now."""
@@ -72,7 +73,7 @@ class Courier:
                 _deliver(entry, wanted, hand_over)
 
 
-def _deliver(entry: Entry, wanted: type[Record], hand_over: Callable[[Record], None]) -> None:
+def _deliver(entry: Entry, wanted: type[Record] | tuple[type[Record], ...], hand_over: Callable[[Record], None]) -> None:
     headers: Mapping[str, bytes] = dict(entry.headers)
     if headers.get("ce_type") == _TICK:
         return

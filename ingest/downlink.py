@@ -21,7 +21,7 @@ from ingest.topicmap import PREFIX
 from vorab import ids
 from vorab.clock import HOUR, SECOND, Micros, iso
 from vorab.errors import Rejected
-from vorab.records import Action, Reply, ReplyStatus
+from vorab.records import Action, Recall, Reply, ReplyStatus
 from vorab.topics import ID, RECORDED_TENANT
 
 LOOK_BACK: Final[Micros] = HOUR
@@ -133,6 +133,20 @@ class Downlink:
             self._settle(action.id, action.key)
             return "shadow"
         return self._line_up(action, now, earlier=earlier)
+
+    def recall(self, recall: Recall, now: Micros) -> Outcome:
+        """Take an action back: one that waits, or that the device has not answered, never goes out (again); else it is at it already."""
+        line = self._lines.get(recall.key)
+        asked = line.now.action if line is not None and line.now is not None and line.now.action.id == recall.action else None
+        if asked is not None and line is not None and line.now is not None and line.now.delivered:
+            return "answered"
+        if line is not None and asked is None:
+            asked = next((action for action, _ in line.waiting if action.id == recall.action), None)
+            line.waiting = deque(one for one in line.waiting if one[0].id != recall.action)
+        if asked is None:
+            self._settle(recall.action, recall.key)  # it is yet to come, or another run has handed it over
+            return "past"
+        return self._in_its_place(asked, ReplyStatus.CANCELLED, now, "it was taken back before the device answered")
 
     def due(self, now_of: Callable[[Action], Micros]) -> list[Outcome]:
         """What time brings: a command again, the end of one that has expired, and the next of each device that is free.

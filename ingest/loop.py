@@ -35,7 +35,7 @@ from vorab.clock import SECOND, Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.frame import decode
 from vorab.log import EventLog
-from vorab.records import Action, Facts, Record, Reply
+from vorab.records import Action, Facts, Recall, Record, Reply
 from vorab.service import logger
 from vorab.settings import Mode, Settings
 from vorab.testing import crashpoint
@@ -171,10 +171,8 @@ class Loop:
         counting.nap(nap / SECOND)
         self._read_at = began
         self._take(arrivals, began)
-        if self._client.read_bytes < READ_BYTES:
-            rest_s = (nap - (self._tell_time() - began) / self._clock.speed) / SECOND
-            if rest_s > 0:
-                time.sleep(rest_s)
+        if nap and self._client.read_bytes < READ_BYTES:
+            time.sleep(nap / SECOND)
 
     def _note_presence(self) -> None:
         """After a time in which nothing was read, what the broker kept for us meanwhile comes at once: that is no flood."""
@@ -197,6 +195,8 @@ class Loop:
                 self._downlink.answered(record)
             elif isinstance(record, Facts):
                 self._intake.recall(record)
+            elif isinstance(record, Recall):
+                self._carry_out(self._downlink.recall(record, now))
             elif isinstance(record, Action):
                 self._actions.append((record, earlier))
         if self._link.listening:

@@ -44,6 +44,11 @@ def action_id(case: str, remedy: str, step: int, attempt: int) -> str:
     return _id("action", case, remedy, step, attempt)
 
 
+def recall_id(action: str) -> str:
+    """An action is taken back once."""
+    return _id("recall", action)
+
+
 def permit_id(action: str) -> str:
     """The permit one action asks for."""
     return _id("permit", action)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from streams.cases import proof, words
 from streams.cases.facts import Teller, Why
 from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy
@@ -9,7 +11,9 @@ from streams.cases.state import Case, DeviceState, Early, Flight, Phase, Timer, 
 from vorab import ids, topics
 from vorab.clock import DAY, Micros
 from vorab.processor import Out, Registry
-from vorab.records import Action, CaseKind, Permit, PermitState, Reply, ReplyStatus
+from vorab.records import Action, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus
+
+NOT_WISHED: Final = "remote repair is not wished, so somebody has to look at it"
 
 WORKING = frozenset({Phase.PERMIT, Phase.ACTING, Phase.PROVING})
 """Phases in which a case has its device for itself."""
@@ -65,6 +69,11 @@ class Decisions(Teller):
             return case.consented
         device = self._registry.device(self.key)
         return device.remote_repair if device else None
+
+    def needs_consent(self, case: Case) -> bool:
+        """Whether the customer must have agreed to what is done about a case."""
+        remedy = self._policy.remedies.get(case.remedy)
+        return remedy is not None and remedy.consent
 
     def hand_over(self, case: Case, why: Why, tried: str) -> None:
         """A person has to look; the detail is what that person can say first."""
@@ -174,6 +183,14 @@ class Decisions(Teller):
             counter=why.at, permit=permit.id,
         )  # fmt: skip
         self.out.append(Out(topics.ACTIONS, action))
+
+    def recall(self, case: Case, why: Why) -> None:
+        """Take back the action under way; the device is free when that is answered in its place, or by itself."""
+        recall = Recall(
+            id=ids.recall_id(case.action), tenant=self.tenant, device=self.device, action=case.action, case=case.id, at=why.at,
+            because=why.because,
+        )  # fmt: skip
+        self.out.append(Out(topics.ACTIONS, recall))
 
     def reply(self, reply: Reply) -> None:
         """Take what the device says; saying is not proving."""

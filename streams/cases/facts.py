@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streams.cases.policy import PRIORITY, URGENCY, Line, Policy, impact_of
+from streams.cases.policy import Line, Policy
+from streams.cases.priority import URGENCY, history_of, impact_of, priority
 from streams.cases.state import Case, DeviceState
 from streams.cases.table import NEW, TRANSITIONS, after
 from vorab import ids, topics
 from vorab.clock import Micros
 from vorab.processor import Out, Registry
-from vorab.records import MAX_TEXT, CaseEvent, CaseKind
+from vorab.records import MAX_TEXT, CaseEvent, CaseKind, Customer
 
 
 class Why(NamedTuple):
@@ -47,9 +48,10 @@ class Teller:
             because=why.because,
             cause=case.cause,
             severity=case.severity,
-            priority=PRIORITY[case.impact, case.urgency],
+            priority=priority(case.impact, case.urgency, case.history),
             impact=case.impact,
             urgency=case.urgency,
+            history=tuple(case.history),
             customer=case.customer,
             site=case.site,
             model=case.model,
@@ -80,10 +82,13 @@ class Teller:
             self.tell(case, kind, why, detail)
 
     def weigh(self, case: Case) -> None:
-        """Severity, impact and urgency by the symptoms that are open."""
+        """Severity, impact and urgency by the symptoms that are open, and what of the past speaks for more."""
         case.severity = case.worst.severity
         case.impact = impact_of(self.line(case), customer=bool(case.customer))
         case.urgency = URGENCY[case.severity]
+        since = case.opened_at - self._policy.history.window
+        faults = sum(since < at <= case.opened_at for at in self.state.opened)
+        case.history = history_of(self._customer(case), faults, self._policy.history)
 
     def line(self, case: Case) -> Line:
         """The line of policy about a case as it stands."""
@@ -93,8 +98,11 @@ class Teller:
 
     def zone(self, case: Case) -> str:
         """The time zone to tell times in; empty where the customer is not known."""
-        customer = self._registry.customer(topics.key_of(self.tenant, case.customer)) if case.customer else None
+        customer = self._customer(case)
         return customer.time_zone if customer else ""
+
+    def _customer(self, case: Case) -> Customer | None:
+        return self._registry.customer(topics.key_of(self.tenant, case.customer)) if case.customer else None
 
     def _groups(self, case: Case) -> Iterator[str]:
         if case.site:

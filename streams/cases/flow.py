@@ -13,7 +13,7 @@ from streams.cases import proof
 from streams.cases.facts import Why
 from streams.cases.people import People
 from streams.cases.policy import OBSERVE
-from streams.cases.state import Case, Held, Phase, Seen, Timer
+from streams.cases.state import REMEMBERED, Case, Held, Phase, Seen, Timer
 from streams.cases.table import NEW, TRANSITIONS
 from streams.cases.words import span
 from vorab import ids, topics
@@ -110,7 +110,7 @@ class DeviceCases(People):
         proof.add(case, _seen(symptom))
         self.weigh(case)
         if case.phase is Phase.RESOLVED:
-            case.healed, case.done_at = False, None
+            case.done_at = None
             case.timers.clear()
             self.tell(case, CaseKind.RELAPSED, why, symptom.explanation)
             self.plan(case, why)
@@ -133,6 +133,7 @@ class DeviceCases(People):
         if device is not None:
             case.customer, case.site, case.model, case.name = device.customer, device.site, device.model, device.name
         self.state.cases.append(case)
+        self.state.opened = [*self.state.opened, why.at][-REMEMBERED:]
         self.weigh(case)
         case.policy = self.line(case).line
         self.tell(case, CaseKind.OPENED, why, symptom.explanation)
@@ -191,6 +192,8 @@ class DeviceCases(People):
             self.land(at)
         elif timer == "early":
             del self.state.early[name]
+        elif timer == "history":
+            self.state.opened.clear()
         else:
             self._fire(next(case for case in self.state.cases if case.id == name), Timer(timer), at)
 
@@ -200,6 +203,8 @@ class DeviceCases(People):
         if self.state.flight is not None:
             found.append((self.state.flight.until, ORDER[Timer.WITHIN], "", "flight"))
         found += [(early.until, len(ORDER), action, "early") for action, early in self.state.early.items()]
+        if self.state.opened:
+            found.append((self.state.opened[-1] + self._policy.history.window, len(ORDER), "", "history"))
         return found
 
     def _fire(self, case: Case, timer: Timer, at: Micros) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from streams.cases.decisions import Decisions
+from streams.cases.decisions import NOT_WISHED, Decisions
 from streams.cases.facts import Why
 from streams.cases.state import REMEMBERED, Case, Phase, Timer, remember
 from streams.cases.table import after
@@ -61,6 +61,8 @@ class People(Decisions):
 
     def _obey(self, case: Case, asked: CommandKind, kind: CaseKind, why: Why, said: str) -> None:
         before, phase = case.status, case.phase
+        if asked is CommandKind.RESOLVE:
+            case.healed = False  # a person says so, whatever was proven before
         self.tell(case, kind, why, said)
         match asked:
             case CommandKind.CONSENT:
@@ -68,9 +70,7 @@ class People(Decisions):
                 if case.status is not before:
                     self.plan(case, why)
             case CommandKind.NO_CONSENT:
-                case.consented = False
-                if phase in {Phase.CONSENT, Phase.WAITING, Phase.QUEUED}:
-                    self.hand_over(case, why, "remote repair is not wished, so somebody has to look at it")
+                self._refused(case, phase, why)
             case CommandKind.CALL:
                 case.call_wished = case.phase is not Phase.OVER
                 if case.status is Status.HELD:
@@ -87,6 +87,15 @@ class People(Decisions):
                 self.over(case, why.at)
             case CommandKind.FALSE_ALARM if case.status is Status.CANCELLED and phase is not Phase.OVER:
                 self.over(case, why.at)
+
+    def _refused(self, case: Case, phase: Phase, why: Why) -> None:
+        """The customer says no: what has not begun does not begin; what the device is at, it ends."""
+        case.consented = False
+        unanswered = phase is Phase.ACTING and not case.replies and self.needs_consent(case)
+        if unanswered:
+            self.recall(case, why)
+        if unanswered or phase in {Phase.CONSENT, Phase.WAITING, Phase.QUEUED}:
+            self.hand_over(case, why, NOT_WISHED)
 
     def _leave_to_person(self, case: Case, why: Why) -> None:
         case.phase = Phase.PERSON

@@ -86,11 +86,22 @@ class Line(Part):
         return severity in self.severity and all(any(fnmatchcase(value, pattern) for pattern in patterns) for patterns, value in asked)
 
 
+class History(Part):
+    """What of a customer's past raises the priority of a case, by one level whatever and however much of it there is."""
+
+    returns: int = Field(1, ge=1, description="So many returns.")
+    wrong_bills: int = Field(1, ge=1, description="So many wrong bills.")
+    complaints: int = Field(1, ge=1, description="So many complaints.")
+    faults: int = Field(3, ge=2, description="So many cases of the device, this one among them …")
+    window: Duration = Field(_written("30 d"), description="… in this time.")
+
+
 class File(Part):
     """One file of policy."""
 
     remedies: dict[str, Remedy] = Field(default_factory=dict)
     policy: tuple[Line, ...] = ()
+    history: History | None = None
 
 
 NOBODY: Final = Line(line="no line of policy fits: a person looks", do=HAND_OVER)
@@ -102,6 +113,7 @@ class Policy:
 
     remedies: Mapping[str, Remedy]
     lines: Sequence[Line]
+    history: History = field(default_factory=History)
     says: Mapping[str, str] = field(default_factory=dict)
     """Cause → what a machine with it says, in English, with `{when}`: `has reported low pressure since {when}`."""
     _decided: dict[tuple[str, str, str, str, Severity], Line] = field(default_factory=dict, repr=False, compare=False)
@@ -117,24 +129,6 @@ class Policy:
     def remedy(self, line: Line) -> Remedy | None:
         """The remedy a line names; None for a line that observes or hands over."""
         return self.remedies.get(line.do)
-
-
-# ITIL: priority is read off impact and urgency, never set by hand.
-PRIORITY: Final[Mapping[tuple[int, int], int]] = {
-    (1, 1): 1, (1, 2): 2, (1, 3): 3,
-    (2, 1): 2, (2, 2): 3, (2, 3): 4,
-    (3, 1): 3, (3, 2): 4, (3, 3): 5,
-}  # fmt: skip
-
-URGENCY: Final[Mapping[Severity, int]] = {Severity.CRITICAL: 1, Severity.MAJOR: 2, Severity.MINOR: 3, Severity.WARNING: 3}
-"""Time until people feel it, guessed from the effect on function."""
-
-
-def impact_of(line: Line, *, customer: bool) -> int:
-    """1 (many people, or a critical asset) to 3 (few); `customer`: whether the device serves one."""
-    if line.impact is not None:
-        return line.impact
-    return 2 if customer else 3
 
 
 def json_schema() -> dict[str, Any]:

@@ -25,7 +25,7 @@ def add(case: Case, seen: Seen) -> None:
     cleared = [seen for seen in case.symptoms if not seen.open]
     for old in cleared[:-REMEMBERED]:
         case.symptoms.remove(old)
-    case.clear_at = None
+    case.clear_at, case.healed = None, False
     case.timers.pop(Timer.STAYS, None)
 
 
@@ -50,7 +50,7 @@ def watch(state: DeviceState, case: Case, line: Line, at: Micros) -> None:
         since = max(case.clear_at, state.spoke_at)
         if case.phase is Phase.PROVING and case.done_at is not None:
             since = max(since, case.done_at)
-        case.timers[Timer.STAYS] = since + line.stays
+        case.timers[Timer.STAYS] = max(at, since + line.stays)
         case.timers.pop(Timer.WITHIN, None)
         return
     case.timers.pop(Timer.STAYS, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from streams.cases.policy import HAND_OVER, OBSERVE, File, Policy, Remedy
+from streams.cases.policy import HAND_OVER, OBSERVE, File, History, Policy, Remedy
 from vorab import example
 from vorab.errors import ConfigError
 
@@ -30,13 +30,24 @@ def load_policy(paths: Sequence[str | Path] = (), knowledge: Path | None = None)
                     f"{name} is written twice", file=str(file), line=place, key=name, hint=f"the other one is in {where[name]}"
                 )
             remedies[name], where[name] = remedy, file
+    histories = [(file, node, found.history) for file, node, found in read if found.history is not None]
+    if len(histories) > 1:
+        (first, _, _), (file, node, _), *_ = histories
+        raise ConfigError(
+            "history is written twice",
+            file=str(file),
+            line=_line_of(node, ("history",)),
+            key="history",
+            hint=f"the other one is in {first}",
+        )
     known = {HAND_OVER, OBSERVE, *remedies}
     for file, node, found in read:
         for number, line in enumerate(found.policy):
             if line.do not in known:
                 place, hint = _line_of(node, ("policy", number, "do")), f"it may be {', '.join(sorted(known))}"
                 raise ConfigError(f"there is no remedy {line.do}", file=str(file), line=place, key=f"policy.{number}.do", hint=hint)
-    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy), load_says(knowledge))
+    history = histories[0][2] if histories else History()
+    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy), history, load_says(knowledge))
 
 
 def load_says(folder: Path | None = None) -> dict[str, str]:

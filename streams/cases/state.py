@@ -83,6 +83,8 @@ class Case(msgspec.Struct):
     last_at: Micros
     impact: int = 3
     urgency: int = 3
+    history: list[str] = []
+    """What of the customer's past raises its priority, as it was when it was weighed last."""
     customer: str = ""
     site: str = ""
     model: str = ""
@@ -158,11 +160,13 @@ class DeviceState(msgspec.Struct):
     """When the last silence ended."""
     actions: list[str] = []
     early: dict[str, Early] = {}
+    opened: list[Micros] = []
+    """When its latest cases were opened."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remember."""
-        return not (self.cases or self.asked or self.held or self.flight or self.silent or self.early)
+        return not (self.cases or self.asked or self.held or self.flight or self.silent or self.early or self.opened)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

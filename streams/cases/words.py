@@ -31,7 +31,10 @@ def span(length: Micros) -> str:
     if length < 2 * MINUTE:
         return f"{round(length / SECOND)} seconds"
     minutes = round(length / MINUTE)
-    return f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    if minutes < 120:
+        return f"{minutes} minutes"
+    hours = round(minutes / 60)
+    return f"{hours} hours" if hours < 48 else f"{round(hours / 24)} days"
 
 
 def number(value: float, unit: str) -> str:

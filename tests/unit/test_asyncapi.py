@@ -51,6 +51,7 @@ from vorab.records import (
     Permit,
     PermitState,
     Presence,
+    Recall,
     Record,
     Rejection,
     Reply,
@@ -318,6 +319,7 @@ RECORDS: Final[tuple[Record, ...]] = (
     Facts(id="main/p", device="p", model="S3", units={"temperature": "Cel"}, at=NOW),
     Presence(id="x", device="p", online=False, evidence="will", at=NOW),
     Rejection(id="x", source="a/b", reason=Reason.BAD_JSON, at=NOW),
+    Recall(id="x", device="p", action="a1", case="c1", at=NOW, because="said-no"),
     Reply(id="x", device="p", action="a1", status=ReplyStatus.RUNNING, at=NOW, progress=40, result={"n": 1}),
     Symptom(
         id="x", device="p", state=SymptomState.RAISED, rule="r", rule_version="1", detector="threshold", cause="c",

@@ -8,7 +8,7 @@ Consumers ignore keys they do not know; a record of a newer major version (`….
 from __future__ import annotations
 
 from vorab.records.base import MAX_TEXT, At, CustomerRecord, DeviceRecord, Name, Record, Scalar, Severity, Text
-from vorab.records.cases import Action, CaseEvent, CaseKind, Permit, PermitState, Reply, ReplyStatus, Status
+from vorab.records.cases import Action, CaseEvent, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus, Status
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
     Command,
@@ -59,6 +59,7 @@ __all__ = [
     "Point",
     "Presence",
     "Purpose",
+    "Recall",
     "Record",
     "Rejection",
     "Reply",

@@ -81,6 +81,8 @@ class CaseEvent(DeviceRecord):
     priority: int = Field(default=4, ge=1, le=5)
     impact: int = Field(default=3, ge=1, le=3)
     urgency: int = Field(default=3, ge=1, le=3)
+    history: tuple[Text, ...] = ()
+    """What of the customer's past raises the priority by one level: `1 return`, `3 faults in 30 days`."""
     customer: str = ""
     site: str = ""
     model: str = ""
@@ -130,6 +132,24 @@ class Action(DeviceRecord):
     key_id: str = ""
     signature: str = ""
     permit: str = ""
+
+    @property
+    def time(self) -> Micros:
+        """When it was decided."""
+        return self.at
+
+
+class Recall(DeviceRecord):
+    """Takes back an action that the device has not answered: who hands actions over drops it, and says so in a reply."""
+
+    TYPE = "io.vorab.recall.v1"
+    TOPIC = topics.ACTIONS
+
+    action: Name
+    case: Name
+    at: At
+    because: str
+    """Id of what brought it about: the command that withdrew consent."""
 
     @property
     def time(self) -> Micros:

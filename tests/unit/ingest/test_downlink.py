@@ -14,7 +14,7 @@ from vorab import ids, topics
 from vorab.clock import MINUTE, SECOND, ManualClock, Micros, iso
 from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position
-from vorab.records import Action, Record, Reply, ReplyStatus, Tick, to_wire
+from vorab.records import Action, Recall, Record, Reply, ReplyStatus, Tick, to_wire
 
 NOW = 1_795_000_000 * SECOND
 
@@ -37,6 +37,11 @@ def action(name: str = "a1", *, at: Micros = NOW, device: str = "pump-7") -> Act
 def answer(name: str, status: ReplyStatus = ReplyStatus.SUCCEEDED, at: Micros = NOW) -> Reply:
     """What a device said."""
     return Reply(id=ids.reply_id(name, status), device="pump-7", action=name, status=status, at=at)
+
+
+def recall(name: str, at: Micros = NOW) -> Recall:
+    """An action is taken back."""
+    return Recall(id=ids.recall_id(name), device="pump-7", action=name, case="c1", at=at, because="said-no")
 
 
 # ------------------------------------------------------------------------------------------------ decisions
@@ -176,6 +181,67 @@ def test_replies_come_before_actions_and_old_ones_not_at_all() -> None:
     Courier(log, [0], ManualClock(NOW), LOOK_BACK).run(hand_over, stop)
     assert [(type(record), getattr(record, "action", record.id)) for record in found] == [(Reply, "a1"), (Action, "a1"), (Action, "a2")]
     assert before == [False, True, False], "what stood there before the start is told from what came since"
+
+
+def test_what_was_taken_back_before_the_start_is_known_before_its_action() -> None:
+    """Else a worker that starts again would hand over first and read the withdrawal after."""
+    log: Any = Memory()
+    log.add(action("a1"), topics.ACTIONS)
+    log.add(recall("a1"), topics.ACTIONS)
+    found: list[Record] = []
+    stop = threading.Event()
+
+    def hand_over(record: Record, *, earlier: bool = False) -> None:  # noqa: ARG001 - the shape
+        found.append(record)
+        if len(found) == 3:
+            stop.set()
+
+    Courier(log, [0], ManualClock(NOW), LOOK_BACK).run(hand_over, stop)
+    assert [type(record) for record in found] == [Recall, Action, Recall]
+
+
+# ------------------------------------------------------------------------------------------------ taken back
+
+
+def test_what_waits_and_is_taken_back_never_goes_out() -> None:
+    """It is answered in the device's place, and the next in the line is served."""
+    downlink = Downlink(speed=1, shadow=False)
+    for name in ("a1", "a2", "a3"):
+        downlink.decide(action(name), NOW)
+    outcome = downlink.recall(recall("a2"), NOW + SECOND)
+    assert isinstance(outcome, Reply)
+    assert (outcome.action, outcome.status) == ("a2", ReplyStatus.CANCELLED)
+    downlink.answered(answer("a1"))
+    (following,) = downlink.due(now_is(NOW + 2 * SECOND))
+    assert isinstance(following, Command)
+    assert following.correlation == b"a3"
+
+
+def test_what_nobody_answered_and_is_taken_back_does_not_go_out_again() -> None:
+    """A device that was away never hears of it."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.decide(action("a1"), NOW)
+    outcome = downlink.recall(recall("a1"), NOW + SECOND)
+    assert isinstance(outcome, Reply)
+    assert outcome.status is ReplyStatus.CANCELLED
+    assert downlink.due(now_is(NOW + 60 * SECOND)) == []
+    assert downlink.decide(action("a1"), NOW + 61 * SECOND) == "answered"
+
+
+def test_what_a_device_is_at_cannot_be_taken_back() -> None:
+    """It has accepted; what it says in the end counts."""
+    downlink = Downlink(speed=1, shadow=False)
+    downlink.decide(action("a1"), NOW)
+    downlink.answered(answer("a1", ReplyStatus.ACCEPTED))
+    assert downlink.recall(recall("a1"), NOW + SECOND) == "answered"
+    assert downlink.decide(action("a2"), NOW + SECOND) == "waiting"
+
+
+def test_what_is_taken_back_before_it_comes_does_not_go_out() -> None:
+    """A worker that starts again reads withdrawals first."""
+    downlink = Downlink(speed=1, shadow=False)
+    assert downlink.recall(recall("a1"), NOW) == "past"
+    assert downlink.decide(action("a1"), NOW) == "answered"
 
 
 # ------------------------------------------------------------------------------------------------ one at a time, again, and in other words

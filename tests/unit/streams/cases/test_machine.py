@@ -195,7 +195,7 @@ QUICK: Final = settings(max_examples=60, stateful_step_count=40, deadline=None, 
 @pytest.mark.slow
 def test_the_rules_hold_in_every_night() -> None:
     """One case per cause, nothing without permit and consent, one thing at a time, healed only where proven, always the same story."""
-    run_state_machine_as_test(Night, settings=QUICK)
+    run_state_machine_as_test(Night, settings=settings(QUICK, max_examples=500, stateful_step_count=50))
 
 
 def _no_one_was_asked(self: Decisions, case: Case, remedy: object) -> bool:  # noqa: ARG001 - the shape of what it replaces

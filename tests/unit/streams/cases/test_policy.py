@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.cases.policy import HAND_OVER, NOBODY, PRIORITY, Limits, Line, Remedy, json_schema, keys
+from streams.cases.policy import HAND_OVER, NOBODY, History, Limits, Line, Remedy, json_schema, keys
 from streams.cases.remedies import load_policy
 from streams.detectors.silence import SilenceRule
 from streams.rules.files import load_rules
@@ -105,13 +105,6 @@ def test_the_schema_beside_the_remedies_is_the_one_of_the_code() -> None:
     assert json.loads((REMEDIES / "schema.json").read_text(encoding="utf-8")) == json_schema()
 
 
-def test_priority_is_read_off_the_matrix() -> None:
-    """ITIL: 1 is critical, 5 is planning; better impact or urgency never raises it."""
-    assert PRIORITY[1, 1] == 1
-    assert PRIORITY[3, 3] == 5
-    assert all(PRIORITY[i, u] <= PRIORITY[min(i + 1, 3), u] and PRIORITY[i, u] <= PRIORITY[i, min(u + 1, 3)] for i, u in PRIORITY)
-
-
 def test_the_worked_example_knows_what_machines_say() -> None:
     """The first sentence of an agent uses the words of the messages."""
     says = load_policy([REMEDIES]).says
@@ -127,7 +120,7 @@ def test_no_knowledge_is_no_mistake(tmp_path: Path) -> None:
 def test_the_page_names_every_key() -> None:
     """The tables in docs/remedies.md are made from the code, and its example is read."""
     page = (REMEDIES.parent / "docs" / "remedies.md").read_text(encoding="utf-8")
-    for part in (Remedy, Limits, Line):
+    for part in (Remedy, Limits, Line, History):
         assert keys(part) in page
     example = page.partition("```yaml\n")[2].partition("```")[0]
     assert written(example).decide(

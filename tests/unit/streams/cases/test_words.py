@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from streams.cases.words import clock_time, number, span
@@ -37,9 +39,7 @@ def test_the_first_sentence_speaks_with_the_operators_words() -> None:
     """What the machine says is what the customer's message says."""
     ward = Ward()
     ward.policy = written("policy: [{line: somebody, do: hand_over}]")
-    ward.policy = type(ward.policy)(
-        ward.policy.remedies, ward.policy.lines, {"toner_feed": "has reported since {when} that toner is stuck"}
-    )
+    ward.policy = replace(ward.policy, says={"toner_feed": "has reported since {when} that toner is stuck"})
     ward.processors["cases"] = ward._build("cases")
     ward.raised("02:10", "toner_feed", device=REFUSES)
     assert ward.last.detail.startswith("I am calling about the heat pump Heat pump 14: it has reported since 02:10 that toner is stuck (")

@@ -8,7 +8,7 @@ from typing import Final
 
 import yaml
 
-from streams.cases.policy import File, Policy
+from streams.cases.policy import File, History, Policy
 from streams.cases.processor import Cases
 from streams.customers import Customers
 from streams.hosts.registry import Tables
@@ -27,6 +27,7 @@ from vorab.records import (
     Notification,
     Permit,
     PermitState,
+    Recall,
     Record,
     Reply,
     ReplyStatus,
@@ -45,8 +46,11 @@ ASKS: Final = HEAT_PUMP.model_copy(update={"id": "main/hp-13", "device": "hp-13"
 REFUSES: Final = HEAT_PUMP.model_copy(update={"id": "main/hp-14", "device": "hp-14", "name": "Heat pump 14", "remote_repair": False})
 PRINTER: Final = Device(id="main/printer-3", device="printer-3", model="printer", name="Printer 3", remote_repair=True)
 RECORDED: Final = Device(id="recorded/machine", tenant="recorded", device="machine", model="machine")
-DEVICES: Final = (HEAT_PUMP, ASKS, REFUSES, PRINTER, RECORDED)
+OF_TRIED: Final = HEAT_PUMP.model_copy(update={"id": "main/hp-15", "device": "hp-15", "name": "Heat pump 15", "customer": "c-2"})
+DEVICES: Final = (HEAT_PUMP, ASKS, REFUSES, PRINTER, RECORDED, OF_TRIED)
 CUSTOMER: Final = Customer(id="main/c-1", customer="c-1", time_zone="Europe/Berlin")
+TRIED: Final = CUSTOMER.model_copy(update={"id": "main/c-2", "customer": "c-2", "returns": 1, "wrong_bills": 1})
+"""A customer who has sent something back and was sent a wrong bill."""
 
 REMEDIES: Final = Path(__file__).resolve().parents[4] / "remedies"
 """The worked example."""
@@ -78,7 +82,7 @@ def shown(at: Micros) -> str:
 def written(text: str) -> Policy:
     """A policy from YAML."""
     file = File.model_validate(yaml.safe_load(text))
-    return Policy(file.remedies, file.policy)
+    return Policy(file.remedies, file.policy, file.history or History())
 
 
 class Ward:
@@ -89,7 +93,7 @@ class Ward:
     ) -> None:
         """`forgetful` restarts every processor from its own blocks after each record; without `permits_answer` they wait for `answer`."""
         self.policy = policy or written(POLICY)
-        self.registry = Tables(devices, [CUSTOMER])
+        self.registry = Tables(devices, [CUSTOMER, TRIED])
         self.forgetful, self.permits_answer = forgetful, permits_answer
         self.now = NIGHT
         self.out: list[Out] = []
@@ -207,6 +211,11 @@ class Ward:
     def actions(self) -> list[Action]:
         """All actions."""
         return [out.record for out in self.out if isinstance(out.record, Action)]
+
+    @property
+    def recalls(self) -> list[Recall]:
+        """All actions that were taken back."""
+        return [out.record for out in self.out if isinstance(out.record, Recall)]
 
     @property
     def notifications(self) -> list[Notification]:
