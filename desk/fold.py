@@ -46,10 +46,7 @@ def fold_case(before: CaseRow | None, event: CaseEvent) -> CaseRow:
         needs = True
     if not event.status.open:
         needs = False
-    healed = event.healed or (before.healed if before else False)
-    if event.kind is CaseKind.RELAPSED:
-        healed = False
-    return CaseRow(event, event.at, needs, healed)
+    return CaseRow(event, event.at, needs, event.healed)
 
 
 def case_of(record: Record) -> str:

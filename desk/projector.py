@@ -134,10 +134,8 @@ class Projector:
         with self._store.write() as db:
             self._write_records(db, batch)
             self._write_points(db, batch.points)
-            for name, value in self._counts.items():
-                _upsert(db, tables.counts, {"name": name}, {"value": value})
-            for topic, partition in moved:
-                _upsert(db, tables.positions, {"topic": topic, "partition": partition}, {"next": self._positions[topic, partition]})
+            _upsert(db, tables.counts, [{"name": name, "value": self._counts[name]} for name in batch.counted])
+            _upsert(db, tables.positions, [{"topic": topic, "partition": p, "next": self._positions[topic, p]} for topic, p in moved])
 
     def _take(self, entry: Entry, batch: _Batch) -> None:
         topic = self._canonical[entry.topic]
@@ -145,7 +143,7 @@ class Projector:
             found = frame.decode(entry.value or b"")
             self.now = max(self.now, found.now) if not _recorded_only(found) else self.now
             batch.points += self.curves.take(found)
-            self._counts["readings"] = self._counts.get("readings", 0) + found.n
+            self._count("readings", batch, found.n)
             return
         if entry.value is None:
             return
@@ -160,50 +158,47 @@ class Projector:
         for start in range(0, len(marks), 500):
             query = sa.select(tables.records.c.mark).where(tables.records.c.mark.in_(marks[start : start + 500]))
             known.update(db.scalars(query))
+        fresh: list[dict[str, object]] = []
+        entries: dict[sa.Table, dict[str, dict[str, object]]] = {tables.devices: {}, tables.customers: {}}
         for mark, (entry, kind, record) in zip(marks, batch.records, strict=True):
             if isinstance(record, Device):
-                _upsert(db, tables.devices, {"device": record.key}, {"body": record.model_dump_json()})
+                entries[tables.devices][record.key] = {"device": record.key, "body": record.model_dump_json()}
             elif isinstance(record, Customer):
-                _upsert(db, tables.customers, {"customer": record.key}, {"body": record.model_dump_json()})
+                entries[tables.customers][record.key] = {"customer": record.key, "body": record.model_dump_json()}
             elif mark not in known:
                 known.add(mark)
-                self._write_record(db, mark, entry, kind, record, batch)
+                fresh.append(self._row(mark, entry, kind, record))
+                self._take_in(db, record, batch)
+        if fresh:
+            db.execute(tables.records.insert(), fresh)
+        for table, rows in entries.items():
+            _upsert(db, table, list(rows.values()))
+        _upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
 
-    def _write_record(self, db: sa.Connection, mark: str, entry: Entry, kind: str, record: Record, batch: _Batch) -> None:
-        db.execute(
-            tables.records.insert().values(
-                mark=mark,
-                kind=kind,
-                id=record.id,
-                case=case_of(record),
-                device=device_of(record),
-                at=record.time,
-                body=record.model_dump_json(exclude_none=True),
-                topic=self._canonical[entry.topic],
-                partition=entry.partition,
-                offset=entry.offset,
-            )
-        )
+    def _row(self, mark: str, entry: Entry, kind: str, record: Record) -> dict[str, object]:
+        return {
+            "mark": mark,
+            "kind": kind,
+            "id": record.id,
+            "case": case_of(record),
+            "device": device_of(record),
+            "at": record.time,
+            "body": record.model_dump_json(exclude_none=True),
+            "topic": self._canonical[entry.topic],
+            "partition": entry.partition,
+            "offset": entry.offset,
+        }
+
+    def _count(self, name: str, batch: _Batch, more: int = 1) -> None:
+        self._counts[name] = self._counts.get(name, 0) + more
+        batch.counted.add(name)
+
+    def _take_in(self, db: sa.Connection, record: Record, batch: _Batch) -> None:
+        """What a record changes beyond being there."""
         for name in counted(record):
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self._count(name, batch)
         if isinstance(record, CaseEvent):
-            row = self._fold_case(db, record)
-            _upsert(
-                db,
-                tables.cases,
-                {"case": record.case},
-                {
-                    "device": record.key,
-                    "customer": record.customer,
-                    "status": row.last.status.value,
-                    "priority": record.priority,
-                    "opened_at": record.opened_at,
-                    "changed_at": row.changed_at,
-                    "needs_person": row.needs_person,
-                    "healed": row.healed,
-                    "body": record.model_dump_json(exclude_none=True),
-                },
-            )
+            batch.cases[record.case] = self._fold_case(db, record, batch)
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)
             if record.status.value in OVER and not any(row.last.key == record.key for row in self._cases.values()):
                 self.curves.forget(record.key, record.at + AFTER)
@@ -211,8 +206,8 @@ class Projector:
             batch.points += self.curves.watch(record.key, record.onset - BEFORE)
             batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
 
-    def _fold_case(self, db: sa.Connection, event: CaseEvent) -> CaseRow:
-        before = self._cases.get(event.case)
+    def _fold_case(self, db: sa.Connection, event: CaseEvent, batch: _Batch) -> CaseRow:
+        before = self._cases.get(event.case) or batch.cases.get(event.case)
         if before is None and event.seq > 0:  # it was over, and somebody had one more word
             kept = db.execute(sa.select(tables.cases).where(tables.cases.c.case == event.case)).mappings().first()
             before = _row_of(kept) if kept is not None else None
@@ -263,10 +258,29 @@ class _Batch:
     def __init__(self) -> None:
         self.records: list[tuple[Entry, str, Record]] = []
         self.points: Points = []
+        self.counted: set[str] = set()
+        """The counts that moved."""
+        self.cases: dict[str, CaseRow] = {}
+        """The cases that changed, as they are after it."""
 
 
 def _count(entries: Sequence[Entry], place: Position) -> int:
     return sum((entry.topic, entry.partition) == place for entry in entries)
+
+
+def _row_for(row: CaseRow) -> dict[str, object]:
+    return {
+        "case": row.last.case,
+        "device": row.last.key,
+        "customer": row.last.customer,
+        "status": row.last.status.value,
+        "priority": row.last.priority,
+        "opened_at": row.last.opened_at,
+        "changed_at": row.changed_at,
+        "needs_person": row.needs_person,
+        "healed": row.healed,
+        "body": row.last.model_dump_json(exclude_none=True),
+    }
 
 
 def _row_of(row: sa.RowMapping) -> CaseRow:
@@ -287,5 +301,9 @@ def _insert(db: sa.Connection, table: sa.Table) -> Any:
     return sqlite_insert(table)
 
 
-def _upsert(db: sa.Connection, table: sa.Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-    db.execute(_insert(db, table).values(**key, **values).on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+def _upsert(db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows of the same columns, each key once: new ones, or over those that are there."""
+    if rows:
+        new, keys = _insert(db, table), [column.name for column in table.primary_key]
+        values = {name: new.excluded[name] for name in rows[0] if name not in keys}
+        db.execute(new.on_conflict_do_update(index_elements=keys, set_=values), rows)

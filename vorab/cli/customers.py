@@ -1,4 +1,4 @@
-"""`vorab customers`: import, export, show and erase customers.
+"""`vorab customers`: import, export, show, mark and erase customers.
 
 The registry's part (language, preferences, consents) goes to the log; names and contact points go to the store of people and nowhere else.
 """
@@ -48,7 +48,9 @@ Log = Annotated[str | None, typer.Option(help="sqlite:///PATH or kafka://HOST:PO
 StateDir = Annotated[str | None, typer.Option(help="Folder for what vorab keeps.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Import, export, show and erase customers.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Import, export, show, mark and erase customers."
+)
 
 
 @app.command("import")
@@ -168,6 +170,44 @@ def erase(
     else:
         typer.echo(f"nobody stood behind {key}; the registry entry is taken out")
     raise typer.Exit(EXIT_OK if gone or known else EXIT_PROBLEMS)
+
+
+@app.command()
+def mark(
+    customer: Annotated[str, typer.Argument(help="Key or id of the customer.")],
+    *,
+    returned: Annotated[bool, typer.Option("--return", help="Something was sent back.")] = False,
+    wrong_bill: Annotated[bool, typer.Option("--wrong-bill", help="A bill was wrong.")] = False,
+    complaint: Annotated[bool, typer.Option("--complaint", help="The customer complained.")] = False,
+    config: Config = None,
+    log: Log = None,
+    state_dir: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Note what a customer has been through; it makes cases more urgent, as the policy says (`history`).
+
+    Example: vorab customers mark c-5f3a9c --wrong-bill
+    """
+    from vorab import settings
+    from vorab.cli.registry import access, full_key, latest
+
+    marks = {"returns": returned, "wrong_bills": wrong_bill, "complaints": complaint}
+    if not any(marks.values()):
+        raise ConfigError("nothing to note", key="mark", hint="one or more of --return, --wrong-bill, --complaint")
+    found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
+    key = full_key(customer)
+    with access(found) as to:
+        known = latest(found, CUSTOMERS).get(key)
+        if not isinstance(known, Customer):
+            typer.echo(f"there is no customer {key}, and nothing was noted\n  `vorab customers export` lists all", err=True)
+            raise typer.Exit(EXIT_PROBLEMS)
+        counts = {name: getattr(known, name) + more for name, more in marks.items()}
+        to.write([known.model_copy(update={**counts, "at": to.now})])
+    if as_json:
+        typer.echo(json.dumps({"customer": key, **counts}))
+    else:
+        said = ", ".join(f"{name.replace('_', ' ')} {amount}" for name, amount in counts.items())
+        typer.echo(f"{key}: {said}")
 
 
 def customer_of(row: Row, file: Path, at: int) -> tuple[Customer, Person]:

@@ -193,7 +193,7 @@ class Story:
         resolved = self.event(CaseKind.RESOLVED, self.onset + 39 * MINUTE, status=Status.RESOLVED, healed=True, detail=detail)
         self.say(Stage.HEALED, self.onset + 39 * MINUTE, resolved)
         self.became(Stage.HEALED, self.onset + 40 * MINUTE, DeliveryState.SUPPRESSED, DeliveryReason.ALREADY_FIXED)
-        self.event(CaseKind.CLOSED, self.onset + 69 * MINUTE, status=Status.CLOSED)
+        self.event(CaseKind.CLOSED, self.onset + 69 * MINUTE, status=Status.CLOSED, healed=True)
         return self
 
     def doubted(self) -> Story:

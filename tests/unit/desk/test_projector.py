@@ -88,3 +88,26 @@ def test_readings_long_after_a_case_are_not_kept(house: House, homes: dict[str, 
     house.catch_up()
     assert house.queries.curve(homes["healed"].key, "pressure", late, late) == []
     assert house.queries.curve(homes["doubted"].key, "pressure", late, late) == [(late, 0.6)]
+
+
+def test_a_case_a_person_had_to_resolve_is_not_healed_whatever_was_proven_before(house: House) -> None:
+    """Proven, handed over because a call was wished, and resolved by hand: nobody slept through that."""
+    story = Story("heat-pump-004").opened().restarted()
+    story.event(CaseKind.HANDED_OVER, story.onset + 39 * MINUTE, status=Status.HELD, healed=True)
+    story.event(CaseKind.RESOLVED, story.onset + 60 * MINUTE, status=Status.RESOLVED)
+    house.write(story.records)
+    house.catch_up()
+    [row] = house.queries.cases()
+    assert (row.healed, row.needs_person) == (False, False)
+
+
+def test_many_facts_of_a_case_in_one_round_are_one_row(house: House) -> None:
+    """Rows are written together; the last fact counts, also for a case that ended and had a word more in the same round."""
+    story = healed()
+    story.event(CaseKind.NOTED, story.onset + 90 * MINUTE, status=Status.CLOSED, healed=True, detail="thank you")
+    house.write(story.records)
+    house.projector.load()
+    assert house.projector.step() >= len(story.records)
+    [row] = house.queries.cases()
+    assert (row.last.kind, row.healed) == (CaseKind.NOTED, True)
+    assert house.queries.counts()["io.vorab.case.closed.v1"] == 1

@@ -197,6 +197,29 @@ def test_nobody_cannot_be_erased(state: Path) -> None:
     assert "there is no customer main/nobody" in told.output
 
 
+def test_what_a_customer_has_been_through_is_counted(state: Path) -> None:
+    """One more of each that is named, nothing else changed, and import can say it, too."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    before = json.loads(ok("customers", "show", "c-1", "--json"))
+    ok("customers", "mark", "c-1", "--return", "--wrong-bill")
+    assert json.loads(ok("customers", "mark", "c-1", "--return", "--json")) == {
+        "customer": "main/c-1", "returns": 2, "wrong_bills": 1, "complaints": 0,
+    }  # fmt: skip
+    after = json.loads(ok("customers", "show", "c-1", "--json"))
+    assert after == {**before, "returns": 2, "wrong_bills": 1}
+    assert "returns 1, wrong bills 0, complaints 1" in ok("customers", "mark", "c-2", "--return", "--complaint")
+
+
+def test_a_mark_for_nobody_or_of_nothing_is_refused(state: Path) -> None:
+    """A mistyped name must not look like a complaint heard."""
+    ok("customers", "import", put(state, "in.csv", CUSTOMERS_CSV))
+    told = run("customers", "mark", "nobody", "--complaint")
+    assert told.exit_code == 1
+    assert "there is no customer main/nobody" in told.output
+    with pytest.raises(ConfigError, match="nothing to note"):
+        run("customers", "mark", "c-1")
+
+
 def test_a_removed_device_is_gone(state: Path) -> None:
     """From the registry, as a record without value; what is not there cannot be removed."""
     ok("devices", "import", put(state, "in.yaml", DEVICES_YAML))
