@@ -9,9 +9,10 @@ from fastapi.responses import JSONResponse
 
 from desk.context import Context
 from desk.queries import CaseFile, CaseRow
+from desk.sla import sla_clock
 from desk.why import why
 from desk.words import sentence
-from vorab.clock import iso
+from vorab.clock import SECOND, Micros, iso
 from vorab.records import type_of
 
 MAX_PAGE = 500
@@ -38,13 +39,15 @@ def case_json(row: CaseRow) -> dict[str, Any]:
     }
 
 
-def file_json(file: CaseFile) -> dict[str, Any]:
-    """A case with every record that belongs to it."""
+def file_json(file: CaseFile, now: Micros) -> dict[str, Any]:
+    """A case with every record that belongs to it, and its SLA clock at `now` (µs)."""
+    sla = sla_clock(file.events, now)
     return {
         "case": file.case,
         "device": file.last.key,
         "status": file.last.status.value,
         "sentence": sentence(file),
+        "sla": {"ours_s": round(sla.ours / SECOND), "customers_s": round(sla.customers / SECOND), "runs": sla.runs},
         "records": [
             {"type": type_of(record), "at": iso(record.time), "body": record.model_dump(mode="json", exclude_none=True)}
             for record in sorted(file.all(), key=lambda record: record.time)
@@ -71,7 +74,7 @@ def routes(context: Context) -> APIRouter:
     def one_case(case: str) -> JSONResponse:
         """A case with all its records."""
         file = queries.case(case)
-        return JSONResponse(file_json(file)) if file else _nobody_knows("case")
+        return JSONResponse(file_json(file, context.clock.now())) if file else _nobody_knows("case")
 
     @router.get("/counts")
     def counts() -> JSONResponse:

@@ -14,9 +14,10 @@ from desk.evidence import evidence
 from desk.pages import Pages
 from desk.plot import svg
 from desk.queries import CaseFile
+from desk.sla import sla_clock
 from desk.story import conversation
 from desk.why import links
-from desk.words import sentence
+from desk.words import sentence, sla_words
 from vorab.errors import Unavailable
 from vorab.records import CaseKind, CommandKind, Delivery, Notification, Status
 
@@ -85,6 +86,7 @@ def routes(context: Context, pages: Pages) -> APIRouter:
             file=file,
             last=file.last,
             sentence=sentence(file),
+            sla=sla_words(sla_clock(file.events, context.clock.now())),
             shown=shown,
             plot=svg(shown, pages.zone) if shown else None,
             lines=conversation(file),

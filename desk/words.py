@@ -9,6 +9,7 @@ from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryReason, Deliver
 
 if TYPE_CHECKING:
     from desk.queries import CaseFile
+    from desk.sla import SlaClock
 
 KINDS: Final[dict[CaseKind, str]] = {
     CaseKind.OPENED: "Case opened",
@@ -161,6 +162,12 @@ def span(length: Micros, *, coarse: bool = False) -> str:
     if hours < 24:
         return f"{hours} h {rest} min" if rest and not coarse else f"{hours} h"
     return f"{hours // 24} d"
+
+
+def sla_words(clock: SlaClock) -> str:
+    """`SLA clock 3 h 20 min, stood still for 14 h while the customer was waited for`."""
+    said = f"SLA clock {span(clock.ours)}" + ("" if clock.runs else ", stopped")
+    return f"{said}; {span(clock.customers)} the customer was waited for" if clock.customers else said
 
 
 def sentence(file: CaseFile) -> str:
