@@ -7,7 +7,7 @@ from typing import Final
 from streams.cases import proof, words
 from streams.cases.facts import Teller, Why
 from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy
-from streams.cases.state import Case, DeviceState, Early, Flight, Phase, Timer, remember
+from streams.cases.state import REMEMBERED, Case, DeviceState, Early, Flight, Phase, Timer, remember
 from vorab import ids, topics
 from vorab.clock import DAY, Micros
 from vorab.processor import Out, Registry
@@ -42,6 +42,8 @@ class Decisions(Teller):
             self.hand_over(case, why, "nothing can be done about it from afar")
         elif case.attempts >= line.attempts:
             self.hand_over(case, why, self.tried(case, why) + "; it ran normally for a while, and now it is back")
+        elif self._too_often(remedy, why.at):
+            self.hand_over(case, why, f"something was done to it {remedy.limits.per_device} times in 24 hours, and that is enough")
         elif why.at < case.opened_at + line.settle:
             case.phase = Phase.WAITING
             case.timers[Timer.NEXT] = case.opened_at + line.settle
@@ -111,6 +113,10 @@ class Decisions(Teller):
 
     # --------------------------------------------------------------------------------------------- actions
 
+    def _too_often(self, remedy: Remedy, at: Micros) -> bool:
+        """Whether as much was done to the device in the last day as may be."""
+        return sum(at - DAY < done <= at for done in self.state.acted) >= remedy.limits.per_device
+
     @property
     def busy(self) -> bool:
         """Whether the device is at something, or about to be; then nothing else is started on it."""
@@ -125,8 +131,8 @@ class Decisions(Teller):
             case = min(ready, key=lambda case: (case.queued_at, case.id))
             line = self.line(case)
             remedy = self._policy.remedy(line)
-            if remedy is None or case.attempts >= line.attempts or not self._consent(case, remedy):
-                self.plan(case, why)  # policy or consent has changed while it waited
+            if remedy is None or case.attempts >= line.attempts or self._too_often(remedy, why.at) or not self._consent(case, remedy):
+                self.plan(case, why)  # policy, consent or what was done has changed while it waited
             else:
                 self._ask(case, line, remedy, why)
 
@@ -175,6 +181,7 @@ class Decisions(Teller):
     def _act(self, case: Case, permit: Permit, remedy: Remedy, why: Why) -> None:
         case.attempts += 1
         case.phase, case.acted_at, case.done_at = Phase.ACTING, why.at, None
+        self.state.acted = [*self.state.acted, why.at][-REMEMBERED:]
         self.state.flight = Flight(case.action, case.id, permit.expires_at + remedy.grace)
         self.tell(case, CaseKind.ACTION_REQUESTED, why, remedy.about)
         action = Action(

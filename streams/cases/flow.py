@@ -17,7 +17,7 @@ from streams.cases.state import REMEMBERED, Case, Held, Phase, Seen, Timer
 from streams.cases.table import NEW, TRANSITIONS
 from streams.cases.words import span
 from vorab import ids, topics
-from vorab.clock import Micros
+from vorab.clock import DAY, Micros
 from vorab.errors import Rejected
 from vorab.processor import Out
 from vorab.records import CaseKind, Command, Record, Rejection, Reply, Symptom, SymptomState, family_of, type_of
@@ -194,6 +194,7 @@ class DeviceCases(People):
             del self.state.early[name]
         elif timer == "history":
             self.state.opened.clear()
+            self.state.acted.clear()
         else:
             self._fire(next(case for case in self.state.cases if case.id == name), Timer(timer), at)
 
@@ -204,7 +205,7 @@ class DeviceCases(People):
             found.append((self.state.flight.until, ORDER[Timer.WITHIN], "", "flight"))
         found += [(early.until, len(ORDER), action, "early") for action, early in self.state.early.items()]
         if self.state.opened:
-            found.append((self.state.opened[-1] + self._policy.history.window, len(ORDER), "", "history"))
+            found.append((self.state.opened[-1] + max(self._policy.history.window, DAY), len(ORDER), "", "history"))
         return found
 
     def _fire(self, case: Case, timer: Timer, at: Micros) -> None:

@@ -39,10 +39,11 @@ class Part(BaseModel):
 
 
 class Limits(Part):
-    """How much of a remedy the whole fleet may have at a time; the blast radius of a mistake."""
+    """How much of a remedy the whole fleet may have at a time, the blast radius of a mistake; and one device."""
 
     out: int = Field(10, ge=1, description="Most actions under way at the same time.")
     per_hour: int = Field(60, ge=1, description="Most actions in any 60 minutes.")
+    per_device: int = Field(4, ge=1, le=16, description="Most actions on one device in 24 hours, of any remedy: beyond, a person looks.")
 
 
 class Remedy(Part):

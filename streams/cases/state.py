@@ -162,6 +162,8 @@ class DeviceState(msgspec.Struct):
     early: dict[str, Early] = {}
     opened: list[Micros] = []
     """When its latest cases were opened."""
+    acted: list[Micros] = []
+    """When something was last done to it, for all its cases."""
 
     @property
     def empty(self) -> bool:
