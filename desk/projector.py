@@ -143,7 +143,7 @@ class Projector:
             found = frame.decode(entry.value or b"")
             self.now = max(self.now, found.now) if not _recorded_only(found) else self.now
             batch.points += self.curves.take(found)
-            self._count("readings", batch, found.n)
+            self._add("readings", batch, found.n)
             return
         if entry.value is None:
             return
@@ -189,14 +189,14 @@ class Projector:
             "offset": entry.offset,
         }
 
-    def _count(self, name: str, batch: _Batch, more: int = 1) -> None:
+    def _add(self, name: str, batch: _Batch, more: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + more
         batch.counted.add(name)
 
     def _take_in(self, db: sa.Connection, record: Record, batch: _Batch) -> None:
         """What a record changes beyond being there."""
         for name in counted(record):
-            self._count(name, batch)
+            self._add(name, batch)
         if isinstance(record, CaseEvent):
             batch.cases[record.case] = self._fold_case(db, record, batch)
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)

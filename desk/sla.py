@@ -28,12 +28,11 @@ class SlaClock(NamedTuple):
 
 def sla_clock(events: Sequence[CaseEvent], now: Micros) -> SlaClock:
     """The clock of a case at `now` (µs); `events` in their order, at least one."""
-    waits = Status.PENDING
-    if events[-1].tenant == RECORDED_TENANT:
-        now = events[-1].at  # nobody is waiting for what was recorded years ago
+    last, waits = events[-1], Status.PENDING
+    if last.tenant == RECORDED_TENANT:
+        now = last.at  # nobody is waiting for what was recorded years ago
     stretches = [(one.status, max(0, other.at - one.at)) for one, other in pairwise(events)]
-    stretches.append((events[-1].status, max(0, now - events[-1].at)))
+    stretches.append((last.status, max(0, now - last.at)))
     ours = sum(length for status, length in stretches if status.open and status is not waits)
     customers = sum(length for status, length in stretches if status is waits)
-    last = events[-1].status
-    return SlaClock(ours, customers, last.open and last is not waits)
+    return SlaClock(ours, customers, last.status.open and last.status is not waits)

@@ -87,9 +87,9 @@ class Downlink:
 
     def answered(self, answer: Reply) -> None:
         """A device, or vorab in its place, has spoken."""
-        line = self._lines.get(answer.key)
-        if line is not None and line.now is not None and line.now.action.id == answer.action:
-            line.now.delivered = True
+        asked = self._under_way(answer.key, answer.action)
+        if asked is not None:
+            asked.delivered = True
         if answer.status.final:
             self._settle(answer.action, answer.key)
 
@@ -136,17 +136,17 @@ class Downlink:
 
     def recall(self, recall: Recall, now: Micros) -> Outcome:
         """Take an action back: one that waits, or that the device has not answered, never goes out (again); else it is at it already."""
-        line = self._lines.get(recall.key)
-        asked = line.now.action if line is not None and line.now is not None and line.now.action.id == recall.action else None
-        if asked is not None and line is not None and line.now is not None and line.now.delivered:
+        asked, line = self._under_way(recall.key, recall.action), self._lines.get(recall.key)
+        if asked is not None and asked.delivered:
             return "answered"
-        if line is not None and asked is None:
-            asked = next((action for action, _ in line.waiting if action.id == recall.action), None)
+        action = None if asked is None else asked.action
+        if line is not None and action is None:
+            action = next((one for one, _ in line.waiting if one.id == recall.action), None)
             line.waiting = deque(one for one in line.waiting if one[0].id != recall.action)
-        if asked is None:
+        if action is None:
             self._settle(recall.action, recall.key)  # it is yet to come, or another run has handed it over
             return "past"
-        return self._in_its_place(asked, ReplyStatus.CANCELLED, now, "it was taken back before the device answered")
+        return self._in_its_place(action, ReplyStatus.CANCELLED, now, "it was taken back before the device answered")
 
     def due(self, now_of: Callable[[Action], Micros]) -> list[Outcome]:
         """What time brings: a command again, the end of one that has expired, and the next of each device that is free.
@@ -226,9 +226,13 @@ class Downlink:
         self._done[action] = None
         if len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
+        if self._under_way(key, action) is not None:
+            self._lines[key].now = None
+
+    def _under_way(self, key: str, action: str) -> _UnderWay | None:
+        """The action of this id, if it is what the device is asked now."""
         line = self._lines.get(key)
-        if line is not None and line.now is not None and line.now.action.id == action:
-            line.now = None
+        return line.now if line is not None and line.now is not None and line.now.action.id == action else None
 
 
 def _neutral(action: Action) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final
 from streams.cases import proof, words
 from streams.cases.facts import Teller, Why
 from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy
-from streams.cases.state import REMEMBERED, Case, DeviceState, Early, Flight, Phase, Timer, remember
+from streams.cases.state import Case, DeviceState, Early, Flight, Phase, Timer, remember
 from vorab import ids, topics
 from vorab.clock import DAY, Micros
 from vorab.processor import Out, Registry
@@ -181,7 +181,7 @@ class Decisions(Teller):
     def _act(self, case: Case, permit: Permit, remedy: Remedy, why: Why) -> None:
         case.attempts += 1
         case.phase, case.acted_at, case.done_at = Phase.ACTING, why.at, None
-        self.state.acted = [*self.state.acted, why.at][-REMEMBERED:]
+        remember(self.state.acted, why.at)
         self.state.flight = Flight(case.action, case.id, permit.expires_at + remedy.grace)
         self.tell(case, CaseKind.ACTION_REQUESTED, why, remedy.about)
         action = Action(

@@ -13,7 +13,7 @@ from streams.cases import proof
 from streams.cases.facts import Why
 from streams.cases.people import People
 from streams.cases.policy import OBSERVE
-from streams.cases.state import REMEMBERED, Case, Held, Phase, Seen, Timer
+from streams.cases.state import Case, Held, Phase, Seen, Timer, remember
 from streams.cases.table import NEW, TRANSITIONS
 from streams.cases.words import span
 from vorab import ids, topics
@@ -133,7 +133,7 @@ class DeviceCases(People):
         if device is not None:
             case.customer, case.site, case.model, case.name = device.customer, device.site, device.model, device.name
         self.state.cases.append(case)
-        self.state.opened = [*self.state.opened, why.at][-REMEMBERED:]
+        remember(self.state.opened, why.at)
         self.weigh(case)
         case.policy = self.line(case).line
         self.tell(case, CaseKind.OPENED, why, symptom.explanation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -185,7 +185,10 @@ def load(block: bytes) -> DeviceState:
     return _decode(block)
 
 
-def remember(names: list[str], name: str) -> None:
-    """Add a name and forget the oldest where there are too many."""
-    names.append(name)
-    del names[:-REMEMBERED]
+Thing = TypeVar("Thing", str, Micros)
+
+
+def remember(things: list[Thing], thing: Thing) -> None:
+    """Add a name or a time and forget the oldest where there are too many."""
+    things.append(thing)
+    del things[:-REMEMBERED]

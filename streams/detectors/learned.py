@@ -157,7 +157,7 @@ class Learned:
         Readings of one series come in order of time; one that is not newer than the last of its series, or not finite, is
         passed over and changes nothing.
         """
-        if len(slots) <= self._few:
+        if 0 < len(slots) <= self._few:
             return self._one_by_one(slots, measured_at, values)
         of_slot = self.of_slot
         used = np.isfinite(values) & ((measured_at > of_slot["last_at"][slots]) | (of_slot["readings"][slots] == 0))

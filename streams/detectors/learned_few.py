@@ -1,7 +1,7 @@
 """The learned detector for a few series at a time, in plain numbers instead of columns: the same method, the same results to the bit.
 
 NumPy pays by the call, whatever the number of rows; a frame of one reading would cost as much as one of two hundred. Below some
-ten series plain arithmetic is cheaper, for one by far. Every line here stands in `streams.detectors.learned` for many rows, in the same
+seven series plain arithmetic is cheaper, for one by far. Every line here stands in `streams.detectors.learned` for many rows, in the same
 order of operations, and a test holds both to each other.
 """
 

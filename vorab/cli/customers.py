@@ -133,7 +133,7 @@ def show(
     with reading_people(found) as store:
         person = store.get(key)
     if not isinstance(record, Customer) and person is None:
-        typer.echo(f"there is no customer {key}\n  `vorab customers export` lists all", err=True)
+        _nobody(key)
         raise typer.Exit(EXIT_PROBLEMS)
     values = plain(record if isinstance(record, Customer) else None, person)
     say_entry(values, as_json=as_json)
@@ -164,7 +164,7 @@ def erase(
     if as_json:
         typer.echo(json.dumps({"customer": key, "person_erased": gone, "entry_removed": known}))
     elif not gone and not known:
-        typer.echo(f"there is no customer {key}, and nothing was erased\n  `vorab customers export` lists all", err=True)
+        _nobody(key, ", and nothing was erased")
     elif gone:
         typer.echo(f"{key} is forgotten: name, contact points and kept messages are erased, the registry entry is taken out")
     else:
@@ -199,7 +199,7 @@ def mark(
     with access(found) as to:
         known = latest(found, CUSTOMERS).get(key)
         if not isinstance(known, Customer):
-            typer.echo(f"there is no customer {key}, and nothing was noted\n  `vorab customers export` lists all", err=True)
+            _nobody(key, ", and nothing was noted")
             raise typer.Exit(EXIT_PROBLEMS)
         counts = {name: getattr(known, name) + more for name, more in marks.items()}
         to.write([known.model_copy(update={**counts, "at": to.now})])
@@ -208,6 +208,10 @@ def mark(
     else:
         said = ", ".join(f"{name.replace('_', ' ')} {amount}" for name, amount in counts.items())
         typer.echo(f"{key}: {said}")
+
+
+def _nobody(key: str, so: str = "") -> None:
+    typer.echo(f"there is no customer {key}{so}\n  `vorab customers export` lists all", err=True)
 
 
 def customer_of(row: Row, file: Path, at: int) -> tuple[Customer, Person]:

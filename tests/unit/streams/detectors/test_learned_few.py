@@ -70,3 +70,9 @@ def test_plain_numbers_that_leave_out_a_turn_are_caught(monkeypatch: pytest.Monk
     known = {"_run": (Change.NONE, False, 0), "_learn_usual": None, "_remember": 20.0}
     monkeypatch.setattr(learned_few, turn, lambda *_: known[turn])
     assert not _told(_long())[1]
+
+
+def test_no_series_at_all_is_no_mistake() -> None:
+    """Nothing asked, nothing said."""
+    nothing = np.zeros(0, np.intp)
+    assert not len(Learned(QUICK, 3).update(nothing, nothing.astype(np.int64), nothing.astype(float)).change)

@@ -1,0 +1,44 @@
+"""How much is done to one device in a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from streams.cases.decisions import Decisions
+from tests.unit.streams.cases.ward import POLICY, Ward, clock, written
+from vorab.records import CaseKind, ReplyStatus
+
+
+def _night_of_faults(hours: Iterable[int], policy: str = POLICY) -> Ward:
+    """A fault at each of these hours, healed each time by a restart."""
+    ward = Ward(policy=written(policy))
+    for hour in hours:
+        symptom = ward.raised(f"{hour // 24}+{hour % 24:02}:00")
+        if ward.last.kind is CaseKind.ACTION_REQUESTED:
+            ward.replied(f"{hour // 24}+{hour % 24:02}:02", ReplyStatus.SUCCEEDED)
+        ward.cleared(f"{hour // 24}+{hour % 24:02}:05", symptom)
+        ward.tick(f"{hour // 24}+{hour % 24:02}:55")
+    return ward
+
+
+def test_what_is_restarted_again_and_again_is_handed_to_a_person() -> None:
+    """Four times in 24 hours; a day after the first there is room again."""
+    ward = _night_of_faults((0, 2, 4, 6, 8, 25))
+    assert [event.at for event in ward.kinds(CaseKind.ACTION_REQUESTED)] == [clock(f"{h // 24}+{h % 24:02}:00") for h in (0, 2, 4, 6, 25)]
+    [handed] = ward.kinds(CaseKind.HANDED_OVER)
+    assert handed.at == clock("08:00")
+    assert "something was done to it 4 times in 24 hours, and that is enough" in handed.detail
+
+
+def test_the_limit_per_device_is_policy() -> None:
+    """Two, where the file says so."""
+    ward = _night_of_faults((0, 2, 4), POLICY.replace("per_hour: 120", "per_hour: 120, per_device: 2"))
+    assert len(ward.actions) == 2
+
+
+def test_a_build_that_does_not_count_per_device_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bad: a fifth restart within a day."""
+    monkeypatch.setattr(Decisions, "_too_often", lambda *_: False)
+    assert len(_night_of_faults((0, 2, 4, 6, 8)).actions) == 5
