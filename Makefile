@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories bench bench-kafka parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories healing bench bench-kafka parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ fuzz: $(DEV) ## damaged messages for every decoder and dialect (ARGS="--inputs 1
 
 histories: $(DEV) ## device histories shuffled, delayed, repeated: the symptoms of ordered ones (ARGS="--count 100000")
 	@$(BIN)/python -m tests.histories $(ARGS)
+
+healing: $(DEV) ## a fleet of which half can be cured: proven or not closed (ARGS="--faults 1000", ARGS="--faults 200 --kills 24")
+	@$(BIN)/python -m tests.healing $(ARGS)
 
 bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
 	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done

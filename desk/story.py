@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from desk.queries import CaseFile
 from desk.words import REASONS, SAID, number, spaced
@@ -104,26 +105,32 @@ def _reply(reply: Reply) -> Line:
     return Line(reply.at, who, f"{text.rstrip('.')}: {more}." if more else text, tone)
 
 
+_PLAIN: Final[Mapping[CaseKind, tuple[str, str, str]]] = {
+    CaseKind.CONSENT_ASKED: ("vorab", "I ask your owner first.", ""),
+    CaseKind.CONSENT_GIVEN: ("customer", "Yes, restart it.", "good"),
+    CaseKind.CONSENT_REFUSED: ("customer", "No, please do not.", ""),
+    CaseKind.PROVING: ("vorab", "Thank you. I will believe your readings.", ""),
+    CaseKind.ACTION_TIMED_OUT: ("vorab", "No answer in time.", "bad"),
+    CaseKind.DISPROVED: ("vorab", "You said done. Your readings say otherwise.", "bad"),
+    CaseKind.HANDED_OVER: ("vorab", "I hand this to a person.", "bad"),
+    CaseKind.RELAPSED: ("vorab", "It came back.", "bad"),
+}
+"""Who says what, in which tone, where the kind of fact is all there is to say."""
+
+
 def _event(event: CaseEvent, file: CaseFile) -> Iterator[Line]:
+    if event.kind in _PLAIN:
+        who, text, tone = _PLAIN[event.kind]
+        yield Line(event.at, who, text, tone)
     match event.kind:
         case CaseKind.OPENED if event.policy:
             yield Line(event.at, "vorab", f"Policy: {event.policy}.", aside=True)
-        case CaseKind.CONSENT_ASKED:
-            yield Line(event.at, "vorab", "I ask your owner first.")
-        case CaseKind.CONSENT_GIVEN:
-            yield Line(event.at, "customer", "Yes, restart it.", "good")
-        case CaseKind.CONSENT_REFUSED:
-            yield Line(event.at, "customer", "No, please do not.")
-        case CaseKind.PROVING:
-            yield Line(event.at, "vorab", "Thank you. I will believe your readings.")
-        case CaseKind.ACTION_TIMED_OUT:
-            yield Line(event.at, "vorab", "No answer in time.", "bad")
-        case CaseKind.DISPROVED:
-            yield Line(event.at, "vorab", "You said done. Your readings say otherwise.", "bad")
-        case CaseKind.HANDED_OVER:
-            yield Line(event.at, "vorab", "I hand this to a person.", "bad")
-        case CaseKind.RELAPSED:
-            yield Line(event.at, "vorab", "It came back.", "bad")
+        case CaseKind.MACHINE_ASKED:
+            yield Line(event.at, "vorab", f"I ask: {event.detail}." if event.helper else f"Tell me: {event.detail}.")
+        case CaseKind.MACHINE_ANSWERED if event.helper:
+            yield Line(event.at, "machine", f"{event.detail}.", aside=True)
+        case CaseKind.CONCLUDED:
+            yield Line(event.at, "vorab", f"So {event.detail}.")
         case CaseKind.RESOLVED:
             yield Line(event.at, "vorab" if event.healed or not _by_person(event, file) else "person", _resolved(event), "good")
         case CaseKind.TAKEN | CaseKind.NOTED | CaseKind.CALL_WISHED | CaseKind.FALSE_ALARM:

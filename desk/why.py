@@ -177,7 +177,12 @@ _Made = tuple[str, str, str, dict[str, Any]]
 
 def _symptom(symptom: Symptom) -> _Made:
     raised = symptom.state is SymptomState.RAISED
-    title = {SymptomState.RAISED: "Symptom found", SymptomState.UPDATED: "Symptom changed", SymptomState.CLEARED: "Symptom gone"}
+    title = {
+        SymptomState.RAISED: "Symptom found",
+        SymptomState.UPDATED: "Symptom changed",
+        SymptomState.CLEARED: "Symptom gone",
+        SymptomState.CONFIRMED: "Readings confirm it",
+    }
     facts = {
         "rule": f"{symptom.rule}@{symptom.rule_version}",
         "detector": symptom.detector,

@@ -1,16 +1,19 @@
-"""Writes the pages that repeat what the code says: settings, metrics, topics, vorab.example.toml, asyncapi.yaml. `make docs` runs it.
+"""Writes the pages, or parts of pages, and files that repeat what tables of the code say. `make docs` runs it.
 
 A test compares the files with what this would write, so that the docs cannot drift.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from streams.cases import playbook, policy, table
 from vorab import layouts, metrics, payloads, settings, topics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,6 +124,39 @@ def _toml(value: str) -> str:
     return value if plain else f'"{value}"'
 
 
+def remedies_schema() -> str:
+    """remedies/schema.json."""
+    return json.dumps(policy.json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+PARTS = {
+    "A remedy": policy.Remedy,
+    "Its limits": policy.Limits,
+    "A playbook": playbook.Playbook,
+    "A step": playbook.Step,
+    "A branch": playbook.Branch,
+    "A line of policy": policy.Line,
+    "History": policy.History,
+}
+_TABLE = r"(\n#+ {heading}\n.*?)\| key \| default \| what it says \|\n(?:\|[^\n]*\n)+"
+
+
+def remedies_page() -> str:
+    """docs/remedies.md, with the tables of keys as the code has them."""
+    text = (ROOT / "docs" / "remedies.md").read_text(encoding="utf-8")
+    for heading, part in PARTS.items():
+        rows = policy.keys(part) + "\n"
+        text = re.sub(_TABLE.format(heading=heading), lambda found, rows=rows: found[1] + rows, text, count=1, flags=re.DOTALL)
+    return text
+
+
+def cases_page() -> str:
+    """docs/cases.md, with the diagram and the table of the states as the code has them."""
+    text = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
+    text = re.sub(r"```mermaid\n.*?\n```", lambda _: f"```mermaid\n{table.diagram()}\n```", text, count=1, flags=re.DOTALL)
+    return re.sub(r"\| status \| facts that leave it as it is \|\n(?:\|.*\n)+", lambda _: table.stays() + "\n", text, count=1)
+
+
 def asyncapi() -> str:
     """firmware/asyncapi.yaml."""
     return str(runpy.run_path(str(ROOT / "scripts" / "asyncapi.py"))["page"]())
@@ -132,6 +168,9 @@ PAGES = {
     "docs/topics.md": topics_page,
     "vorab.example.toml": example,
     "firmware/asyncapi.yaml": asyncapi,
+    "remedies/schema.json": remedies_schema,
+    "docs/remedies.md": remedies_page,
+    "docs/cases.md": cases_page,
 }
 
 

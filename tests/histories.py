@@ -223,6 +223,10 @@ class Registered:
         """None."""
         return None
 
+    def related(self, key: str, how: str) -> list[Device]:  # noqa: ARG002 - nobody asks
+        """Nobody is related to anybody."""
+        return []
+
 
 def _told(detect: Detect, rows: Sequence[Reading], now: Micros, out: dict[str, list[Symptom]]) -> None:
     frame = decode(encode(pack(rows, now)))
@@ -231,7 +235,8 @@ def _told(detect: Detect, rows: Sequence[Reading], now: Micros, out: dict[str, l
 
 def _keep(outs: Iterable[Out], out: dict[str, list[Symptom]]) -> None:
     for each in outs:
-        if isinstance(each.record, Symptom):
+        # What follows a clearing is counted as it comes, late or not, so it is no part of what has to be the same.
+        if isinstance(each.record, Symptom) and each.record.state is not SymptomState.CONFIRMED:
             out.setdefault(each.record.key, []).append(each.record)
 
 

@@ -49,6 +49,11 @@ def recall_id(action: str) -> str:
     return _id("recall", action)
 
 
+def errand_id(action: str, state: str) -> str:
+    """One word about an errand: it is asked, answered and taken back once."""
+    return _id("errand", action, state)
+
+
 def permit_id(action: str) -> str:
     """The permit one action asks for."""
     return _id("permit", action)

@@ -14,7 +14,7 @@ may be joined into one where the processor is `quiet` in between, and no tick li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -50,6 +50,9 @@ class Registry(Protocol):
 
     def customer(self, key: str) -> Customer | None:
         """The registry's entry for `tenant/customer`."""
+
+    def related(self, key: str, how: str) -> Sequence[Device]:
+        """Other devices: the `parent`, each `sibling` (same parent) or the `cohort` of a device, by id; none where it is not known."""
 
 
 class Processor(Protocol):

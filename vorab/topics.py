@@ -61,6 +61,7 @@ CASE_SNAPSHOTS: Final = "vorab.case-snapshots"
 ACTIONS: Final = "vorab.actions"
 REPLIES: Final = "vorab.replies"
 PERMITS: Final = "vorab.permits"
+ERRANDS: Final = "vorab.errands"
 COHORTS: Final = "vorab.cohorts"
 FIRMWARES: Final = "vorab.firmwares"
 INCIDENTS: Final = "vorab.incidents"
@@ -91,6 +92,7 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(ACTIONS, Keyed.DEVICE, 28, "what a device is asked to do"),
         Topic(REPLIES, Keyed.DEVICE, 28, "what the device answered"),
         Topic(PERMITS, Keyed.REMEDY, 28, "asked and granted, counted fleet-wide in one place"),
+        Topic(ERRANDS, Keyed.DEVICE, 28, "what the case of one machine asks of another one, and the answer"),
         Topic(COHORTS, Keyed.COHORT, None, "summaries out, baselines back"),
         Topic(FIRMWARES, Keyed.MODEL, 28, "per model and hour how long each firmware ran, and how many devices had symptoms under it"),
         Topic(INCIDENTS, Keyed.GROUP, 400, "many cases with one cause"),

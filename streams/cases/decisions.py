@@ -1,36 +1,49 @@
-"""Deciding about the cases of one device: by policy, with consent and a permit, one action at a time; and believing only telemetry."""
+"""Deciding about the cases of one device: by policy, step by step, with consent; and believing only telemetry."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Final
 
 from streams.cases import proof, words
 from streams.cases.facts import Teller, Why
-from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy
-from streams.cases.state import Case, DeviceState, Early, Flight, Phase, Timer, remember
-from vorab import ids, topics
+from streams.cases.playbook import SELF, Step, place_of
+from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy, fits
+from streams.cases.state import Case, DeviceState, Phase, Timer
 from vorab.clock import DAY, Micros
 from vorab.processor import Out, Registry
-from vorab.records import Action, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus
+from vorab.records import CaseKind, Scalar
 
 NOT_WISHED: Final = "remote repair is not wished, so somebody has to look at it"
 
 WORKING = frozenset({Phase.PERMIT, Phase.ACTING, Phase.PROVING})
 """Phases in which a case has its device for itself."""
 
+MOST_STEPS: Final = 24
+"""Steps taken for one case; a playbook that leads in circles ends with a person."""
+LEARNED: Final = 8
+"""Sentences that are kept for the person who takes over."""
 
-class Decisions(Teller):
+
+class Decisions(Teller, ABC):
     """What is done about the cases of a device."""
 
     def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry) -> None:
         super().__init__(key, state, policy, registry)
+        self.out: list[Out] = []
         self.now: Micros = 0
         """Merged time; only looked at to see that a decision is too old to be sent to a device as it is."""
+
+    @abstractmethod
+    def send(self, case: Case, step: Step, why: Why) -> None:
+        """Take a step on another machine."""
+
+    # ---------------------------------------------------------------------------------------------- policy
 
     def plan(self, case: Case, why: Why) -> None:
         """What to do next, by policy."""
         line = self.line(case)
-        remedy = self._policy.remedy(line)
         case.policy = line.line
         case.timers.clear()
         if line.do == OBSERVE:
@@ -38,33 +51,86 @@ class Decisions(Teller):
             if line.observe is not None:
                 case.timers[Timer.OBSERVE] = why.at + line.observe
             self.watch(case, why.at)
-        elif line.do == HAND_OVER or remedy is None:
+        elif line.do == HAND_OVER or not self._policy.steps(line):
             self.hand_over(case, why, "nothing can be done about it from afar")
-        elif case.attempts >= line.attempts:
-            self.hand_over(case, why, self.tried(case, why) + "; it ran normally for a while, and now it is back")
-        elif self._too_often(remedy, why.at):
-            self.hand_over(case, why, f"something was done to it {remedy.limits.per_device} times in 24 hours, and that is enough")
-        elif why.at < case.opened_at + line.settle:
+        else:
+            self._follow(case, line, why)
+
+    def _follow(self, case: Case, line: Line, why: Why) -> None:
+        if case.plan != line.do:
+            case.plan, case.step, case.tries, case.helpers = line.do, 0, 0, []
+        if why.at < case.opened_at + line.settle:
             case.phase = Phase.WAITING
             case.timers[Timer.NEXT] = case.opened_at + line.settle
             self.watch(case, why.at)
         else:
-            self._seek_consent(case, line, remedy, why)
+            self.go_on(case, why)
 
-    def _seek_consent(self, case: Case, line: Line, remedy: Remedy, why: Why) -> None:
-        consent = self._consent(case, remedy)
+    # ----------------------------------------------------------------------------------------------- steps
+
+    def step_of(self, case: Case) -> Step | None:
+        """The step a case is at; None where its playbook has no such step any more."""
+        steps = self._policy.steps(self.line(case))
+        return steps[case.step] if case.step < len(steps) else None
+
+    def remedy_of(self, case: Case) -> Remedy | None:
+        """The remedy of the step a case is at."""
+        step = self.step_of(case)
+        return self._policy.remedies.get(step.do) if step is not None else None
+
+    def go_on(self, case: Case, why: Why) -> None:
+        """Take the next step; after the last one a person does."""
+        while (step := self.step_of(case)) is not None and case.hops < MOST_STEPS:
+            if not step.do or case.tries < step.attempts:
+                self._take_step(case, step, why)
+                return
+            self.move(case, case.step + 1)
+        self.hand_over(case, why, self.all_tried(case, why))
+
+    @staticmethod
+    def move(case: Case, step: int) -> None:
+        """Be at another step."""
+        case.hops += 1
+        case.step, case.tries, case.helpers, case.helper = step, 0, [], ""
+
+    def _take_step(self, case: Case, step: Step, why: Why) -> None:
+        remedy = self._policy.remedies.get(step.do)
+        case.asking = bool(step.ask)
+        if step.hand_over:
+            self.learn(case, step.hand_over)
+            self.hand_over(case, why, self.all_tried(case, why))
+        elif step.wait is not None:
+            self.move(case, case.step + 1)
+            case.phase = Phase.WAITING
+            case.timers[Timer.NEXT] = why.at + step.wait
+            self.watch(case, why.at)
+        elif step.of != SELF:
+            self.send(case, step, why)
+        elif remedy is None:
+            case.phase, case.queued_at = Phase.QUEUED, why.at  # it is asked something, which needs nobody's consent
+            self.watch(case, why.at)
+        elif not fits(remedy.models, case.model):
+            self.hand_over(case, why, f"it may not be done to a {words.spoken(case.model) or 'machine of unknown model'}")
+        elif self.too_often(remedy, why.at):
+            self.hand_over(case, why, f"something was done to it {remedy.limits.per_device} times in 24 hours, and that is enough")
+        else:
+            self._seek_consent(case, step.do, remedy, why)
+
+    def _seek_consent(self, case: Case, name: str, remedy: Remedy, why: Why) -> None:
+        consent = self.consent(case, remedy)
         if consent:
             case.phase, case.queued_at = Phase.QUEUED, why.at
             self.watch(case, why.at)
         elif consent is None and case.customer:
-            case.phase, case.remedy = Phase.CONSENT, line.do
-            case.timers[Timer.CONSENT] = why.at + line.consent_wait
+            case.phase, case.remedy = Phase.CONSENT, name
+            case.timers[Timer.CONSENT] = why.at + self.line(case).consent_wait
             self.tell(case, CaseKind.CONSENT_ASKED, why, f"May we {remedy.command} it remotely?")
             self.watch(case, why.at)
         else:
             self.hand_over(case, why, "remote repair is not agreed, so somebody has to look at it")
 
-    def _consent(self, case: Case, remedy: Remedy) -> bool | None:
+    def consent(self, case: Case, remedy: Remedy) -> bool | None:
+        """Whether a remedy may be done to the device; None where nobody was asked."""
         if not remedy.consent:
             return True
         if case.consented is not None:
@@ -75,7 +141,66 @@ class Decisions(Teller):
     def needs_consent(self, case: Case) -> bool:
         """Whether the customer must have agreed to what is done about a case."""
         remedy = self._policy.remedies.get(case.remedy)
-        return remedy is not None and remedy.consent
+        return not case.asking and remedy is not None and remedy.consent
+
+    # ----------------------------------------------------------------------------------------- what became of it
+
+    def answered(self, case: Case, answer: str, result: Mapping[str, Scalar], why: Why) -> None:
+        """A machine has answered a question, or has not: go where that leads."""
+        step = self.step_of(case)
+        branch = step.lead(answer, result) if step is not None else None
+        case.timers.clear()
+        if branch is not None and branch.says:
+            self.learn(case, branch.says)
+            self.tell(case, CaseKind.CONCLUDED, why, branch.says)
+        steps = self._policy.steps(self.line(case))
+        self.move(case, place_of(steps, case.step, branch.go) if branch is not None else case.step + 1)
+        self._next(case, why)
+
+    def failed(self, case: Case, why: Why, tried: str, *, shown: bool = True) -> None:
+        """An attempt came to nothing: another one, the next step, or a person.
+
+        If it is clear all the same it is watched, unless it is known already that nothing shows it (`shown`).
+        """
+        line, step = self.line(case), self.step_of(case)
+        case.done_at = None
+        case.timers.clear()
+        self.learn(case, tried)
+        if step is not None and case.tries < step.attempts:
+            case.phase = Phase.WAITING
+            case.timers[Timer.NEXT] = why.at + line.wait
+            self.watch(case, why.at)
+        else:
+            self.move(case, case.step + 1)
+            self._next(case, why, shown=shown)
+
+    def _next(self, case: Case, why: Why, *, shown: bool = True) -> None:
+        if case.clear_at is None or not shown:
+            self.go_on(case, why)
+            return
+        line = self.line(case)
+        case.phase = Phase.OBSERVING
+        case.timers[Timer.OBSERVE] = why.at + line.within + line.stays  # what shows nothing by then is for a person
+        self.watch(case, why.at)
+
+    @staticmethod
+    def learn(case: Case, said: str) -> None:
+        """Keep a sentence for the person who takes over."""
+        if said not in case.learned:
+            case.learned.append(said)
+            del case.learned[:-LEARNED]
+
+    def tried(self, case: Case, why: Why) -> str:
+        """What was done, and when: `we restarted it at 02:14`."""
+        remedy = self._policy.remedies.get(case.remedy)
+        said = (remedy.said or f"told it to {remedy.command}") if remedy else f"tried {case.remedy}"
+        if case.helper:
+            said = f"did {words.spoken(case.remedy)} on {case.helper}"
+        return f"we {said}" + (f" at {words.clock_time(case.acted_at, self.zone(case), why.at)}" if case.acted_at is not None else "")
+
+    def all_tried(self, case: Case, why: Why) -> str:
+        """Everything that was learned, in one sentence."""
+        return "; ".join(case.learned) or (self.tried(case, why) if case.attempts else "nothing can be done about it from afar")
 
     def hand_over(self, case: Case, why: Why, tried: str) -> None:
         """A person has to look; the detail is what that person can say first."""
@@ -86,151 +211,10 @@ class Decisions(Teller):
         self.tell(case, CaseKind.HANDED_OVER, why, detail)
         self.watch(case, why.at)
 
-    def tried(self, case: Case, why: Why) -> str:
-        """What was done, and when: `we restarted it at 02:14`."""
-        remedy = self._policy.remedies.get(case.remedy)
-        said = (remedy.said or f"told it to {remedy.command}") if remedy else f"tried {case.remedy}"
-        return f"we {said}" + (f" at {words.clock_time(case.acted_at, self.zone(case), why.at)}" if case.acted_at is not None else "")
-
-    def failed(self, case: Case, why: Why, tried: str) -> None:
-        """An attempt came to nothing: another one, or a person. If it is clear all the same, it is watched."""
-        line = self.line(case)
-        case.done_at = None
-        case.timers.clear()
-        if case.attempts < line.attempts and self._policy.remedy(line) is not None:
-            case.phase = Phase.WAITING
-            case.timers[Timer.NEXT] = why.at + line.wait
-            self.watch(case, why.at)
-        elif case.clear_at is not None:
-            case.phase = Phase.OBSERVING
-            self.watch(case, why.at)
-        else:
-            self.hand_over(case, why, tried)
-
     def watch(self, case: Case, at: Micros) -> None:
         """Set the deadlines of its proof anew."""
         proof.watch(self.state, case, self.line(case), at)
 
-    # --------------------------------------------------------------------------------------------- actions
-
-    def _too_often(self, remedy: Remedy, at: Micros) -> bool:
+    def too_often(self, remedy: Remedy, at: Micros) -> bool:
         """Whether as much was done to the device in the last day as may be."""
         return sum(at - DAY < done <= at for done in self.state.acted) >= remedy.limits.per_device
-
-    @property
-    def busy(self) -> bool:
-        """Whether the device is at something, or about to be; then nothing else is started on it."""
-        return self.state.flight is not None or any(case.phase in WORKING for case in self.state.cases)
-
-    def start(self, why: Why) -> None:
-        """Ask a permit for the case that waits longest, if the device is free."""
-        while not self.busy:
-            ready = [case for case in self.state.cases if case.phase is Phase.QUEUED and case.clear_at is None]
-            if not ready:
-                return
-            case = min(ready, key=lambda case: (case.queued_at, case.id))
-            line = self.line(case)
-            remedy = self._policy.remedy(line)
-            if remedy is None or case.attempts >= line.attempts or self._too_often(remedy, why.at) or not self._consent(case, remedy):
-                self.plan(case, why)  # policy, consent or what was done has changed while it waited
-            else:
-                self._ask(case, line, remedy, why)
-
-    def _ask(self, case: Case, line: Line, remedy: Remedy, why: Why) -> None:
-        # A decision about readings that came late, or after an outage, would be out of date before the device hears of it.
-        at = self.now if self.now > why.at + remedy.valid // 2 else why.at
-        case.asks += 1
-        case.action, case.remedy, case.phase = ids.action_id(case.id, line.do, 0, case.asks), line.do, Phase.PERMIT
-        case.policy, case.replies = line.line, []
-        case.timers.clear()
-        self.state.asked = case.action
-        remember(self.state.actions, case.action)
-        self.tell(case, CaseKind.PERMIT_ASKED, why._replace(at=at))
-        permit = Permit(
-            id=ids.permit_id(case.action), tenant=self.tenant, device=self.device, state=PermitState.ASKED, action=case.action,
-            case=case.id, remedy=line.do, at=at, expires_at=at + remedy.valid,
-        )  # fmt: skip
-        self.out.append(Out(topics.PERMITS, permit))
-        early = self.state.early.pop(case.action, None)
-        if early is not None:
-            self.answer(Permit.model_validate_json(early.body))
-
-    def answer(self, permit: Permit) -> None:
-        """Take the answer to a question for a permit; one that nobody waits for is kept for a day, because on replay it may come first."""
-        if permit.action != self.state.asked:
-            if permit.action not in self.state.actions:
-                self.state.early[permit.action] = Early(permit.model_dump_json().encode(), permit.at + DAY)
-            return
-        self.state.asked, self.now = "", permit.at
-        case = next(case for case in self.state.cases if case.action == permit.action)
-        line, remedy, why = self.line(case), self._policy.remedies.get(case.remedy), Why(permit.id, permit.at)
-        if permit.state is PermitState.GRANTED and remedy is not None:
-            self.tell(case, CaseKind.PERMIT_GRANTED, why, permit.reason)
-            self._act(case, permit, remedy, why)
-            return
-        self.tell(case, CaseKind.PERMIT_REFUSED, why, permit.reason)
-        case.refusals += 1
-        if case.refusals >= line.asks or remedy is None:
-            self.hand_over(case, why, f"we could not {remedy.command if remedy else case.remedy} it: {permit.reason or 'no permit'}")
-        else:
-            case.phase = Phase.WAITING
-            case.timers[Timer.NEXT] = why.at + line.wait
-            self.watch(case, why.at)
-        self.start(why)
-
-    def _act(self, case: Case, permit: Permit, remedy: Remedy, why: Why) -> None:
-        case.attempts += 1
-        case.phase, case.acted_at, case.done_at = Phase.ACTING, why.at, None
-        remember(self.state.acted, why.at)
-        self.state.flight = Flight(case.action, case.id, permit.expires_at + remedy.grace)
-        self.tell(case, CaseKind.ACTION_REQUESTED, why, remedy.about)
-        action = Action(
-            id=case.action, tenant=self.tenant, device=self.device, case=case.id, remedy=case.remedy, attempt=case.asks,
-            name=remedy.command, params=dict(remedy.params), at=why.at, not_before=why.at, not_after=permit.expires_at,
-            counter=why.at, permit=permit.id,
-        )  # fmt: skip
-        self.out.append(Out(topics.ACTIONS, action))
-
-    def recall(self, case: Case, why: Why) -> None:
-        """Take back the action under way; the device is free when that is answered in its place, or by itself."""
-        recall = Recall(
-            id=ids.recall_id(case.action), tenant=self.tenant, device=self.device, action=case.action, case=case.id, at=why.at,
-            because=why.because,
-        )  # fmt: skip
-        self.out.append(Out(topics.ACTIONS, recall))
-
-    def reply(self, reply: Reply) -> None:
-        """Take what the device says; saying is not proving."""
-        flight = self.state.flight
-        if flight is not None and flight.action == reply.action and reply.status.final:
-            self.state.flight = None
-        case = next((case for case in self.state.cases if case.action == reply.action), None)
-        why = Why(reply.id, reply.time)
-        if case is not None and reply.status not in case.replies and not any(ReplyStatus(said).final for said in case.replies):
-            case.replies.append(reply.status)
-            if case.phase is Phase.ACTING:
-                self._believe(case, reply, why)
-            else:
-                self.say(case, CaseKind.ACTION_ANSWERED, why, f"late: {words.answered(reply)}")
-        self.start(why)
-
-    def _believe(self, case: Case, reply: Reply, why: Why) -> None:
-        self.tell(case, CaseKind.ACTION_ANSWERED, why, words.answered(reply))
-        if reply.status is ReplyStatus.SUCCEEDED:
-            case.phase, case.done_at = Phase.PROVING, why.at
-            self.tell(case, CaseKind.PROVING, why, "it says it is done; telemetry has to prove it")
-            self.watch(case, why.at)
-        elif reply.status.final:
-            self.failed(case, why, f"{self.tried(case, why)}; it answered: {words.answered(reply)}")
-
-    def land(self, at: Micros) -> None:
-        """The time of the action in flight is up: no answer is waited for any more."""
-        flight, self.state.flight = self.state.flight, None
-        if flight is None:
-            return
-        why = Why(flight.case, at, f"{flight.case}@{at}")
-        case = next((case for case in self.state.cases if case.id == flight.case), None)
-        if case is not None and case.phase is Phase.ACTING:
-            self.tell(case, CaseKind.ACTION_TIMED_OUT, why, "it did not answer")
-            self.failed(case, why, f"{self.tried(case, why)}; it did not answer")
-        self.start(why)

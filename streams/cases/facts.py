@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from streams.cases.policy import Line, Policy
 from streams.cases.priority import URGENCY, history_of, impact_of, priority
+from streams.cases.proof import shown_by
 from streams.cases.state import Case, DeviceState
 from streams.cases.table import NEW, TRANSITIONS, after
 from vorab import ids, topics
@@ -66,8 +67,10 @@ class Teller:
             action=case.action,
             remedy=case.remedy,
             policy=case.policy,
+            helper=case.helper,
             detail=detail[:MAX_TEXT],
             healed=case.healed,
+            proof=shown_by(case) if kind is CaseKind.RESOLVED else None,
             seq=case.seq,
         )
         case.seq += 1

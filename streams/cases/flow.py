@@ -20,13 +20,13 @@ from vorab import ids, topics
 from vorab.clock import DAY, Micros
 from vorab.errors import Rejected
 from vorab.processor import Out
-from vorab.records import CaseKind, Command, Record, Rejection, Reply, Symptom, SymptomState, family_of, type_of
+from vorab.records import CaseKind, Command, Errand, Record, Rejection, Reply, Symptom, SymptomState, family_of, type_of
 
 
 class DeviceCases(People):
     """Everything that happens to the cases of a device."""
 
-    def take(self, record: Symptom | Reply | Command) -> None:
+    def take(self, record: Symptom | Reply | Command | Errand) -> None:
         """Take a record, or hold it while a permit is out.
 
         Raises:
@@ -45,6 +45,8 @@ class DeviceCases(People):
                 self.reply(record)
             case Command():
                 self.command(record)
+            case Errand():
+                self.errand(record)
 
     def catch_up(self, now: Micros) -> None:
         """Take what was held, and fire what has become due until `now` (merged time) meanwhile."""
@@ -86,6 +88,8 @@ class DeviceCases(People):
                 self._updated(symptom, why)
             case SymptomState.CLEARED:
                 self._cleared(symptom, why)
+            case SymptomState.CONFIRMED:
+                self._confirmed(symptom, why)
         self.start(why)
 
     def _hear(self, symptom: Symptom) -> None:
@@ -113,6 +117,8 @@ class DeviceCases(People):
             case.done_at = None
             case.timers.clear()
             self.tell(case, CaseKind.RELAPSED, why, symptom.explanation)
+            if case.attempts:
+                self.learn(case, self.tried(case, why) + "; it ran normally for a while, and now it is back")
             self.plan(case, why)
         elif case.phase is Phase.PROVING and was_clear:
             self.tell(case, CaseKind.DISPROVED, why, "it said done, and the symptom came back")
@@ -155,7 +161,8 @@ class DeviceCases(People):
         case, seen = self._find(symptom)
         if case is None or seen is None:
             return
-        seen.open, seen.proven = False, symptom.proven
+        seen.open, seen.proven, seen.cleared_at = False, symptom.proven, why.at
+        seen.readings = seen.changes = 0
         if not any(seen.open for seen in case.symptoms):
             case.clear_at = why.at
         else:
@@ -164,6 +171,12 @@ class DeviceCases(People):
         self.watch(case, why.at)
         if case.phase is Phase.RESOLVED and case.clear_at is not None:
             case.timers.setdefault(Timer.CLOSE, why.at + self.line(case).close)
+
+    def _confirmed(self, symptom: Symptom, why: Why) -> None:
+        for case in self.state.cases:
+            if case.phase is not Phase.OVER and case.seen(symptom.id) is not None:
+                proof.confirm(self.state, case, symptom)
+                self.watch(case, why.at)
 
     def _find(self, symptom: Symptom) -> tuple[Case | None, Seen | None]:
         for case in self.state.cases:
@@ -192,6 +205,8 @@ class DeviceCases(People):
             self.land(at)
         elif timer == "early":
             del self.state.early[name]
+        elif timer == "job":
+            self.job_overdue(name, at)
         elif timer == "history":
             self.state.opened.clear()
             self.state.acted.clear()
@@ -203,6 +218,7 @@ class DeviceCases(People):
         found = [(at, ORDER[timer], case.id, timer.value) for case in self.state.cases for timer, at in case.timers.items()]
         if self.state.flight is not None:
             found.append((self.state.flight.until, ORDER[Timer.WITHIN], "", "flight"))
+        found += [(at, ORDER[Timer.ERRAND], action, "job") for at, action in self.jobs_due()]
         found += [(early.until, len(ORDER), action, "early") for action, early in self.state.early.items()]
         if self.state.opened:
             found.append((self.state.opened[-1] + max(self._policy.history.window, DAY), len(ORDER), "", "history"))
@@ -215,21 +231,31 @@ class DeviceCases(People):
             case Timer.STAYS:
                 self._well(case, why)
             case Timer.WITHIN:
-                said = "it fell silent and proved nothing" if proof.silent(self.state, case) else "the symptom is still there"
+                said = self._unproven(case)
                 self.tell(case, CaseKind.DISPROVED, why, f"it said done, and {said}")
-                self.failed(case, why, f"{self.tried(case, why)}; it said it was done, and {said}")
+                self.failed(case, why, f"{self.tried(case, why)}; it said it was done, and {said}", shown=case.clear_at is None)
+            case Timer.ERRAND:
+                self.errand_overdue(case, why)
             case Timer.NEXT:
                 self.plan(case, why)
             case Timer.CONSENT:
                 self.hand_over(case, why, f"we asked whether we may {case.remedy} it remotely, and have no answer")
             case Timer.OBSERVE:
-                self.hand_over(case, why, f"it has not passed by itself in {span(at - case.opened_at)}")
+                passed = f"it has not passed by itself in {span(at - case.opened_at)}"
+                self.hand_over(case, why, f"{self.all_tried(case, why)}; and nothing shows that it is well" if case.learned else passed)
             case Timer.CLOSE:
                 self.tell(case, CaseKind.CLOSED, why)
                 self.over(case, at)
             case Timer.FORGET:
                 self.state.cases.remove(case)
         self.start(why)
+
+    def _unproven(self, case: Case) -> str:
+        if proof.silent(self.state, case):
+            return "it fell silent and proved nothing"
+        if case.clear_at is not None and proof.clear(case):
+            return "its readings are too few or stand still, so they prove nothing"
+        return "the symptom is still there"
 
     def _well(self, case: Case, why: Why) -> None:
         case.healed = case.phase is Phase.PROVING
@@ -239,10 +265,11 @@ class DeviceCases(People):
             return
         line = self.line(case)
         length = f"{span(line.stays)} of normal readings"
+        where = f" on {case.helper}" if case.helper and case.healed else ""
         case.phase = Phase.RESOLVED
         case.timers[Timer.CLOSE] = why.at + line.close
         by_itself = "recovered by itself" if not case.attempts else f"recovered, although {case.remedy} was not proven"
-        self.tell(case, CaseKind.RESOLVED, why, f"healed by {case.remedy}: {length}" if case.healed else f"{by_itself}: {length}")
+        self.tell(case, CaseKind.RESOLVED, why, f"healed by {case.remedy}{where}: {length}" if case.healed else f"{by_itself}: {length}")
 
 
 ORDER: Final[Mapping[Timer, int]] = {timer: place for place, timer in enumerate(Timer)}
@@ -252,4 +279,5 @@ def _seen(symptom: Symptom) -> Seen:
     return Seen(
         id=symptom.id, open=True, severity=symptom.severity, detector=symptom.detector, signal=symptom.signal, unit=symptom.unit,
         value=symptom.value, limit=symptom.limit, onset=symptom.onset, explanation=symptom.explanation,
+        unread=symptom.historical or symptom.detector in proof.UNREAD,
     )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from streams.cases.decisions import NOT_WISHED, Decisions
+from streams.cases.decisions import NOT_WISHED
+from streams.cases.errands import Errands
 from streams.cases.facts import Why
 from streams.cases.state import REMEMBERED, Case, Phase, Timer, remember
 from streams.cases.table import after
@@ -32,7 +33,7 @@ KINDS: Final[Mapping[CommandKind, CaseKind]] = {
 """The fact a command makes, where the table allows it."""
 
 
-class People(Decisions):
+class People(Errands):
     """The cases of a device, in the hands of people."""
 
     def command(self, command: Command) -> None:
@@ -93,8 +94,10 @@ class People(Decisions):
         case.consented = False
         unanswered = phase is Phase.ACTING and not case.replies and self.needs_consent(case)
         if unanswered:
-            self.recall(case, why)
-        if unanswered or phase in {Phase.CONSENT, Phase.WAITING, Phase.QUEUED}:
+            self.recall(case.action, case.id, why)
+        if phase is Phase.ERRAND:
+            self.take_back(case, why)
+        if unanswered or phase in {Phase.CONSENT, Phase.WAITING, Phase.QUEUED, Phase.ERRAND}:
             self.hand_over(case, why, NOT_WISHED)
 
     def _leave_to_person(self, case: Case, why: Why) -> None:

@@ -1,7 +1,8 @@
 """Written policy: which remedy for which cause, on which model, how often, how long, and who has to agree; read from YAML.
 
-A file holds `remedies` (what can be done to a device, and how much of it at a time) and `policy` (lines, of which the first that fits
-decides). Files are read in the order of their names. Every decision about a case names its line.
+A file holds `remedies` (what can be done to a device, and how much of it at a time), `playbooks` (steps that ask, do, wait and hand
+over) and `policy` (lines, of which the first that fits decides). Files are read in the order of their names. Every decision about a
+case names its line.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from streams.cases.playbook import Part, Playbook, Step, written
 from streams.rules.words import Duration
 from vorab.records import Scalar, Severity
 
@@ -27,15 +29,9 @@ def _listed(value: object) -> object:
 Patterns = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
 
 
-def _written(duration: str) -> Any:
-    """A default as a file would say it; pydantic reads it like one."""
-    return duration
-
-
-class Part(BaseModel):
-    """A piece of a remedy file; wrong keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+def fits(patterns: Sequence[str], value: str) -> bool:
+    """Whether any of these patterns, with `*` for anything, is the value's."""
+    return any(fnmatchcase(value, pattern) for pattern in patterns)
 
 
 class Limits(Part):
@@ -53,10 +49,12 @@ class Remedy(Part):
     command: str = Field(min_length=1, description="Name of the command on the device's command topic.")
     params: dict[str, Scalar] = Field(default_factory=dict, description="Parameters sent with the command.")
     said: str = Field("", description="What was done, for the sentence an agent says: restarted.")
-    valid: Duration = Field(_written("15 min"), description="The device must not act later than this after the decision.")
-    grace: Duration = Field(_written("2 min"), description="How long an answer may be on its way after that.")
-    stands_still: Duration = Field(_written("2 min"), description="How long the device is out of use; told when consent is asked.")
+    valid: Duration = Field(written("15 min"), description="The device must not act later than this after the decision.")
+    grace: Duration = Field(written("2 min"), description="How long an answer may be on its way after that.")
+    stands_still: Duration = Field(written("2 min"), description="How long the device is out of use; told when consent is asked.")
     consent: bool = Field(default=True, description="Whether the customer must have agreed to remote repair.")
+    models: Patterns = Field(("*",), description="Models it may be done to, whoever asks for it; others are refused.")
+    dry_run: bool = Field(default=False, description="Decide everything and do nothing: a person reads what would have been done.")
     limits: Limits = Field(default_factory=Limits, description="How much of it the whole fleet may have at a time.")
 
 
@@ -69,22 +67,23 @@ class Line(Part):
     cause: Patterns = Field(("*",), description="Causes it is about, as rules name them.")
     detector: Patterns = Field(("*",), description="Detectors it is about: `threshold`, `silence`, `learned`.")
     severity: tuple[Severity, ...] = Field(tuple(Severity), description="Severities it is about.")
-    do: str = Field(min_length=1, description="A remedy, `observe` or `hand_over`.")
-    settle: Duration = Field(_written("0 s"), description="Wait before the first attempt: it may pass by itself.")
+    do: str = Field(min_length=1, description="A remedy, a playbook, `observe` or `hand_over`.")
+    settle: Duration = Field(written("0 s"), description="Wait before the first attempt: it may pass by itself.")
     observe: Duration | None = Field(None, description="With `observe`: hand over to a person after this long; none: never.")
-    attempts: int = Field(1, ge=1, le=10, description="Most actions for one case.")
+    attempts: int = Field(1, ge=1, le=10, description="Most actions for one case; with a playbook, its steps say how many each.")
     asks: int = Field(4, ge=1, le=100, description="How often a permit is asked for before a person has to look.")
-    wait: Duration = Field(_written("10 min"), description="Wait between attempts.")
-    consent_wait: Duration = Field(_written("12 h"), description="How long the customer's answer is waited for.")
-    within: Duration = Field(_written("30 min"), description="The symptom has to be gone this long after the device said it is done.")
-    stays: Duration = Field(_written("30 min"), description="It has to stay gone this long; longer than the limit of the silence rule.")
-    close: Duration = Field(_written("30 min"), description="A resolved case closes this much later; a relapse before that reopens it.")
+    wait: Duration = Field(written("10 min"), description="Wait between attempts.")
+    consent_wait: Duration = Field(written("12 h"), description="How long the customer's answer is waited for.")
+    within: Duration = Field(written("30 min"), description="The symptom has to be gone this long after the device said it is done.")
+    stays: Duration = Field(written("30 min"), description="It has to stay gone this long; longer than the limit of the silence rule.")
+    readings: int = Field(3, ge=0, le=1000, description="So many readings have to show it meanwhile, and not stand still; 0: none.")
+    close: Duration = Field(written("30 min"), description="A resolved case closes this much later; a relapse before that reopens it.")
     impact: Literal[1, 2, 3] | None = Field(None, description="1 many or critical, 3 few; none: 2 where there is a customer, else 3.")
 
     def fits(self, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> bool:
         """Whether the line is about such a case."""
         asked = ((self.tenant, tenant), (self.model, model), (self.cause, cause), (self.detector, detector))
-        return severity in self.severity and all(any(fnmatchcase(value, pattern) for pattern in patterns) for patterns, value in asked)
+        return severity in self.severity and all(fits(patterns, value) for patterns, value in asked)
 
 
 class History(Part):
@@ -94,13 +93,14 @@ class History(Part):
     wrong_bills: int = Field(1, ge=1, description="So many wrong bills.")
     complaints: int = Field(1, ge=1, description="So many complaints.")
     faults: int = Field(3, ge=2, description="So many cases of the device, this one among them …")
-    window: Duration = Field(_written("30 d"), description="… in this time.")
+    window: Duration = Field(written("30 d"), description="… in this time.")
 
 
 class File(Part):
     """One file of policy."""
 
     remedies: dict[str, Remedy] = Field(default_factory=dict)
+    playbooks: dict[str, Playbook] = Field(default_factory=dict)
     policy: tuple[Line, ...] = ()
     history: History | None = None
 
@@ -115,6 +115,7 @@ class Policy:
     remedies: Mapping[str, Remedy]
     lines: Sequence[Line]
     history: History = field(default_factory=History)
+    playbooks: Mapping[str, Playbook] = field(default_factory=dict)
     says: Mapping[str, str] = field(default_factory=dict)
     """Cause → what a machine with it says, in English, with `{when}`: `has reported low pressure since {when}`."""
     _decided: dict[tuple[str, str, str, str, Severity], Line] = field(default_factory=dict, repr=False, compare=False)
@@ -127,9 +128,11 @@ class Policy:
             found = self._decided[asked] = next((line for line in self.lines if line.fits(*asked)), NOBODY)
         return found
 
-    def remedy(self, line: Line) -> Remedy | None:
-        """The remedy a line names; None for a line that observes or hands over."""
-        return self.remedies.get(line.do)
+    def steps(self, line: Line) -> Sequence[Step]:
+        """What a line does, step by step; a remedy is a playbook of one. Nothing for a line that observes or hands over."""
+        if line.do in self.playbooks:
+            return self.playbooks[line.do].steps
+        return (Step(do=line.do, attempts=line.attempts),) if line.do in self.remedies else ()
 
 
 def json_schema() -> dict[str, Any]:
@@ -146,9 +149,9 @@ def keys(part: type[Part]) -> str:
     for name, info in part.model_fields.items():
         default = info.get_default(call_default_factory=True, validated_data={})
         shown = {"severity": "all", "limits": "see below"}.get(name)
-        if shown is None and isinstance(default, tuple):
+        if shown is None and isinstance(default, tuple) and default:
             shown = f"`{', '.join(default)}`"
         if shown is None:
-            shown = "required" if info.is_required() else "none" if default is None or default in ({}, "") else f"`{default}`"
+            shown = "required" if info.is_required() else "none" if default in (None, {}, "", ()) else f"`{default}`"
         rows.append(f"| `{name}` | {shown} | {info.description} |")
     return "\n".join(rows)

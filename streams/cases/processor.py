@@ -18,13 +18,14 @@ from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame
 from vorab.processor import Input, Kind, Out, Registry, kind_of
-from vorab.records import Command, Permit, PermitState, Record, Reply, Symptom
+from vorab.records import Command, Errand, Permit, PermitState, Record, Reply, Symptom
 
 _EXPECTED: Final[Mapping[str, type[Record]]] = {
     topics.SYMPTOMS: Symptom,
     topics.REPLIES: Reply,
     topics.PERMITS: Permit,
     topics.COMMANDS: Command,
+    topics.ERRANDS: Errand,
 }
 
 
@@ -37,6 +38,7 @@ class Cases:
         Input(topics.REPLIES),
         Input(topics.PERMITS, gating=False),
         Input(topics.COMMANDS, gating=False),
+        Input(topics.ERRANDS, gating=False),
     )
     outputs: ClassVar[tuple[str, ...]] = (
         topics.CASES,
@@ -44,6 +46,7 @@ class Cases:
         topics.CASES_BY_GROUP,
         topics.ACTIONS,
         topics.PERMITS,
+        topics.ERRANDS,
         topics.REJECTED,
     )
     ticks: ClassVar[tuple[str, ...]] = (topics.CASES,)
@@ -68,7 +71,7 @@ class Cases:
                 device = self._device(record.key)
                 device.answer(record)
                 device.catch_up(self._now)
-            case Symptom() | Reply() | Command():
+            case Symptom() | Reply() | Command() | Errand():
                 device = self._device(record.key)
                 try:
                     device.take(record)

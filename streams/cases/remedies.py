@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
+from streams.cases.playbook import Playbook
 from streams.cases.policy import HAND_OVER, OBSERVE, File, History, Policy, Remedy
 from vorab import example
 from vorab.errors import ConfigError
+
+_Read = tuple[Path, yaml.Node | None, File]
+"""A file, its nodes with their lines, and what it says."""
 
 
 def load_policy(paths: Sequence[str | Path] = (), knowledge: Path | None = None) -> Policy:
@@ -20,34 +24,48 @@ def load_policy(paths: Sequence[str | Path] = (), knowledge: Path | None = None)
         ConfigError: a file is missing, is not YAML, or says something it may not; names file and line.
     """
     read = [(file, *_read(file)) for file in _files([Path(path) for path in paths] or [example.folder("remedies")])]
-    remedies: dict[str, Remedy] = {}
-    where: dict[str, Path] = {}
-    for file, node, found in read:
-        for name, remedy in found.remedies.items():
-            if name in remedies:
-                place = _line_of(node, ("remedies", name))
-                raise ConfigError(
-                    f"{name} is written twice", file=str(file), line=place, key=name, hint=f"the other one is in {where[name]}"
-                )
-            remedies[name], where[name] = remedy, file
+    remedies, playbooks = _named(read)
     histories = [(file, node, found.history) for file, node, found in read if found.history is not None]
     if len(histories) > 1:
         (first, _, _), (file, node, _), *_ = histories
-        raise ConfigError(
-            "history is written twice",
-            file=str(file),
-            line=_line_of(node, ("history",)),
-            key="history",
-            hint=f"the other one is in {first}",
-        )
-    known = {HAND_OVER, OBSERVE, *remedies}
+        raise _mistake(file, node, ("history",), "history is written twice", f"the other one is in {first}")
+    _check(read, remedies, playbooks)
+    history = histories[0][2] if histories else History()
+    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy), history, playbooks, load_says(knowledge))
+
+
+def _named(read: Sequence[_Read]) -> tuple[dict[str, Remedy], dict[str, Playbook]]:
+    remedies: dict[str, Remedy] = {}
+    playbooks: dict[str, Playbook] = {}
+    where: dict[str, Path] = {}
     for file, node, found in read:
+        for kind, named in (("remedies", found.remedies), ("playbooks", found.playbooks)):
+            for name in named:
+                if name in where or name in {HAND_OVER, OBSERVE}:
+                    hint = f"the other one is in {where[name]}" if name in where else "the word has a meaning already"
+                    raise _mistake(file, node, (kind, name), f"{name} is written twice", hint)
+                where[name] = file
+        remedies.update(found.remedies)
+        playbooks.update(found.playbooks)
+    return remedies, playbooks
+
+
+def _check(read: Sequence[_Read], remedies: Mapping[str, Remedy], playbooks: Mapping[str, Playbook]) -> None:
+    known = {HAND_OVER, OBSERVE, *remedies, *playbooks}
+    for file, node, found in read:
+        for name, playbook in found.playbooks.items():
+            for number, step in enumerate(playbook.steps):
+                if step.do and step.do not in remedies:
+                    path, hint = ("playbooks", name, "steps", number, "do"), f"it may be {', '.join(sorted(remedies))}"
+                    raise _mistake(file, node, path, f"there is no remedy {step.do}", hint)
         for number, line in enumerate(found.policy):
             if line.do not in known:
-                place, hint = _line_of(node, ("policy", number, "do")), f"it may be {', '.join(sorted(known))}"
-                raise ConfigError(f"there is no remedy {line.do}", file=str(file), line=place, key=f"policy.{number}.do", hint=hint)
-    history = histories[0][2] if histories else History()
-    return Policy(remedies, tuple(line for _, _, found in read for line in found.policy), history, load_says(knowledge))
+                what, hint = f"there is no remedy or playbook {line.do}", f"it may be {', '.join(sorted(known))}"
+                raise _mistake(file, node, ("policy", number, "do"), what, hint)
+
+
+def _mistake(file: Path, node: yaml.Node | None, path: Sequence[str | int], what: str, hint: str) -> ConfigError:
+    return ConfigError(what, file=str(file), line=_line_of(node, path), key=".".join(map(str, path)), hint=hint)
 
 
 def load_says(folder: Path | None = None) -> dict[str, str]:

@@ -26,6 +26,8 @@ class Phase(StrEnum):
     """The next attempt."""
     QUEUED = "queued"
     """The device to be free."""
+    ERRAND = "errand"
+    """Another machine."""
     PERMIT = "permit"
     """The fleet-wide permit."""
     ACTING = "acting"
@@ -46,6 +48,8 @@ class Timer(StrEnum):
     """It has stayed clear long enough."""
     WITHIN = "within"
     """It should be clear by now."""
+    ERRAND = "errand"
+    """The other machine should have answered by now."""
     NEXT = "next"
     """Time for the next attempt."""
     CONSENT = "consent"
@@ -68,7 +72,15 @@ class Seen(msgspec.Struct):
     onset: Micros
     explanation: str
     proven: bool = True
-    """Once clear: whether readings showed it."""
+    """Once clear: whether readings showed it,"""
+    cleared_at: Micros | None = None
+    """and when."""
+    unread: bool = False
+    """Whether no readings of now can be asked for: others report it, or it is about what was."""
+    readings: int = 0
+    """Readings that have come since the case may be proven,"""
+    changes: int = 0
+    """and how many of them were other than the one before."""
 
 
 class Case(msgspec.Struct):
@@ -110,6 +122,26 @@ class Case(msgspec.Struct):
     call_wished: bool = False
     commands: list[str] = []
     policy: str = ""
+    plan: str = ""
+    """The remedy or playbook that is followed,"""
+    step: int = 0
+    """the number of its step,"""
+    tries: int = 0
+    """how often that was tried,"""
+    hops: int = 0
+    """and how many steps were taken in all."""
+    asking: bool = False
+    """Whether what is under way changes nothing."""
+    helper: str = ""
+    """The other machine that is at it,"""
+    helpers: list[str] = []
+    """and those that were asked for this step."""
+    learned: list[str] = []
+    """What was tried, answered and concluded, for the person who takes over."""
+    proven_since: Micros | None = None
+    """Readings after this may prove it;"""
+    proven_until: Micros | None = None
+    """the latest that did."""
 
     @property
     def worst(self) -> Seen:
@@ -138,6 +170,17 @@ class Flight(msgspec.Struct):
     until: Micros
 
 
+class Job(msgspec.Struct):
+    """What the case of another machine asks of this one."""
+
+    action: str
+    errand: bytes
+    """The record that asked."""
+    queued_at: Micros
+    not_after: Micros
+    recalled: bool = False
+
+
 class Early(msgspec.Struct):
     """An answer that came before its question, which happens on replay."""
 
@@ -154,6 +197,9 @@ class DeviceState(msgspec.Struct):
     """The action a permit is out for; until its answer comes, all else is held."""
     held: list[Held] = []
     flight: Flight | None = None
+    jobs: list[Job] = []
+    """In the order they came; at most one of them is under way."""
+    jobs_known: list[str] = []
     silent: list[str] = []
     """Silence symptoms that are raised: while there is one, nothing is proven."""
     spoke_at: Micros = 0
@@ -168,7 +214,8 @@ class DeviceState(msgspec.Struct):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remember."""
-        return not (self.cases or self.asked or self.held or self.flight or self.silent or self.early or self.opened)
+        things = (self.cases, self.asked, self.held, self.flight, self.jobs, self.jobs_known, self.silent, self.early, self.opened)
+        return not any(things)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

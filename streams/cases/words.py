@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streams.cases.state import Case, Seen
 from vorab.clock import MINUTE, SECOND, Micros, to_datetime
-from vorab.records import MAX_TEXT, Reply, ReplyStatus
+from vorab.records import MAX_TEXT, Errand, Reply, ReplyStatus, Scalar
 
 
 def spoken(name: str) -> str:
@@ -71,5 +72,15 @@ def answered(reply: Reply) -> str:
     said = reply.status.value.replace("_", " ")
     if reply.status is ReplyStatus.RUNNING and reply.progress is not None:
         said += f", {reply.progress} %"
-    more = " ".join(part for part in (reply.code, reply.detail) if part)
-    return (f"{said}: {more}" if more else said)[:MAX_TEXT]
+    return _said(said, reply.code, reply.detail, reply.result)
+
+
+def told(errand: Errand) -> str:
+    """What became of an errand: `gw-1: succeeded: link down`."""
+    status = errand.status.value.replace("_", " ") if errand.status is not None else ""
+    return _said(f"{errand.helper}: {status}", errand.code, errand.detail, errand.result)
+
+
+def _said(said: str, code: str, detail: str, result: Mapping[str, Scalar]) -> str:
+    more = [part for part in (code, detail) if part] + [f"{spoken(name)} {value}" for name, value in result.items()]
+    return (f"{said}: {' '.join(more)}" if more else said)[:MAX_TEXT]

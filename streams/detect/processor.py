@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.detect.book import Book
+from streams.detect.confirm import Confirm
 from streams.detect.findings import Placed, end_orphans, mark_stored, place
 from streams.detect.judge import judge
 from streams.detect.past import Past
@@ -55,6 +56,7 @@ class Detect:
         self.timeline = Timeline(self.book.devices, grace)
         self.past = Past(rules, registry)
         self.peers = Peers(self.book, partition)
+        self.confirm = Confirm(self.book)
         self._count = count
         self.listening = silence.Listening([rule.after for rule in rules if isinstance(rule, SilenceRule)])
         self._deadline: Micros = 0
@@ -81,9 +83,8 @@ class Detect:
     def _judge(self, rows: Rows, which: NDArray[np.bool_], found: list[Placed]) -> list[Out]:
         """Judge rows; `found` is what was found in them before."""
         judge(self.book, rows, which, found)
-        if not found:
-            return []
         mark_stored(found, rows)
+        self.confirm.follow(rows, which, found)
         return [Out(SYMPTOMS, symptom(each.finding)) for each in sorted(found, key=place)]
 
     def _turn(self, turn: Turn) -> list[Out]:
@@ -130,7 +131,7 @@ class Detect:
 
     def dirty(self) -> Mapping[str, bytes]:
         """The blocks that changed."""
-        out = {**self.book.dirty(), **self.timeline.dirty(), **self.past.dirty()}
+        out = {**self.book.dirty(), **self.timeline.dirty(), **self.past.dirty(), **self.confirm.dirty()}
         time = msgspec.msgpack.encode({"schema": self.schema, "now": self.listening.now, "resumed": list(self.listening.resumed.items())})
         if time != self._time:
             self._time = out["time"] = time
@@ -145,6 +146,7 @@ class Detect:
         self.book.restore({name: block for name, block in blocks.items() if not is_own(name)})
         self.timeline.restore(blocks)
         self.past.restore(blocks)
+        self.confirm.restore(blocks)
 
 
 def detect_kind(rules: RuleSet, grace: Micros = 0) -> Kind:

@@ -42,6 +42,22 @@ class Finding:
     """Whether readings showed the end."""
     historical: bool = False
     """Whether it says what was, not what is."""
+    since: Micros | None = None
+    """Of one that is confirmed: readings after this …"""
+    confirmed: Micros | None = None
+    """… until this one"""
+    readings: int = 0
+    changes: int = 0
+    """were so many, and so many of them other than the one before."""
+
+    @property
+    def state(self) -> SymptomState:
+        """What happened to it."""
+        if self.confirmed is not None:
+            return SymptomState.CONFIRMED
+        if self.cleared is not None:
+            return SymptomState.CLEARED
+        return SymptomState.UPDATED if self.updated else SymptomState.RAISED
 
 
 def symptom(found: Finding) -> Symptom:
@@ -56,7 +72,7 @@ def symptom(found: Finding) -> Symptom:
         id=ids.symptom_id(found.device, rule.id, found.onset),
         tenant=tenant,
         device=device,
-        state=SymptomState.CLEARED if found.cleared is not None else SymptomState.UPDATED if found.updated else SymptomState.RAISED,
+        state=found.state,
         rule=rule.id,
         rule_version=rule.version,
         detector=rule.detector,
@@ -67,6 +83,10 @@ def symptom(found: Finding) -> Symptom:
         onset=found.onset,
         detected_at=found.detected,
         cleared_at=found.cleared,
+        since=found.since,
+        confirmed_at=found.confirmed,
+        readings=found.readings,
+        changes=found.changes,
         proven=found.proven,
         value=value,
         low=found.low,

@@ -23,7 +23,11 @@ class Tables:
     """Devices and customers in memory; implements `vorab.processor.Registry`, also without a log."""
 
     def __init__(self, devices: Iterable[Device] = (), customers: Iterable[Customer] = ()) -> None:
-        self.devices: dict[str, Device] = {device.key: device for device in devices}
+        self.devices: dict[str, Device] = {}
+        self._groups: dict[tuple[str, str, str], dict[str, None]] = {}
+        """(tenant, `parent` or `cohort`, its name) → keys of its devices."""
+        for device in devices:
+            self._enter(device)
         self.customers: dict[str, Customer] = {customer.key: customer for customer in customers}
 
     def device(self, key: str) -> Device | None:
@@ -34,11 +38,34 @@ class Tables:
         """The registry's entry for `tenant/customer`."""
         return self.customers.get(key)
 
+    def related(self, key: str, how: str) -> list[Device]:
+        """The parent, the siblings or the cohort of a device, by id."""
+        device = self.device(key)
+        if device is None:
+            return []
+        if how == "parent":
+            parent = self.device(topics.key_of(device.tenant, device.parent)) if device.parent else None
+            return [parent] if parent is not None else []
+        group = ("parent", device.parent) if how == "sibling" else ("cohort", device.cohort)
+        keys = self._groups.get((device.tenant, *group), {}) if group[1] else {}
+        return sorted((self.devices[other] for other in list(keys) if other != key and other in self.devices), key=lambda each: each.device)
+
+    def _enter(self, device: Device) -> None:
+        self._leave(device.key)
+        self.devices[device.key] = device
+        for group in _groups_of(device):
+            self._groups.setdefault(group, {})[device.key] = None
+
+    def _leave(self, key: str) -> None:
+        device = self.devices.pop(key, None)
+        for group in _groups_of(device) if device is not None else ():
+            self._groups[group].pop(key, None)
+
     def apply(self, entry: Entry) -> None:
         """Fold one record of a registry topic; one without value deletes, one that cannot be read is skipped and logged."""
         if entry.value is None:
             key = (entry.key or b"").decode(errors="replace")
-            self.devices.pop(key, None) if entry.topic == topics.DEVICES else self.customers.pop(key, None)
+            self._leave(key) if entry.topic == topics.DEVICES else self.customers.pop(key, None)
             return
         try:
             record = from_wire(entry.value, entry.headers)
@@ -46,9 +73,13 @@ class Tables:
             log.warning("registry entry skipped", topic=entry.topic, partition=entry.partition, offset=entry.offset, why=str(refusal))
             return
         if isinstance(record, Device):
-            self.devices[record.key] = record
+            self._enter(record)
         elif isinstance(record, Customer):
             self.customers[record.key] = record
+
+
+def _groups_of(device: Device) -> Iterable[tuple[str, str, str]]:
+    return ((device.tenant, how, name) for how, name in (("parent", device.parent), ("cohort", device.cohort)) if name)
 
 
 class Assumed(Tables):

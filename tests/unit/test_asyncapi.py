@@ -42,6 +42,8 @@ from vorab.records import (
     Delivery,
     DeliveryState,
     Device,
+    Errand,
+    ErrandState,
     Facts,
     FirmwareLine,
     FirmwareUse,
@@ -320,6 +322,10 @@ RECORDS: Final[tuple[Record, ...]] = (
     Presence(id="x", device="p", online=False, evidence="will", at=NOW),
     Rejection(id="x", source="a/b", reason=Reason.BAD_JSON, at=NOW),
     Recall(id="x", device="p", action="a1", case="c1", at=NOW, because="said-no"),
+    Errand(
+        id="x", device="p", helper="gw-1", state=ErrandState.ASKED, case="c1", action="a1", name="link_state", at=NOW,
+        not_after=NOW + MINUTE,
+    ),
     Reply(id="x", device="p", action="a1", status=ReplyStatus.RUNNING, at=NOW, progress=40, result={"n": 1}),
     Symptom(
         id="x", device="p", state=SymptomState.RAISED, rule="r", rule_version="1", detector="threshold", cause="c",

@@ -43,6 +43,10 @@ class _Empty:
     def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - the protocol
         return None
 
+    def related(self, key: str, how: str) -> list[Device]:  # noqa: ARG002 - nobody asks
+        """Nobody is related to anybody."""
+        return []
+
 
 def processor(rules: Path) -> Processor:
     """A processor with the rules of a file."""

@@ -30,6 +30,10 @@ class Fleet:
         """None."""
         return None
 
+    def related(self, key: str, how: str) -> list[Device]:  # noqa: ARG002 - nobody asks
+        """Nobody is related to anybody."""
+        return []
+
 
 def frames(simulation: Simulation, every: Micros) -> Iterator[Frame]:
     """All that arrives, cut into frames of `every` µs; the frames of a fleet share their list of devices."""

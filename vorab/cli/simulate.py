@@ -30,6 +30,7 @@ class Plan(StrEnum):
 
     STORY = "story"
     RANDOM = "random"
+    TRIAL = "trial"
     NONE = "none"
 
 
@@ -44,7 +45,10 @@ Config = Annotated[Path | None, typer.Option(help="Settings file.")]
 def simulate(
     *,
     machines: Annotated[int, typer.Option(min=1, help="How many: pumps, printers and heat pumps.")] = 200,
-    plan: Annotated[Plan, typer.Option(help="Faults: the night of the demo, seeded at random over --hours, or none.")] = Plan.RANDOM,
+    plan: Annotated[
+        Plan,
+        typer.Option(help="Faults: the night of the demo, at random over --hours, a trial of remedies (all break), or none."),
+    ] = Plan.RANDOM,
     seed: Annotated[int, typer.Option(help="Same seed, same fleet.")] = 0,
     period_s: Annotated[float, typer.Option(min=0.001, help="Seconds between two readings of a machine, on the clock.")] = 300.0,
     hours: Annotated[
@@ -73,7 +77,7 @@ def simulate(
     """
     from vorab import settings as module
     from vorab.clock import HOUR, SECOND, StoryClock, clock_from
-    from vorab.fleet import registry, story
+    from vorab.fleet import registry, story, trial
     from vorab.fleet.faults import plan as random_plan
     from vorab.fleet.layout import Options
     from vorab.fleet.ledger import Ledger
@@ -84,17 +88,22 @@ def simulate(
     start = clock.start if isinstance(clock, StoryClock) else clock.now()
     night = story.NIGHT if plan is Plan.STORY else 24 * HOUR
     end = start + (night if hours is None else int(hours * HOUR))
-    fleet_of = registry.machines(machines)
+    fleet_of, parents = registry.machines(machines), dict[str, str]()
     match plan:
         case Plan.STORY:
             planned = story.story(start, fleet_of)
         case Plan.RANDOM:
             planned = random_plan(seed, start, end, fleet_of)
+        case Plan.TRIAL:
+            tried = trial.trial(machines, seed=seed, start=start)
+            fleet_of, parents, planned = dict(tried.machines), dict(tried.parents), list(tried.plan)
+            end = start + (trial.LASTS if hours is None else int(hours * HOUR))
         case Plan.NONE:
             planned = []
     options = Options(
         machines=fleet_of,
         plan=planned,
+        parents=parents,
         seed=seed,
         tenant=tenant,
         period=int(period_s * SECOND),

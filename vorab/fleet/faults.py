@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -34,6 +34,21 @@ class Shows(StrEnum):
     """The signals stop moving, inside their band."""
 
 
+class Left(StrEnum):
+    """What a restart that heals nothing does."""
+
+    AS_IT_WAS = "as_it_was"
+    RELIEVED = "relieved"
+    """It is well for ten minutes."""
+    SILENT = "silent"
+    """It is not heard again."""
+    FROZEN = "frozen"
+    """It reports the values of a moment when it was well, for ever."""
+
+
+RELIEF: Final[Micros] = 10 * MINUTE
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One kind of fault: which hidden quantities it pulls where, how fast, and what a restart does about it."""
@@ -48,6 +63,10 @@ class Fault:
     ramp_us: Micros = 0
     """How long the pull takes; 0 is at once."""
     restart_heals: bool = False
+    restart_leaves: Left = Left.AS_IT_WAS
+    """What a restart that heals nothing leaves behind; the machine answers as `answer` says all the same."""
+    port_heals: bool = False
+    """Whether it goes when the port it hangs on is restarted."""
     answer: Answer = Answer.OK
     clears_after_us: Micros | None = None
     """Goes away by itself after this long; None: stays."""
@@ -93,6 +112,24 @@ FAULTS: Final[dict[str, Fault]] = {
 }  # fmt: skip
 
 
+ORDINARY: Final = tuple(FAULTS)
+"""What happens to machines anywhere; the others are made to try vorab."""
+
+FAULTS["port_hung"] = Fault(
+    "port_hung", PRINTER, "the port it hangs on is stuck: it speaks, and nobody hears", "", {"link": 0.0}, answer=Answer.NONE,
+    port_heals=True, shows=Shows.SILENCE,
+)  # fmt: skip
+DECEIVING: Final = tuple(Left)
+"""The ways in which a machine says it is done and is not."""
+FAULTS.update(
+    {
+        f"{kind}.{left}": replace(FAULTS[kind], kind=f"{kind}.{left}", restart_heals=False, restart_leaves=left)
+        for kind in ("controller_hang", "air_lock", "valve_stuck", "fuser_overheat")
+        for left in DECEIVING
+    }
+)
+
+
 class Planned(NamedTuple):
     """One fault of a plan."""
 
@@ -115,7 +152,7 @@ def plan(
     last = max(first + 1, end - 2 * HOUR)
     planned = []
     for index in chosen:
-        fitting = [kind for kind, fault in FAULTS.items() if fault.fits(machines[ids[index]])]
+        fitting = [kind for kind in ORDINARY if FAULTS[kind].fits(machines[ids[index]])]
         kind = fitting[int(rng.integers(len(fitting)))]
         planned.append(Planned(ids[index], kind, int(rng.integers(first, last))))
     return sorted(planned, key=lambda row: (row.at, row.machine))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,8 @@ class Options:
     machines: dict[str, str]
     """Device id → model."""
     plan: Sequence[Planned] = ()
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """Device id → the gateway it hangs on."""
     seed: int = 0
     tenant: str = DEFAULT_TENANT
     period: Micros = 5 * MINUTE
@@ -82,6 +84,10 @@ def members(options: Options, now: Micros) -> dict[str, Member]:
         machine.skip_to(now - MOST_LATE)
         prefix = prefix_of(options.tenant, device)
         found[device] = Member(machine, Responder(machine, prefix), prefix)
+    machines = {device: member.machine for device, member in found.items()}
+    for device, parent in options.parents.items():
+        hub = found[parent].machine
+        hub.others = {**hub.others, device: machines[device]}
     return found
 
 

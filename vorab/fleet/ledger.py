@@ -11,7 +11,7 @@ from vorab.clock import Micros
 
 COUNTED = (
     "published", "acked", "refused", "overflowed", "resent", "statuses", "commands", "replies", "errors",
-    "connects", "disconnects", "faults", "healed", "cleared", "restarted",
+    "connects", "disconnects", "faults", "healed", "relieved", "cleared", "restarted",
 )  # fmt: skip
 
 
@@ -25,7 +25,8 @@ class Ledger:
     - `errors`: messages on the error topics of the devices: payloads vorab refused.
 
     Lines: `{"e": "published", "device", "boot", "seq", "ts", "wall"}` with `wall` in µs of wall time, `acked` likewise,
-    `fault`, `healed`, `cleared`, `restarted` with `kind` and `at`, `command` and `reply` with `id`.
+    `fault`, `healed`, `relieved`, `cleared`, `restarted` with `kind` and `at`, `command` and `reply` with `id`; `executed` with `id`, `at`
+    and `not_after` where a machine has done what a command says, `repeated` where it heard the same command again and did not.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from vorab.clock import MINUTE, SECOND, Micros
-from vorab.fleet.faults import Answer, Fault
-from vorab.fleet.models import Model, Signal
+from vorab.fleet.faults import RELIEF, Answer, Fault, Left
+from vorab.fleet.models import GATEWAY, Model, Signal
 
 Reading = dict[str, Any]
 
 FIRST_ANSWER: Final[Micros] = SECOND // 2
+_PORT: Final[Micros] = 30 * SECOND
 _SUBSTEP: Final[Micros] = MINUTE  # the fastest lag; coarser steps would let a fault act longer than it did
 
 
@@ -30,7 +31,7 @@ class Reply(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What really happened inside: `fault`, `cleared`, `healed` or `restarted`. vorab never sees these."""
+    """What really happened inside: `fault`, `cleared`, `healed`, `relieved` or `restarted`. vorab never sees these."""
 
     at: Micros
     what: str
@@ -79,6 +80,14 @@ class Machine:
         self._active: list[_Active] = []
         self._now = start
         self._frozen: Reading | None = None
+        self._well: Reading | None = None
+        """What it read last when nothing was wrong with it."""
+        self._stands_still = False
+        self._cut_at: Micros | None = None
+        """From then on it is not heard any more, whatever becomes of its faults."""
+        self._port_until: Micros | None = None
+        self.others: Mapping[str, Machine] = {}
+        """Machines that hang on it, by id."""
 
         rng = self._rng = np.random.default_rng([seed, zlib.crc32(id.encode())])
         personal = rng.uniform(-1.0, 1.0, len(model.quantities))
@@ -92,7 +101,8 @@ class Machine:
     @property
     def linked(self) -> bool:
         """Whether its network module works."""
-        return all(active.fault.pulls.get("link", 1.0) > 0 for active in self._active)
+        cut = self._cut_at is not None and self._cut_at <= self._now
+        return not cut and all(active.fault.pulls.get("link", 1.0) > 0 for active in self._active)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -134,7 +144,8 @@ class Machine:
     def command(self, name: str, params: Mapping[str, Any], now: Micros) -> list[Reply]:
         """Do what is asked; the last of the answers is final.
 
-        Knows `restart` (also as `reboot`) with an optional `delay_s`, and `self_test`.
+        Knows `restart` (also as `reboot`) with an optional `delay_s`, and `self_test`; a gateway also `link_state` and `restart_port`
+        of a `device` that hangs on it.
         """
         self.advance(now)
         if not self.linked:
@@ -144,7 +155,22 @@ class Machine:
         if name == "self_test":
             # It only knows of itself what its controller knows: nothing.
             return [Reply(FIRST_ANSWER, {"status": "succeeded", "result": {"ok": True, "boot_count": self.boot}})]
+        if name in {"link_state", "restart_port"} and self.model.name == GATEWAY:
+            return self._serve(name, self.others.get(str(params.get("device"))), now)
         return [Reply(FIRST_ANSWER, _error("failed", "unsupported", f"no command {name!r}"))]
+
+    @staticmethod
+    def _serve(name: str, other: Machine | None, now: Micros) -> list[Reply]:
+        if other is None:
+            return [Reply(FIRST_ANSWER, _error("failed", "unknown", "nothing of that name hangs on it"))]
+        if name == "link_state":
+            return [Reply(FIRST_ANSWER, {"status": "succeeded", "result": {"link": "up" if other.linked else "down"}})]
+        other.restart_port(now + FIRST_ANSWER + _PORT)
+        return [Reply(FIRST_ANSWER, {"status": "accepted"}), Reply(FIRST_ANSWER + _PORT, {"status": "succeeded"})]
+
+    def restart_port(self, done: Micros) -> None:
+        """The port this machine hangs on will be up again at `done` (µs)."""
+        self._port_until = done
 
     def _restart(self, params: Mapping[str, Any], now: Micros) -> list[Reply]:
         delay_s = params.get("delay_s", 0)
@@ -203,13 +229,29 @@ class Machine:
             after = active.fault.clears_after_us
             if after is not None and active.since + after <= now:
                 self._end(active, active.since + after, "cleared")
+        if self._port_until is not None and self._port_until <= now:
+            at, self._port_until = self._port_until, None
+            for active in list(self._active):
+                if active.fault.port_heals:
+                    self._end(active, at, "healed")
         if self.restarting_until is not None and self.restarting_until <= now:
             at, self.restarting_until = self.restarting_until, None
-            self.boot, self.seq = self.boot + 1, 0
-            self.events.append(Event(at, "restarted", ""))
-            for active in list(self._active):
-                if active.fault.restart_heals:
-                    self._end(active, at, "healed")
+            self._restarted(at)
+
+    def _restarted(self, at: Micros) -> None:
+        self.boot, self.seq = self.boot + 1, 0
+        self.events.append(Event(at, "restarted", ""))
+        for active in list(self._active):
+            fault = active.fault
+            if fault.restart_heals:
+                self._end(active, at, "healed")
+            elif fault.restart_leaves is Left.RELIEVED:
+                self._end(active, at, "relieved")
+                self._to_come = sorted([*self._to_come, (at + RELIEF, fault)], key=lambda row: row[0])
+            elif fault.restart_leaves is Left.SILENT:
+                self._cut_at = at + SECOND  # it has just said that it is done
+            elif fault.restart_leaves is Left.FROZEN:
+                self._stands_still = True
 
     def _end(self, active: _Active, at: Micros, what: str) -> None:
         self._active.remove(active)
@@ -223,7 +265,11 @@ class Machine:
             signal.name: _value(signal, counted.get(signal.name, self._shown[signal.name]), z * hidden["sensor_noise"])
             for signal, z in zip(self.model.signals, noise, strict=True)
         }
-        if hidden["frozen"] > 0:
+        if not self._active and not self._stands_still:
+            self._well = values
+        if self._stands_still and self._well is not None:
+            values = self._well
+        elif hidden["frozen"] > 0:
             self._frozen = self._frozen or values
             values = self._frozen
         else:

@@ -17,6 +17,7 @@ from vorab.clock import DAY, HOUR, Micros
 PUMP: Final = "pump"
 PRINTER: Final = "printer"
 HEAT_PUMP: Final = "heat-pump"
+GATEWAY: Final = "gateway"
 
 Hidden = Mapping[str, float]
 Shown = dict[str, float]
@@ -97,6 +98,10 @@ def _printer(h: Hidden, totals: Hidden, _at: Micros) -> Shown:
         "pages": totals["pages"],
         "jams": totals["jams"],
     }
+
+
+def _gateway(h: Hidden, _totals: Hidden, at: Micros) -> Shown:
+    return {"temperature": h["ambient"] + 14.0 + 0.8 * _of_day(at), "load": 0.2 * h["traffic"]}
 
 
 DEFROST_EVERY: Final[Micros] = 95 * 60 * 1_000_000
@@ -191,6 +196,19 @@ MODELS: Final[dict[str, Model]] = {
             ),
             show=_heat_pump,
             restart_us=240 * 1_000_000,
+            rates={},
+        ),
+        Model(
+            name=GATEWAY,
+            title="Gateway",
+            firmware="1.9.0",
+            quantities=(Quantity("ambient", 21.0, 2.0, 0.4, 3600.0), Quantity("traffic", 1.0, 0.2, 0.1), *_RIM),
+            signals=(
+                Signal("temperature", "Cel", 25.0, 48.0, noise=0.15, lag_s=900.0),
+                Signal("load", "1", 0.05, 0.5, noise=0.01, lag_s=10.0),
+            ),
+            show=_gateway,
+            restart_us=90 * 1_000_000,
             rates={},
         ),
     )

@@ -57,6 +57,8 @@ class Responder:
     def __init__(self, machine: Machine, prefix: str) -> None:
         self.machine, self.prefix = machine, prefix
         self.counts: Counter[str] = Counter()
+        self.begun: list[tuple[str, Micros, Micros | None]] = []
+        """Id, time and deadline of each command that was carried out since somebody last emptied this list."""
         self._early: list[tuple[Micros, Request]] = []
         self._answers: OrderedDict[str, list[Answer]] = OrderedDict()
 
@@ -105,6 +107,7 @@ class Responder:
             self._early.append((not_before, request))
             return []
         self.counts["done"] += 1
+        self.begun.append((body["id"], now, not_after))
         replies = self.machine.command(name, params, now)
         return self._remember(body["id"], [(now + reply.after, reply.body) for reply in replies], request, to)
 

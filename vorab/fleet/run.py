@@ -165,6 +165,10 @@ class Fleet:
         self._publish(member, "status", json.dumps(body, separators=(",", ":")).encode(), retain=True)
 
     def _answer(self, member: Member, answers: Iterable[Answer]) -> None:
+        begun, member.responder.begun = member.responder.begun, []
+        for name, at, not_after in begun:
+            self.ledger.note("executed", member.machine.id, id=name, at=at, not_after=not_after)
+
         def say(answer: Answer) -> Callable[[Micros], None]:
             def publish(at: Micros) -> None:
                 member.machine.advance(at)
@@ -262,7 +266,10 @@ class Fleet:
         now = self.clock.now()
         self.ledger.count("commands")
         self.ledger.note("command", device, topic=arrived.request.topic, at=now)
+        repeated = member.responder.counts["repeated"]
         self._answer(member, member.responder.received(arrived.request, now))
+        if member.responder.counts["repeated"] > repeated:
+            self.ledger.note("repeated", device, topic=arrived.request.topic, at=now)
         self._moved(member)
 
     def _drain(self) -> None:

@@ -8,7 +8,20 @@ Consumers ignore keys they do not know; a record of a newer major version (`….
 from __future__ import annotations
 
 from vorab.records.base import MAX_TEXT, At, CustomerRecord, DeviceRecord, Name, Record, Scalar, Severity, Text
-from vorab.records.cases import Action, CaseEvent, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus, Status
+from vorab.records.cases import (
+    Action,
+    CaseEvent,
+    CaseKind,
+    Errand,
+    ErrandState,
+    Permit,
+    PermitState,
+    Proof,
+    Recall,
+    Reply,
+    ReplyStatus,
+    Status,
+)
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
     Command,
@@ -47,6 +60,8 @@ __all__ = [
     "DeliveryState",
     "Device",
     "DeviceRecord",
+    "Errand",
+    "ErrandState",
     "Facts",
     "FirmwareLine",
     "FirmwareUse",
@@ -58,6 +73,7 @@ __all__ = [
     "PermitState",
     "Point",
     "Presence",
+    "Proof",
     "Purpose",
     "Recall",
     "Record",

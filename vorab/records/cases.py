@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from vorab import topics
 from vorab.clock import Micros
@@ -46,6 +46,11 @@ class CaseKind(StrEnum):
     ACTION_REQUESTED = "action_requested"
     ACTION_ANSWERED = "action_answered"
     ACTION_TIMED_OUT = "action_timed_out"
+    MACHINE_ASKED = "machine_asked"
+    """A machine is asked something, this one or another; that changes nothing."""
+    MACHINE_ANSWERED = "machine_answered"
+    CONCLUDED = "concluded"
+    """What is learned from an answer."""
     PROVING = "proving"
     """The device says it is done; telemetry has to prove it."""
     DISPROVED = "disproved"
@@ -61,6 +66,23 @@ class CaseKind(StrEnum):
     RESOLVED = "resolved"
     CLOSED = "closed"
     RELAPSED = "relapsed"
+
+
+class Proof(BaseModel):
+    """Readings that came after something was done, or after it cleared, without the symptom."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: At
+    """Onset of the symptom: the readings from there on show it."""
+    since: At
+    """Readings after this …"""
+    until: At
+    """… until this one show that it is gone:"""
+    readings: int
+    """so many,"""
+    changes: int
+    """and so many of them other than the one before."""
 
 
 class CaseEvent(DeviceRecord):
@@ -100,9 +122,13 @@ class CaseEvent(DeviceRecord):
     remedy: str = ""
     policy: str = ""
     """The line of policy that decided, in words an operator recognises."""
+    helper: str = ""
+    """The other machine that is asked, or to which something is done."""
     detail: Text = ""
     healed: bool = False
     """Whether telemetry has proved a remedy or recovery."""
+    proof: Proof | None = None
+    """What shows it: the readings that do."""
     seq: int = 0
     """Position in the case's own history, from 0."""
 
@@ -132,6 +158,10 @@ class Action(DeviceRecord):
     key_id: str = ""
     signature: str = ""
     permit: str = ""
+    policy: str = ""
+    """The line of policy it follows,"""
+    consent: str = ""
+    """and whose consent allows it; empty where only something is asked."""
 
     @property
     def time(self) -> Micros:
@@ -231,4 +261,55 @@ class Permit(DeviceRecord):
     @property
     def time(self) -> Micros:
         """When it was asked (an answer is as old as its question)."""
+        return self.at
+
+
+class ErrandState(StrEnum):
+    """What becomes of an errand."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+    RECALLED = "recalled"
+
+
+class Errand(DeviceRecord):
+    """What the case of one machine asks of another one: to answer something, or to have a remedy done to it.
+
+    It goes to where the cases of the other machine are decided, because nobody else may ask anything of that machine, and is answered
+    to where its own case is. Both happen before `not_after`.
+    """
+
+    TYPE = "io.vorab.errand.{state}.v1"
+    TOPIC = topics.ERRANDS
+
+    state: ErrandState
+    helper: Name
+    """The other machine."""
+    case: Name
+    action: Name
+    """Id of the action it comes to."""
+    remedy: str = ""
+    """Empty: something is only asked."""
+    step: int = 0
+    attempt: int = 1
+    name: Name
+    """The command's name."""
+    params: dict[str, Scalar] = Field(default_factory=dict)
+    policy: str = ""
+    at: At
+    not_after: At
+    status: ReplyStatus | None = None
+    """Of an answer: what the machine said, or vorab in its place."""
+    code: str = ""
+    detail: Text = ""
+    result: dict[str, Scalar] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The other machine; of an answer the one whose case it is."""
+        return topics.key_of(self.tenant, self.device if self.state is ErrandState.ANSWERED else self.helper)
+
+    @property
+    def time(self) -> Micros:
+        """When it was asked, answered or taken back."""
         return self.at

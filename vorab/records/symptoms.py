@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from vorab import topics
 from vorab.clock import Micros
@@ -17,6 +17,8 @@ class SymptomState(StrEnum):
     RAISED = "raised"
     UPDATED = "updated"
     CLEARED = "cleared"
+    CONFIRMED = "confirmed"
+    """It cleared, and readings have come since: so many, and so many of them other than the one before."""
 
 
 class Point(BaseModel):
@@ -29,7 +31,7 @@ class Point(BaseModel):
 
 
 class Symptom(DeviceRecord):
-    """A rule's finding on a device; raised, updated and cleared share the id."""
+    """A rule's finding on a device; raised, updated, cleared and confirmed share the id."""
 
     TYPE = "io.vorab.symptom.{state}.v1"
     TOPIC = topics.SYMPTOMS
@@ -50,6 +52,14 @@ class Symptom(DeviceRecord):
     cleared_at: At | None = None
     proven: bool = True
     """Of a cleared one: whether readings showed that it is gone; false where its rule was withdrawn or got used to it."""
+    since: At | None = None
+    """Of a confirmed one: readings after this …"""
+    confirmed_at: At | None = None
+    """… until this one, event time,"""
+    readings: int = Field(default=0, ge=0)
+    """were so many,"""
+    changes: int = Field(default=0, ge=0)
+    """and so many of them said something else than the one before: a sensor that stands still proves nothing."""
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -64,5 +74,5 @@ class Symptom(DeviceRecord):
 
     @property
     def time(self) -> Micros:
-        """When it was raised or updated, or when it cleared."""
-        return self.cleared_at if self.cleared_at is not None else self.detected_at
+        """When it was raised or updated, when it cleared, or until when that is confirmed."""
+        return next(at for at in (self.confirmed_at, self.cleared_at, self.detected_at) if at is not None)

@@ -13,7 +13,7 @@ from streams.rules.ruleset import CLASSES, RuleSet
 from vorab.clock import SECOND
 from vorab.frame import Reading, decode, encode, pack
 from vorab.processor import Out
-from vorab.records import Customer, Device, Symptom
+from vorab.records import Customer, Device, Symptom, SymptomState
 from vorab.topics import READINGS
 
 T0 = 1_795_000_000 * SECOND
@@ -32,6 +32,10 @@ class Registered:
     def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - nobody asks
         """None."""
         return None
+
+    def related(self, key: str, how: str) -> list[Device]:  # noqa: ARG002 - nobody asks
+        """Nobody is related to anybody."""
+        return []
 
 
 def rule(detector: str, id: str = "", **more: Any) -> AnyRule:  # noqa: A002 - the word of the file
@@ -55,6 +59,8 @@ class Host:
     registry: Registered = field(default_factory=Registered)
     blocks: dict[str, bytes] = field(default_factory=dict)
     out: list[Symptom] = field(default_factory=list)
+    confirmed: list[Symptom] = field(default_factory=list)
+    """What came after symptoms had cleared; told apart, because it depends on the order in which a device's readings came."""
 
     def __post_init__(self) -> None:
         """Start."""
@@ -85,7 +91,9 @@ class Host:
         self.detect.restore(self.blocks)
 
     def _keep(self, outs: Iterable[Out]) -> list[Symptom]:
-        found = [out.record for out in outs if isinstance(out.record, Symptom)]
+        said = [out.record for out in outs if isinstance(out.record, Symptom)]
+        self.confirmed += [symptom for symptom in said if symptom.state is SymptomState.CONFIRMED]
+        found = [symptom for symptom in said if symptom.state is not SymptomState.CONFIRMED]
         self.out += found
         return found
 

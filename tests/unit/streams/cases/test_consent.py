@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.cases.decisions import Decisions
+from streams.cases.actions import Actions
 from tests.unit.streams.cases.ward import POLICY, Ward, clock, written
 from vorab.records import CaseKind, CommandKind, ReplyStatus
 
@@ -71,7 +71,7 @@ def test_consent_withdrawn_while_a_permit_is_out_takes_the_action_back_as_it_is_
 
 def test_a_build_that_takes_nothing_back_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known bad: the device may restart against the customer's word."""
-    monkeypatch.setattr(Decisions, "recall", lambda *_: None)
+    monkeypatch.setattr(Actions, "recall", lambda *_: None)
     with pytest.raises(ValueError, match="not enough values"):
         test_an_action_the_device_has_not_answered_is_taken_back_at_once()
 

@@ -40,5 +40,5 @@ def test_the_limit_per_device_is_policy() -> None:
 
 def test_a_build_that_does_not_count_per_device_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known bad: a fifth restart within a day."""
-    monkeypatch.setattr(Decisions, "_too_often", lambda *_: False)
+    monkeypatch.setattr(Decisions, "too_often", lambda *_: False)
     assert len(_night_of_faults((0, 2, 4, 6, 8)).actions) == 5

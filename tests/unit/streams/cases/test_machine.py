@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from streams.cases import proof
-from streams.cases.decisions import Decisions
+from streams.cases.actions import Actions
 from streams.cases.flow import DeviceCases
 from streams.cases.policy import Line
 from streams.cases.state import Case, DeviceState
@@ -36,9 +36,18 @@ POLICY: Final = """
 remedies:
   restart: {command: restart, said: restarted it, valid: 15m, grace: 5m}
 policy:
-  - {line: silence is watched, detector: silence, do: observe, observe: 30m, stays: 10m, close: 10m}
-  - {line: what may pass, cause: temperature, do: restart, attempts: 2, settle: 4m, wait: 5m, within: 15m, stays: 10m, close: 10m}
-  - {line: two restarts, do: restart, attempts: 2, wait: 5m, within: 15m, stays: 10m, close: 10m, asks: 2}
+  - {line: silence is watched, detector: silence, do: observe, observe: 30m, stays: 10m, close: 10m, readings: 0}
+  - line: what may pass
+    cause: temperature
+    do: restart
+    attempts: 2
+    settle: 4m
+    wait: 5m
+    within: 15m
+    stays: 10m
+    close: 10m
+    readings: 0
+  - {line: two restarts, do: restart, attempts: 2, wait: 5m, within: 15m, stays: 10m, close: 10m, asks: 2, readings: 0}
 """
 STAYS: Final = 10 * MINUTE
 GRACE: Final = 5 * MINUTE
@@ -198,7 +207,7 @@ def test_the_rules_hold_in_every_night() -> None:
     run_state_machine_as_test(Night, settings=settings(QUICK, max_examples=500, stateful_step_count=50))
 
 
-def _no_one_was_asked(self: Decisions, case: Case, remedy: object) -> bool:  # noqa: ARG001 - the shape of what it replaces
+def _no_one_was_asked(self: Actions, case: Case, remedy: object) -> bool:  # noqa: ARG001 - the shape of what it replaces
     return True
 
 
@@ -208,7 +217,7 @@ def _the_word_is_the_proof(state: DeviceState, case: Case, line: Line, at: Micro
     _honest_watch(state, case, line, at)
 
 
-def _every_answer_is_yes(self: Decisions, permit: Permit) -> None:
+def _every_answer_is_yes(self: Actions, permit: Permit) -> None:
     _honest_answer(self, permit.model_copy(update={"state": PermitState.GRANTED}))
 
 
@@ -218,16 +227,16 @@ def _any_number_of_cases(self: DeviceCases, symptom: Symptom, why: Any) -> None:
 
 
 _honest_watch = proof.watch
-_honest_answer = Decisions.answer
+_honest_answer = Actions.answer
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "name", "bad", "cry"),
     [
-        (Decisions, "_consent", _no_one_was_asked, "an action without consent"),
-        (Decisions, "answer", _every_answer_is_yes, "an action without a permit"),
-        (Decisions, "busy", property(lambda self: bool(self.state.asked)), "two actions in flight"),
+        (Actions, "consent", _no_one_was_asked, "an action without consent"),
+        (Actions, "answer", _every_answer_is_yes, "an action without a permit"),
+        (Actions, "busy", property(lambda self: bool(self.state.asked)), "two actions in flight"),
         (proof, "watch", _the_word_is_the_proof, "healed although the symptom is there"),
         (proof, "silent", lambda _state, _case: False, "healed in silence|healed too early"),
         (proof, "clear", lambda case: case.clear_at is not None, "healed by a rule that got used to it"),

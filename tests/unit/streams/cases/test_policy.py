@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.cases.playbook import Branch, Playbook, Step
 from streams.cases.policy import HAND_OVER, NOBODY, History, Limits, Line, Remedy, json_schema, keys
 from streams.cases.remedies import load_policy
 from streams.detectors.silence import SilenceRule
@@ -40,7 +41,7 @@ def test_the_worked_example_takes_no_silence_for_proof() -> None:
     """What has to stay clear is watched for longer than it takes to notice that a machine fell silent."""
     longest = max(rule.after for rule in load_rules([REMEDIES.parent / "rules"]).rules if isinstance(rule, SilenceRule))
     policy = load_policy([REMEDIES])
-    assert all(line.stays > longest for line in policy.lines if policy.remedy(line) is not None)
+    assert all(line.stays > longest for line in policy.lines if policy.steps(line))
 
 
 def test_where_no_line_fits_a_person_looks() -> None:
@@ -71,7 +72,7 @@ def test_the_first_line_that_fits_decides(tmp_path: Path) -> None:
         ("policy:\n  - do: observe\n", 2, "Field required"),
         ("remedies:\n  restart:\n    command: restart\n    limits: {out: 0}\n", 4, "greater than or equal to 1"),
         ("policy: [\n", 2, "not valid YAML"),
-        ("policy:\n  - line: x\n    do: reboot\n", 3, "there is no remedy reboot"),
+        ("policy:\n  - line: x\n    do: reboot\n", 3, "there is no remedy or playbook reboot"),
         ("policy:\n  - line: x\n    do: observe\n    severity: [terrible]\n", 4, "'critical', 'major', 'minor' or 'warning'"),
     ],
 )
@@ -120,7 +121,7 @@ def test_no_knowledge_is_no_mistake(tmp_path: Path) -> None:
 def test_the_page_names_every_key() -> None:
     """The tables in docs/remedies.md are made from the code, and its example is read."""
     page = (REMEDIES.parent / "docs" / "remedies.md").read_text(encoding="utf-8")
-    for part in (Remedy, Limits, Line, History):
+    for part in (Remedy, Limits, Playbook, Step, Branch, Line, History):
         assert keys(part) in page
     example = page.partition("```yaml\n")[2].partition("```")[0]
     assert written(example).decide(

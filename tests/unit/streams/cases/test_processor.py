@@ -274,8 +274,8 @@ TWICE = """
 remedies:
   restart: {command: restart, said: restarted it, valid: 15m, grace: 5m, limits: {out: 1, per_hour: 2}}
 policy:
-  - {line: "two tries", model: heat-pump, do: restart, attempts: 2, wait: 10m, within: 20m, stays: 12m, settle: 5m}
-  - {line: "printers are watched", model: printer, do: observe, severity: [minor, warning]}
+  - {line: "two tries", model: heat-pump, do: restart, attempts: 2, wait: 10m, within: 20m, stays: 12m, settle: 5m, readings: 0}
+  - {line: "printers are watched", model: printer, do: observe, severity: [minor, warning], readings: 0}
 """
 
 

@@ -24,6 +24,7 @@ from vorab.records import (
     CommandKind,
     Customer,
     Device,
+    Errand,
     Notification,
     Permit,
     PermitState,
@@ -31,6 +32,7 @@ from vorab.records import (
     Record,
     Reply,
     ReplyStatus,
+    Scalar,
     Severity,
     Symptom,
     SymptomState,
@@ -60,9 +62,9 @@ remedies:
   restart: {command: restart, said: restarted it, valid: 15m, grace: 5m, stands_still: 2m, limits: {out: 20, per_hour: 120}}
 policy:
   - {line: a recorded machine is past help, tenant: recorded, do: hand_over}
-  - {line: a silent machine hears no command, detector: silence, do: observe, observe: 30m, stays: 10m}
-  - {line: an oddity is watched, detector: learned, do: observe, observe: 2h}
-  - {line: one restart, do: restart, within: 30m, stays: 12m}
+  - {line: a silent machine hears no command, detector: silence, do: observe, observe: 30m, stays: 10m, readings: 0}
+  - {line: an oddity is watched, detector: learned, do: observe, observe: 2h, readings: 0}
+  - {line: one restart, do: restart, within: 30m, stays: 12m, readings: 0}
 """
 
 
@@ -82,7 +84,7 @@ def shown(at: Micros) -> str:
 def written(text: str) -> Policy:
     """A policy from YAML."""
     file = File.model_validate(yaml.safe_load(text))
-    return Policy(file.remedies, file.policy, file.history or History())
+    return Policy(file.remedies, file.policy, file.history or History(), file.playbooks)
 
 
 class Ward:
@@ -141,12 +143,17 @@ class Ward:
         changes = {"state": SymptomState.CLEARED, "cleared_at": self._at(at), "proven": proven}
         self.step(topics.SYMPTOMS, symptom.model_copy(update=changes))
 
-    def replied(self, at: str | Micros, status: ReplyStatus, action: Action | None = None, detail: str = "") -> None:
+    def confirmed(self, symptom: Symptom, since: str, until: str, *, readings: int = 5, changes: int = 4) -> None:
+        """Readings have come since it cleared."""
+        changes_ = {"state": SymptomState.CONFIRMED, "cleared_at": clock(since), "since": clock(since), "confirmed_at": self._at(until)}
+        self.step(topics.SYMPTOMS, symptom.model_copy(update={**changes_, "readings": readings, "changes": changes}))
+
+    def replied(self, at: str | Micros, status: ReplyStatus, action: Action | None = None, detail: str = "", **result: Scalar) -> None:
         """A device answers, by default to the latest action."""
         action = action or self.actions[-1]
         reply = Reply(
             id=ids.reply_id(action.id, status), tenant=action.tenant, device=action.device, action=action.id, status=status,
-            at=self._at(at), detail=detail,
+            at=self._at(at), detail=detail, result=result,
         )  # fmt: skip
         self.step(topics.REPLIES, reply)
 
@@ -199,6 +206,8 @@ class Ward:
                     self.unanswered.append(out.record)
             elif isinstance(out.record, Permit):
                 self.step(topics.PERMITS, out.record)
+            elif isinstance(out.record, Errand):
+                self.step(topics.ERRANDS, out.record)
 
     # -------------------------------------------------------------------------------------- what came of it
 

@@ -1,0 +1,200 @@
+"""That a symptom is gone is confirmed by the readings that follow: how many there were, and how many said something else than before.
+
+Who takes a machine for healed wants more than that nothing is said against it: a machine that fell silent, or whose sensor stands
+still, clears its symptom too. So after a symptom has cleared its device is followed for a while, and every few minutes of its own
+time it is told what came. A measured value has to change itself; one that is whole may rightly stand still (a queue that stays empty),
+then another signal of the device has to change; and where there is nothing else to look at, a reading is all that can be asked for.
+
+Depends on the readings of the device in their order alone, never on how they were cut into frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.detect.book import Book
+from streams.detect.findings import Placed
+from streams.detect.rows import Rows
+from streams.detect.words import Finding
+from streams.rules.derive import COMPUTED
+from vorab.clock import MINUTE, Micros
+from vorab.frame import Quality
+from vorab.records import Severity, SymptomState
+
+BLOCK: Final = "confirm"
+CONFIRMS: Final = 3
+"""Kind of findings among those of a row: after silence and series."""
+FIRST: Final[Micros] = MINUTE
+LONGEST: Final[Micros] = 5 * MINUTE
+"""A first word soon, because somebody may wait for it; then every five minutes."""
+MOST: Final = 48
+"""Words about one clearing: four hours of them."""
+_PAST: Final = int(Quality.HISTORICAL)
+
+
+class Watch(msgspec.Struct):
+    """A symptom that has cleared, and what came since."""
+
+    rule: str
+    signal: str
+    unit: str
+    severity: Severity | None
+    onset: Micros
+    detected: Micros
+    cleared: Micros
+    start: Micros
+    """Readings after this count for the next word."""
+    at: Micros
+    """The latest reading."""
+    length: Micros = FIRST
+    said: int = 0
+    readings: int = 0
+    changes: int = 0
+    last: dict[str, float] = {}
+    """What each signal said last."""
+
+    def see(self, at: Micros, values: Mapping[str, float]) -> bool:
+        """Count one reading; whether it is time to say so."""
+        if at <= self.at or (self.signal and self.signal not in values):
+            return False
+        self.at = at
+        self.readings += 1
+        self.changes += self._changed(values)
+        self.last.update(values)
+        return at - self.start >= self.length
+
+    def _changed(self, values: Mapping[str, float]) -> bool:
+        own = values.get(self.signal)
+        if own is not None:
+            if own != self.last.get(self.signal, own):
+                return True
+            if not own.is_integer():
+                return False
+        others = [name for name in values if name != self.signal]
+        return not others or any(values[name] != self.last.get(name, values[name]) for name in others)
+
+    def turn(self) -> None:
+        """Begin to count for the next word."""
+        self.start, self.readings, self.changes = self.at, 0, 0
+        self.length = min(LONGEST, self.length * 2)
+        self.said += 1
+
+
+class Confirm:
+    """The symptoms of a partition that have cleared lately."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._watches: dict[int, list[Watch]] = {}
+        """By the slot of the device."""
+        self._told = b""
+        self._changed = False
+
+    def follow(self, rows: Rows, which: NDArray[np.bool_], found: list[Placed]) -> None:
+        """Take rows that were judged, and what was found in them; adds what they confirm."""
+        events = _events(self._book, found)
+        if not self._watches and not events:
+            return
+        wanted = np.array([*self._watches, *{device for device, _ in events}], np.intp)
+        mine = which & np.isin(rows.device, wanted) & ((rows.quality & _PAST) == 0)
+        if rows.late is not None:
+            mine &= ~rows.late
+        out: list[Placed] = []
+        for device, row in _in_order(np.flatnonzero(mine), rows, events):
+            watches = self._watches.get(device)
+            if watches and mine[row]:
+                self._see(device, row, watches, rows, out)
+            for finding in events.pop((device, row), ()):
+                self._take(device, row, finding, rows)
+        found += out
+
+    def _see(self, device: int, row: int, watches: list[Watch], rows: Rows, out: list[Placed]) -> None:
+        self._changed = True
+        at = int(rows.measured[row])
+        values = _values(rows, row)
+        for watch in list(watches):
+            rule = self._book.rules.by_id.get(watch.rule)
+            if rule is None:
+                watches.remove(watch)
+                continue
+            if not watch.see(at, values):
+                continue
+            finding = Finding(
+                rule, self._book.devices.keys[device], watch.onset, watch.detected, watch.cleared, severity=watch.severity,
+                signal=watch.signal, unit=watch.unit, value=values.get(watch.signal), since=watch.start, confirmed=at,
+                readings=watch.readings, changes=watch.changes, explanation=_said(watch),
+            )  # fmt: skip
+            out.append(Placed(row, CONFIRMS, watch.rule, watch.signal, finding))
+            watch.turn()
+            if watch.said >= MOST:
+                watches.remove(watch)
+        if not watches:
+            del self._watches[device]
+
+    def _take(self, device: int, row: int, finding: Finding, rows: Rows) -> None:
+        watches = [each for each in self._watches.pop(device, []) if (each.rule, each.signal) != (finding.rule.id, finding.signal)]
+        if finding.state is SymptomState.CLEARED and finding.proven and not finding.historical:
+            at = int(rows.measured[row])
+            watches.append(
+                Watch(
+                    finding.rule.id, finding.signal, finding.unit, finding.severity, finding.onset, finding.detected,
+                    finding.cleared if finding.cleared is not None else at, at, at, last=_values(rows, row),
+                )
+            )  # fmt: skip
+        if watches:
+            self._watches[device] = watches
+        self._changed = True
+
+    def dirty(self) -> dict[str, bytes]:
+        """The block, where it changed."""
+        if not self._changed:
+            return {}
+        self._changed = False
+        keys = self._book.devices.keys
+        block = msgspec.msgpack.encode({keys[device]: watches for device, watches in self._watches.items()}) if self._watches else b""
+        if block == self._told:
+            return {}
+        self._told = block
+        return {BLOCK: block}
+
+    def restore(self, blocks: Mapping[str, bytes]) -> None:
+        """Take over state, after the book has."""
+        block = blocks.get(BLOCK, b"")
+        if block:
+            kept = msgspec.msgpack.decode(block, type=dict[str, list[Watch]])
+            slot = self._book.devices.slot
+            self._watches = {slot[key]: watches for key, watches in kept.items() if key in slot}
+        self._told = block
+
+
+def _events(book: Book, found: Iterable[Placed]) -> dict[tuple[int, int], list[Finding]]:
+    """By device and row, what was raised or cleared there."""
+    events: dict[tuple[int, int], list[Finding]] = {}
+    for each in found:
+        if each.finding.state is not SymptomState.UPDATED:
+            events.setdefault((book.devices.slot[each.finding.device], each.row), []).append(each.finding)
+    return events
+
+
+def _in_order(rows: NDArray[np.intp], of: Rows, events: Mapping[tuple[int, int], object]) -> list[tuple[int, int]]:
+    places = {(int(of.device[row]), row) for row in rows.tolist()} | {place for place in events if 0 <= place[1] < len(of)}
+    return sorted(places, key=lambda place: (place[1], place[0]))
+
+
+def _values(rows: Rows, row: int) -> dict[str, float]:
+    """What a row says, by signal; nothing that is computed or about the row itself."""
+    found = {name: float(column[row]) for name, column in rows.signals.items() if not name.startswith(("@", COMPUTED))}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _said(watch: Watch) -> str:
+    many = "1 reading" if watch.readings == 1 else f"{watch.readings} readings"
+    if not watch.changes:
+        return f"{many} since, and none of them other than the one before."
+    return f"{many} since, without it."
