@@ -1,7 +1,8 @@
 """Permits: every action asks here first, and one place per remedy counts; so a wrong rule cannot restart a whole fleet.
 
 A question comes under the key of the remedy; its answer goes, under the key of the device, to the partition of the device. A question
-that is asked again (its asker was restarted) gets the same answer again.
+that is asked again (its asker was restarted) gets the same answer again. A remedy that somebody has stopped (`Switch`) gets no permit
+until it is released.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from vorab.clock import DAY, HOUR, Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame
 from vorab.processor import Input, Kind, Out, kind_of
-from vorab.records import Permit, PermitState, Record
+from vorab.records import Permit, PermitState, Record, Switch, SwitchState
 
 REMEMBERED: Final = 2_000
 """Answers kept per remedy, at most; those that still count against a limit are always kept."""
@@ -84,6 +85,9 @@ class Ledger:
 FORGET_AT_ONCE: Final = 16
 """More than one, so that forgetting keeps up; bounded, so that no question pays for all."""
 
+SWITCH: Final = "switch:"
+"""Begins the names of blocks about stopped remedies."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Given).decode
 
@@ -101,9 +105,15 @@ class Permits:
         self._policy = policy
         self._ledgers: dict[str, Ledger] = {}
         self._changed: dict[str, Given | None] = {}
+        self._stops: dict[str, Switch] = {}
+        """Key of a remedy → what stopped it."""
+        self._switched: set[str] = set()
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
         """Answer a question, at the time it was asked; answers of its own are passed over."""
+        if isinstance(record, Switch):
+            self._switch(record)
+            return
         if not isinstance(record, Permit):
             raise Rejected(Reason.BAD_RECORD, f"a {type(record).__name__} on {topic}")
         if record.state is not PermitState.ASKED:
@@ -128,16 +138,36 @@ class Permits:
         """One block per answer."""
         blocks = {action: _encode(given) if given else b"" for action, given in self._changed.items()}
         self._changed = {}
+        for key in self._switched:
+            stop = self._stops.get(key)
+            blocks[f"{SWITCH}{key}"] = stop.model_dump_json().encode() if stop is not None else b""
+        self._switched = set()
         return blocks
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over the ledgers."""
-        for given in sorted((_decode(block) for block in blocks.values() if block), key=lambda given: given.number):
+        answers = (_decode(block) for name, block in blocks.items() if block and not name.startswith(SWITCH))
+        for given in sorted(answers, key=lambda given: given.number):
             self._ledgers.setdefault(given.remedy, Ledger()).add(given)
+        stops = (Switch.model_validate_json(block) for name, block in blocks.items() if block and name.startswith(SWITCH))
+        self._stops = {stop.key: stop for stop in stops}
+
+    def _switch(self, switch: Switch) -> None:
+        self._switched.add(switch.key)
+        if switch.state is SwitchState.STOPPED:
+            self._stops[switch.key] = switch
+        else:
+            self._stops.pop(switch.key, None)
 
     def _decide(self, ledger: Ledger, asked: Permit) -> Given:
         remedy = self._policy.remedies.get(asked.remedy)
-        reason = f"nobody has written a remedy called {asked.remedy}" if remedy is None else _over(ledger, remedy.limits, asked)
+        stop = self._stops.get(asked.key)
+        if remedy is None:
+            reason = f"nobody has written a remedy called {asked.remedy}"
+        elif stop is not None:
+            reason = "; ".join(part for part in (f"stopped by {stop.by or 'operations'}", stop.detail) if part)
+        else:
+            reason = _over(ledger, remedy.limits, asked)
         state = PermitState.REFUSED if reason else PermitState.GRANTED
         return Given(asked.key, ledger.last + 1, asked.action, asked.case, asked.at, asked.expires_at, state, reason)
 

@@ -8,6 +8,7 @@ from typing import Final
 from streams.cases import words
 from streams.cases.decisions import WORKING, Decisions
 from streams.cases.facts import Why
+from streams.cases.hours import opens
 from streams.cases.policy import Remedy
 from streams.cases.state import Case, Early, Flight, Job, Phase, Timer, remember
 from vorab import ids, topics
@@ -64,10 +65,27 @@ class Actions(Decisions):
             self._put_question(case, step.ask, step.valid, why)
         elif step is None or remedy is None or case.asking or self._not_any_more(case, remedy, step.attempts, why):
             self.plan(case, why)  # policy, consent or what was done has changed while it waited
+        elif (opens := self.opens(remedy, why.at)) != why.at:
+            self._wait_for(case, opens, why)
         elif remedy.dry_run:
             self.hand_over(case, why, f"in a dry run nothing is done; else we would have told it to {remedy.command}")
         else:
             self._ask(case, step.do, remedy, why)
+
+    def opens(self, remedy: Remedy, at: Micros) -> Micros | None:
+        """When a remedy may begin on this device, from `at` on; None: never."""
+        if remedy.when is None:
+            return at
+        device = self._registry.device(self.key)
+        return opens(remedy.when, device.time_zone if device is not None else "", at)
+
+    def _wait_for(self, case: Case, opens: Micros | None, why: Why) -> None:
+        if opens is None:
+            self.hand_over(case, why, "it may be done at no hour of the next two weeks")
+            return
+        case.phase = Phase.WAITING
+        case.timers[Timer.NEXT] = opens
+        self.watch(case, why.at)
 
     def _not_any_more(self, case: Case, remedy: Remedy, attempts: int, why: Why) -> bool:
         return case.tries >= attempts or self.too_often(remedy, why.at) or not self.consent(case, remedy)

@@ -151,15 +151,16 @@ class Errands(Actions):
         device, remedy = self._registry.device(self.key), self._policy.remedies.get(errand.remedy)
         if device is None or remedy is None:
             return "it is not known" if device is None else f"there is no remedy {errand.remedy}"
-        if not fits(remedy.models, device.model):
-            return f"it may not be done to a {words.spoken(device.model) or 'machine of unknown model'}"
-        if remedy.consent and (device.remote_repair is False or (device.customer and device.remote_repair is None)):
-            return "its owner has not agreed to it"
-        if any(case.phase not in {Phase.RESOLVED, Phase.OVER} for case in self.state.cases):
-            return "it has a fault of its own"
-        if self.too_often(remedy, errand.at):
-            return f"something was done to it {remedy.limits.per_device} times in 24 hours"
-        return "in a dry run nothing is done" if remedy.dry_run else ""
+        unasked = device.remote_repair is False or (device.customer and device.remote_repair is None)
+        against = (
+            (not fits(remedy.models, device.model), f"it may not be done to a {words.spoken(device.model) or 'machine of unknown model'}"),
+            (remedy.consent and unasked, "its owner has not agreed to it"),
+            (self.opens(remedy, errand.at) != errand.at, "it may not be done at this hour"),
+            (any(case.phase not in {Phase.RESOLVED, Phase.OVER} for case in self.state.cases), "it has a fault of its own"),
+            (self.too_often(remedy, errand.at), f"something was done to it {remedy.limits.per_device} times in 24 hours"),
+            (remedy.dry_run, "in a dry run nothing is done"),
+        )
+        return next((reason for holds, reason in against if holds), "")
 
     def begin_job(self, job: Job, why: Why) -> None:
         """Ask a permit for it, or ask the machine; with a permit refused or time up it is over."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from streams.cases.playbook import Part, Playbook, Step, written
+from streams.rules.schedule import When
 from streams.rules.words import Duration
 from vorab.records import Scalar, Severity
 
@@ -54,6 +55,9 @@ class Remedy(Part):
     stands_still: Duration = Field(written("2 min"), description="How long the device is out of use; told when consent is asked.")
     consent: bool = Field(default=True, description="Whether the customer must have agreed to remote repair.")
     models: Patterns = Field(("*",), description="Models it may be done to, whoever asks for it; others are refused.")
+    when: When | None = Field(
+        None, description="Days and hours at which it may begin, on the clock where the machine stands; none: always."
+    )
     dry_run: bool = Field(default=False, description="Decide everything and do nothing: a person reads what would have been done.")
     limits: Limits = Field(default_factory=Limits, description="How much of it the whole fleet may have at a time.")
 

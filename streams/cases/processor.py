@@ -18,7 +18,7 @@ from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame
 from vorab.processor import Input, Kind, Out, Registry, kind_of
-from vorab.records import Command, Errand, Permit, PermitState, Record, Reply, Symptom
+from vorab.records import Command, Errand, Permit, PermitState, Record, Reply, Switch, Symptom
 
 _EXPECTED: Final[Mapping[str, type[Record]]] = {
     topics.SYMPTOMS: Symptom,
@@ -62,6 +62,8 @@ class Cases:
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
         """Fold one record; raises Rejected for a command about a case that is not there."""
+        if isinstance(record, Switch):
+            return ()  # it is for whoever gives permits
         if not isinstance(record, _EXPECTED[topic]):
             raise Rejected(Reason.BAD_RECORD, f"a {type(record).__name__} on {topic}")
         match record:

@@ -63,6 +63,8 @@ from vorab.records import (
     Severity,
     Stage,
     Status,
+    Switch,
+    SwitchState,
     Symptom,
     SymptomState,
     Tick,
@@ -322,6 +324,7 @@ RECORDS: Final[tuple[Record, ...]] = (
     Presence(id="x", device="p", online=False, evidence="will", at=NOW),
     Rejection(id="x", source="a/b", reason=Reason.BAD_JSON, at=NOW),
     Recall(id="x", device="p", action="a1", case="c1", at=NOW, because="said-no"),
+    Switch(id="x", remedy="restart", state=SwitchState.STOPPED, at=NOW, by="ops", detail="wrong rule"),
     Errand(
         id="x", device="p", helper="gw-1", state=ErrandState.ASKED, case="c1", action="a1", name="link_state", at=NOW,
         not_after=NOW + MINUTE,

@@ -21,6 +21,8 @@ from vorab.records.cases import (
     Reply,
     ReplyStatus,
     Status,
+    Switch,
+    SwitchState,
 )
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
@@ -86,6 +88,8 @@ __all__ = [
     "Severity",
     "Stage",
     "Status",
+    "Switch",
+    "SwitchState",
     "Symptom",
     "SymptomState",
     "Text",

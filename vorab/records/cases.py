@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vorab import topics
 from vorab.clock import Micros
-from vorab.records.base import At, DeviceRecord, Name, Scalar, Severity, Text
+from vorab.records.base import At, DeviceRecord, Name, Record, Scalar, Severity, Text
 
 
 class Status(StrEnum):
@@ -261,6 +261,37 @@ class Permit(DeviceRecord):
     @property
     def time(self) -> Micros:
         """When it was asked (an answer is as old as its question)."""
+        return self.at
+
+
+class SwitchState(StrEnum):
+    """Whether a remedy may be used at all."""
+
+    STOPPED = "stopped"
+    RELEASED = "released"
+
+
+class Switch(Record):
+    """The kill switch of a remedy: while it is stopped no permit is given, to nobody. What is under way ends."""
+
+    TYPE = "io.vorab.switch.{state}.v1"
+    TOPIC = topics.PERMITS
+
+    state: SwitchState
+    remedy: Name
+    at: At
+    by: str = ""
+    """Role or pseudonymous id of who did it; never a name."""
+    detail: Text = ""
+
+    @property
+    def key(self) -> str:
+        """The remedy: where its permits are counted it is heard."""
+        return topics.key_of(self.tenant, self.remedy)
+
+    @property
+    def time(self) -> Micros:
+        """When it was switched."""
         return self.at
 
 

@@ -11,7 +11,7 @@ from vorab.clock import Micros
 from vorab.cloudevents import Attributes, Headers, attributes, headers
 from vorab.errors import Reason, Rejected
 from vorab.records.base import At, Name, Record, Text
-from vorab.records.cases import Action, CaseEvent, Errand, Permit, Recall, Reply
+from vorab.records.cases import Action, CaseEvent, Errand, Permit, Recall, Reply, Switch
 from vorab.records.lead_times import LeadTime
 from vorab.records.messages import Command, Delivery, Notification, Request
 from vorab.records.registry import Customer, Device, Presence
@@ -73,7 +73,7 @@ class Tick(Record):
 
 KINDS: Final[tuple[type[Record], ...]] = (
     Device, Customer, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request, Rejection, Tick,
-    Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand,
+    Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch,
 )  # fmt: skip
 
 _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for kind in KINDS if kind is not Presence}

@@ -13,7 +13,7 @@ from tests.unit.streams.cases.ward import clock, written
 from vorab import ids, topics
 from vorab.clock import HOUR, MINUTE, Micros
 from vorab.errors import Rejected
-from vorab.records import Permit, PermitState, Tick
+from vorab.records import Permit, PermitState, Switch, SwitchState, Tick
 
 POLICY = written("remedies: {restart: {command: restart, limits: {out: 2, per_hour: 3}}}")
 
@@ -83,6 +83,34 @@ def test_a_remedy_nobody_wrote_is_refused() -> None:
     """No limit, no permit."""
     [answer] = answers(Permits(POLICY), ask(1, clock("02:00"), "format"))
     assert (answer.state, answer.reason) == (PermitState.REFUSED, "nobody has written a remedy called format")
+
+
+def switch(state: SwitchState, at: str, remedy: str = "restart") -> Switch:
+    """Somebody stops or releases a remedy."""
+    return Switch(id=f"{state}-{at}", remedy=remedy, state=state, at=clock(at), by="ops-1", detail="a wrong rule")
+
+
+def test_a_stopped_remedy_gets_no_permit_until_it_is_released() -> None:
+    """Also across a restart; other remedies go on, and what was granted before stays granted."""
+    permits = Permits(POLICY)
+    [before] = answers(permits, ask(1, clock("02:00")))
+    assert list(permits.step(topics.PERMITS, 0, switch(SwitchState.STOPPED, "02:01"), clock("02:01"))) == []
+    blocks = permits.dirty()
+    permits = Permits(POLICY)
+    permits.restore(blocks)
+    again, refused = answers(permits, ask(1, clock("02:00")), ask(2, clock("02:20")))
+    assert again == before
+    assert (refused.state, refused.reason) == (PermitState.REFUSED, "stopped by ops-1; a wrong rule")
+    list(permits.step(topics.PERMITS, 0, switch(SwitchState.RELEASED, "02:21"), clock("02:21")))
+    assert answers(permits, ask(3, clock("02:30")))[0].state is PermitState.GRANTED
+    assert any(name.startswith("switch:") and not block for name, block in permits.dirty().items())
+
+
+def test_a_build_without_the_switch_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permits that do not listen to it would restart on."""
+    monkeypatch.setattr(Permits, "_switch", lambda *_: None)
+    with pytest.raises(AssertionError):
+        test_a_stopped_remedy_gets_no_permit_until_it_is_released()
 
 
 def test_what_is_no_permit_is_rejected() -> None:
