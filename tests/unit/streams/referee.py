@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from streams.cases.actions import GRACE
 from tests.unit.streams.cases.ward import Ward
 from vorab import topics
 from vorab.clock import Micros
 from vorab.processor import Out
 from vorab.records import Action, CaseEvent, CaseKind, Device, Permit, PermitState, Reply, ReplyStatus, Status, Symptom, SymptomState
 
+QUESTIONS = {"self_test"}
+"""Commands that change nothing."""
 ENDED = {Status.CLOSED, Status.CANCELLED, Status.REJECTED}
 
 
@@ -37,6 +40,11 @@ class Referee:
     unproven: set[tuple[str, str]] = field(default_factory=set)
     silent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     heard_since: dict[str, Micros] = field(default_factory=dict)
+    confirmed: dict[str, list[Symptom]] = field(default_factory=lambda: defaultdict(list))
+    """Symptom → what was confirmed since it cleared last."""
+    cleared: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    readings: int = 0
+    """How many have to show that a machine is well."""
     ids: set[str] = field(default_factory=set)
     seen: int = 0
 
@@ -49,13 +57,18 @@ class Referee:
                 self.succeeded.setdefault(record.action, record.at)
             return
         what = (record.key, record.cause)
-        if record.state is SymptomState.RAISED:
+        if record.state is SymptomState.CONFIRMED:
+            self.confirmed[record.id].append(record)
+        elif record.state is SymptomState.RAISED:
             self.raised[what].add(record.id)
+            self.cleared[what].clear()
             self.unproven.discard(what)
             if record.detector == "silence":
                 self.silent[record.key].add(record.id)
         elif record.state is SymptomState.CLEARED:
             self.raised[what].discard(record.id)
+            self.cleared[what].add(record.id)
+            self.confirmed[record.id].clear()
             self.clear_since[what] = record.time
             if not record.proven:
                 self.unproven.add(what)
@@ -98,12 +111,14 @@ class Referee:
             self._healed(event)
 
     def _action(self, action: Action) -> None:
-        assert action.id in self.granted, "an action without a permit"
-        consent = self.said.get(action.case, self.devices[action.key].remote_repair)
-        assert consent is True, "an action without consent"
+        if action.name not in QUESTIONS:
+            assert action.id in self.granted, "an action without a permit"
+            consent = self.said.get(action.case, self.devices[action.key].remote_repair)
+            assert consent is True, "an action without consent"
         before = self.last_action.get(action.key)
         if before is not None:
-            over = before.id in self.ended or action.at >= before.not_after + self.grace
+            grace = GRACE if before.name in QUESTIONS else self.grace
+            over = before.id in self.ended or action.at >= before.not_after + grace
             assert over, "two actions in flight on one device"
         self.last_action[action.key] = action
 
@@ -115,3 +130,7 @@ class Referee:
         assert not self.silent[event.key], "healed in silence"
         since = max(self.clear_since[what], self.succeeded[event.action], self.heard_since.get(event.key, 0))
         assert event.at - since >= self.stays, "healed too early"
+        for symptom in self.cleared[what] if self.readings else ():
+            newer = [each for each in self.confirmed[symptom] if each.since is not None and each.since >= since]
+            assert sum(each.readings for each in newer) >= self.readings, "healed by too few readings"
+            assert any(each.changes for each in newer), "healed by a value that stands still"

@@ -65,16 +65,21 @@ def grants(action: str) -> bool:
 class Night(RuleBasedStateMachine):
     """The same night in three wards: one steady, one restarted after every record, one whose permits come late."""
 
+    text = POLICY
+    readings = 0
+
     def __init__(self) -> None:
         super().__init__()
-        policy = written(POLICY)
+        policy = written(self.text)
         self.steady, self.forgetful, self.slow = (
             Ward(policy=policy, permits_answer=False, forgetful=forgetful) for forgetful in (False, True, False)
         )
         self.wards = (self.steady, self.forgetful, self.slow)
-        self.referee = Referee(self.steady, STAYS, GRACE, {device.key: device for device in DEVICES})
+        self.referee = Referee(self.steady, STAYS, GRACE, {device.key: device for device in DEVICES}, readings=self.readings)
         self.now: Micros = self.steady.now
         self.raised: dict[tuple[str, str], Symptom] = {}
+        self.cleared: dict[tuple[str, str], Symptom] = {}
+        self.confirmed_until: dict[str, Micros] = {}
         self.clicks = 0
 
     @initialize()
@@ -91,7 +96,7 @@ class Night(RuleBasedStateMachine):
             self._clear(device, which, proven=bool(proven))
 
     @precondition(lambda self: self.steady.actions)
-    @rule(proven=st.booleans(), quiet=st.booleans(), minutes=st.sampled_from([2, 12]))
+    @rule(proven=st.booleans(), quiet=st.booleans(), minutes=st.sampled_from([2, 12, 13]))
     def the_machine_does_as_it_is_told(self, proven: bool, quiet: bool, minutes: int) -> None:
         """It says so, its symptoms clear, and perhaps it is not heard of again: the ways to a proof, which luck seldom finds."""
         action = self.steady.actions[-1]
@@ -101,6 +106,7 @@ class Night(RuleBasedStateMachine):
         for which in RULES[:3]:
             if (device.key, which[0]) in self.raised:
                 self._clear(device, which, proven=proven)
+                self._follow(device, which, 2, minutes % 3)
         if quiet and (device.key, RULES[3][0]) not in self.raised:
             self._raise(device, RULES[3])
         self.pass_time(minutes)
@@ -146,6 +152,9 @@ class Night(RuleBasedStateMachine):
             assert self._story(self.forgetful, device) == story, "a restart changed the story"
             assert self._story(self.slow, device) == story, "a slow permit changed the story"
 
+    def _follow(self, device: Device, which: tuple[str, str, str], readings: int, changes: int) -> None:
+        """Readings come after a symptom has cleared."""
+
     def _raise(self, device: Device, which: tuple[str, str, str]) -> None:
         name, cause, detector = which
         moment = self._moment()
@@ -158,7 +167,8 @@ class Night(RuleBasedStateMachine):
     def _clear(self, device: Device, which: tuple[str, str, str], *, proven: bool) -> None:
         symptom = self.raised.pop((device.key, which[0]))
         changes = {"state": SymptomState.CLEARED, "cleared_at": self._moment(), "proven": proven}
-        self._tell(topics.SYMPTOMS, symptom.model_copy(update=changes))
+        gone = self.cleared[device.key, which[0]] = symptom.model_copy(update=changes)
+        self._tell(topics.SYMPTOMS, gone)
 
     def _moment(self) -> Micros:
         # Never twice the same moment: two things at once are told apart by their ids alone.
@@ -198,6 +208,46 @@ class Night(RuleBasedStateMachine):
         return [out.record for out in ward.out if out.topic in told and getattr(out.record, "device", "") == device.device]
 
 
+PLAYBOOKS: Final = """
+remedies:
+  restart: {command: restart, said: restarted it, valid: 15m, grace: 5m}
+playbooks:
+  care:
+    steps:
+      - ask: self_test
+        branch:
+          - {when: {answer: failed}, says: "it is broken", go: hand_over}
+          - {when: {answer: none}, go: patience}
+      - do: restart
+      - {name: patience, wait: 5m}
+      - {do: restart, attempts: 2}
+policy:
+  - {line: silence is watched, detector: silence, do: observe, observe: 30m, stays: 10m, close: 10m, readings: 2}
+  - {line: take care, do: care, wait: 5m, within: 15m, stays: 10m, close: 10m, readings: 2}
+"""
+
+
+class NightOfPlaybooks(Night):
+    """Machines are asked first, and only readings that change are believed."""
+
+    text = PLAYBOOKS
+    readings = 2
+
+    @rule(device=st.sampled_from(DEVICES), which=st.sampled_from(RULES), readings=st.integers(1, 3), changes=st.integers(0, 2))
+    def readings_follow(self, device: Device, which: tuple[str, str, str], readings: int, changes: int) -> None:
+        """Readings have come since a symptom cleared; some stand still."""
+        self._follow(device, which, readings, changes)
+
+    def _follow(self, device: Device, which: tuple[str, str, str], readings: int, changes: int) -> None:
+        cleared = self.cleared.get((device.key, which[0]))
+        if cleared is None or (device.key, which[0]) in self.raised:
+            return
+        since = max(self.confirmed_until.get(cleared.id, 0), cleared.time)
+        until = self.confirmed_until[cleared.id] = self._moment()
+        told = {"state": SymptomState.CONFIRMED, "since": since, "confirmed_at": until, "readings": readings, "changes": changes}
+        self._tell(topics.SYMPTOMS, cleared.model_copy(update=told))
+
+
 QUICK: Final = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -205,6 +255,12 @@ QUICK: Final = settings(max_examples=60, stateful_step_count=40, deadline=None, 
 def test_the_rules_hold_in_every_night() -> None:
     """One case per cause, nothing without permit and consent, one thing at a time, healed only where proven, always the same story."""
     run_state_machine_as_test(Night, settings=settings(QUICK, max_examples=500, stateful_step_count=50))
+
+
+@pytest.mark.slow
+def test_the_rules_hold_where_machines_are_asked_first() -> None:
+    """The same with playbooks, and with readings that have to change."""
+    run_state_machine_as_test(NightOfPlaybooks, settings=settings(QUICK, max_examples=250, stateful_step_count=50))
 
 
 def _no_one_was_asked(self: Actions, case: Case, remedy: object) -> bool:  # noqa: ARG001 - the shape of what it replaces
@@ -249,3 +305,11 @@ def test_a_broken_rule_is_noticed(monkeypatch: pytest.MonkeyPatch, what: Any, na
     monkeypatch.setattr(what, name, bad)
     with pytest.raises(AssertionError, match=cry):
         run_state_machine_as_test(Night, settings=settings(QUICK, max_examples=400, phases=[Phase.generate]))
+
+
+@pytest.mark.slow
+def test_a_build_that_believes_too_little_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no readings are asked for, the referee cries out."""
+    monkeypatch.setattr(proof, "enough", lambda *_: True)
+    with pytest.raises(AssertionError, match=r"healed by too few readings|healed by a value that stands still"):
+        run_state_machine_as_test(NightOfPlaybooks, settings=settings(QUICK, max_examples=400, phases=[Phase.generate]))
