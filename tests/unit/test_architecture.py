@@ -26,7 +26,7 @@ ADAPTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "kafka": ("vorab.log.kafka*", "vorab.doctor*", "vorab.bench*"),
     "faust": ("streams.hosts.faust*",),
     "aiokafka": ("streams.hosts.faust*",),
-    "sqlite3": ("vorab.log.sqlite*", "vorab.people*", "vorab.doctor*", "notifier.store*", "streams.hosts.embedded*"),
+    "sqlite3": ("vorab.log.sqlite*", "vorab.people*", "vorab.doctor*", "vorab.knowledge.search", "notifier.store*", "streams.hosts.embedded*"),
     "sqlalchemy": ("desk.*", "notifier.database*", "notifier.outbox*", "notifier.store*", "notifier.people*"),
     "fastapi": ("desk.*", "notifier.http*", "vorab.http*"),
     "starlette": ("desk.*", "ingest.http*", "notifier.http*", "vorab.http*"),
