@@ -74,7 +74,7 @@ def search(
     """
     found = _library(config).search(" ".join(query), model=model, cause=cause, limit=limit)
     if as_json:
-        typer.echo(json.dumps([{"score": round(each.score, 6), **each.article.json()} for each in found], ensure_ascii=False))
+        typer.echo(json.dumps([{"score": round(each.score, 6), **each.article.plain()} for each in found], ensure_ascii=False))
     else:
         wide = max((len(each.article.id) for each in found), default=0)
         for each in found:
@@ -105,7 +105,7 @@ def show(
     if found is None:
         typer.echo(f"there is no article {article}\n  `vorab knowledge search WORDS` finds what there is", err=True)
         raise typer.Exit(EXIT_PROBLEMS)
-    typer.echo(json.dumps(found.json(), ensure_ascii=False) if as_json else page(found, language))
+    typer.echo(json.dumps(found.plain(), ensure_ascii=False) if as_json else page(found, language))
 
 
 def page(article: Article, language: str) -> str:

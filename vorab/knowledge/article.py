@@ -109,7 +109,7 @@ class Article(Front):
         if gathered:
             yield kind, tuple(gathered)
 
-    def json(self) -> Mapping[str, object]:
+    def plain(self) -> Mapping[str, object]:
         """For other programs; without the place of its file, which is of no use to them."""
         return self.model_dump(mode="json", exclude={"file"})
 

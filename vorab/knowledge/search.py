@@ -1,7 +1,8 @@
 """Full-text search over articles, in German or English: SQLite's FTS5 in memory, ranked by bm25, with diacritics folded.
 
-Words are found by how they begin, and a little less well by how they begin without their ending, so `pumps` finds *Pumpe*. Where a word begins
-nothing, any place inside a word will do, which is how *Druck* is found in *Saugdruck*. `ä` is found as `a` and as `ae`, `ß` as `ss`.
+Words are found by how they begin, and a little less well by how they begin without their ending, so `pumps` finds *Pumpe*. Where a
+word begins nothing, any place inside a word will do, which is how *mittel* is found in *Kältemittel*. `ä` is found as `a` and as
+`ae`, `ß` as `ss`.
 """
 
 from __future__ import annotations
@@ -33,9 +34,95 @@ _SPELT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 # Words that say nothing in either language: with them, every article is about everything.
 _EMPTY: Final = frozenset(
-    "a after an and are at be by can do does for from has have how i in is it its no not of on or s since the there this to too was we what when "
-    "why with am auf aus bei da das dem den der des die doch ein eine einem einen einer er es geht habe hat ich im ist keine kein mit nach "
-    "nicht noch nur oder seit sich sie sind so und vom von was wie wird wir zu zum zur".split()
+    [
+        "a",
+        "after",
+        "an",
+        "and",
+        "are",
+        "at",
+        "be",
+        "by",
+        "can",
+        "do",
+        "does",
+        "for",
+        "from",
+        "has",
+        "have",
+        "how",
+        "i",
+        "in",
+        "is",
+        "it",
+        "its",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "s",
+        "since",
+        "the",
+        "there",
+        "this",
+        "to",
+        "too",
+        "was",
+        "we",
+        "what",
+        "when",
+        "why",
+        "with",
+        "am",
+        "auf",
+        "aus",
+        "bei",
+        "da",
+        "das",
+        "dem",
+        "den",
+        "der",
+        "des",
+        "die",
+        "doch",
+        "ein",
+        "eine",
+        "einem",
+        "einen",
+        "einer",
+        "er",
+        "es",
+        "geht",
+        "habe",
+        "hat",
+        "ich",
+        "im",
+        "ist",
+        "keine",
+        "kein",
+        "mit",
+        "nach",
+        "nicht",
+        "noch",
+        "nur",
+        "oder",
+        "seit",
+        "sich",
+        "sie",
+        "sind",
+        "so",
+        "und",
+        "vom",
+        "von",
+        "was",
+        "wie",
+        "wird",
+        "wir",
+        "zu",
+        "zum",
+        "zur",
+    ]
 )
 
 
@@ -107,7 +194,7 @@ def _fits(article: Article, model: str, cause: str) -> bool:
 
 
 def _texts(article: Article) -> tuple[str, str, str, str]:
-    told = " ".join((article.customer.en, article.customer.de, article.prevention.en, article.prevention.de))
+    told = f"{article.customer.en} {article.customer.de} {article.prevention.en} {article.prevention.de}"
     named = " ".join((*article.causes, *article.models, article.remedy, article.part)).replace("_", " ")
     return " ".join((article.title.en, article.title.de, *article.words)), told, named, article.body
 

@@ -8,9 +8,10 @@ import pytest
 
 from streams.cases.remedies import load_policy
 from streams.rules.files import default_folder, load_rules
+from tests.parts.base import REPOSITORY
 from vorab.errors import ConfigError
 from vorab.knowledge import Problem, check_articles, folder_of, load_articles
-from vorab.knowledge.article import Article
+from vorab.knowledge.article import Article, Front
 
 GOOD = """\
 ---
@@ -58,7 +59,10 @@ def test_every_cause_the_rules_of_the_example_find_has_an_article() -> None:
     articles = load_articles(folder_of(""))
     files = [default_folder() / f"{model}.yaml" for model in ("pump", "printer", "heat-pump")]
     missing = [
-        (file.stem, rule.cause) for file in files for rule in load_rules([file]) if not any(each.about(file.stem, rule.cause) for each in articles)
+        (file.stem, rule.cause)
+        for file in files
+        for rule in load_rules([file])
+        if not any(each.about(file.stem, rule.cause) for each in articles)
     ]
 
     assert missing == []
@@ -131,6 +135,14 @@ def test_no_folder_is_no_article(tmp_path: Path) -> None:
     """Who has words of their own and no articles has none; ours are about our machines."""
     assert load_articles(tmp_path / "articles") == []
     assert folder_of(str(tmp_path)) == tmp_path / "articles"
+
+
+def test_the_page_names_every_key() -> None:
+    """What an article may say stands in docs/knowledge.md as the code has it."""
+    page = (REPOSITORY / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {'' if info.is_required() else 'Optional. '}{info.description} |" for name, info in Front.model_fields.items()]
+
+    assert [row for row in rows if row not in page] == []
 
 
 def test_a_problem_reads_like_a_compilers() -> None:

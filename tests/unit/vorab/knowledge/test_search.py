@@ -85,7 +85,9 @@ def test_a_part_of_a_word_will_do(library: Library) -> None:
     assert first(library, "mittel verloren") == "heat-pump-refrigerant"
 
 
-@pytest.mark.parametrize("query", ["", "   ", "xyzzy", '"', "'", "AND OR NOT", "NEAR(pump, 2)", "pump*", "a:b", "-", "🙂", "\x00", "x" * 10_000])
+@pytest.mark.parametrize(
+    "query", ["", "   ", "xyzzy", '"', "'", "AND OR NOT", "NEAR(pump, 2)", "pump*", "a:b", "-", "🙂", "\x00", "x" * 10_000]
+)
 def test_any_question_is_only_words(library: Library, query: str) -> None:
     """What SQLite would take for an operator is looked for, not obeyed."""
     assert len(library.search(query)) <= 10
