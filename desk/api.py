@@ -8,11 +8,15 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from desk.context import Context
+from desk.proposals import Help, help_of
 from desk.queries import CaseFile, CaseRow
 from desk.sla import sla_clock
+from desk.verdicts import Given, give
 from desk.why import why
 from desk.words import sentence
 from vorab.clock import SECOND, Micros, iso
+from vorab.errors import Unavailable
+from vorab.knowledge import Library
 from vorab.records import type_of
 
 MAX_PAGE = 500
@@ -39,8 +43,8 @@ def case_json(row: CaseRow) -> dict[str, Any]:
     }
 
 
-def file_json(file: CaseFile, now: Micros) -> dict[str, Any]:
-    """A case with every record that belongs to it, and its SLA clock at `now` (µs)."""
+def file_json(file: CaseFile, helping: Help, now: Micros) -> dict[str, Any]:
+    """A case with every record that belongs to it, what may help, and its SLA clock at `now` (µs)."""
     sla = sla_clock(file.events, now)
     return {
         "case": file.case,
@@ -48,6 +52,7 @@ def file_json(file: CaseFile, now: Micros) -> dict[str, Any]:
         "status": file.last.status.value,
         "sentence": sentence(file),
         "sla": {"ours_s": round(sla.ours / SECOND), "customers_s": round(sla.customers / SECOND), "runs": sla.runs},
+        **helping.json(),
         "records": [
             {"type": type_of(record), "at": iso(record.time), "body": record.model_dump(mode="json", exclude_none=True)}
             for record in sorted(file.all(), key=lambda record: record.time)
@@ -55,8 +60,8 @@ def file_json(file: CaseFile, now: Micros) -> dict[str, Any]:
     }
 
 
-def routes(context: Context) -> APIRouter:
-    """`/api/cases`, `/api/cases/{id}`, `/api/counts`, `/api/why/{id}`."""
+def routes(context: Context, library: Library) -> APIRouter:
+    """`/api/cases`, `/api/cases/{id}` and its verdicts, `/api/counts`, `/api/why/{id}`."""
     router = APIRouter(prefix="/api", tags=["desk"])
     queries = context.queries
 
@@ -74,7 +79,24 @@ def routes(context: Context) -> APIRouter:
     def one_case(case: str) -> JSONResponse:
         """A case with all its records."""
         file = queries.case(case)
-        return JSONResponse(file_json(file, context.clock.now())) if file else _nobody_knows("case")
+        if file is None:
+            return _nobody_knows("case")
+        now = context.clock.now()
+        return JSONResponse(file_json(file, help_of(queries, library, file, now), now))
+
+    @router.post("/cases/{case}/verdicts", status_code=202)
+    def verdict(case: str, given: Given) -> JSONResponse:
+        """What somebody thinks of a remedy, an article or a rule of this case: a command on the log."""
+        file = queries.case(case)
+        if file is None:
+            return _nobody_knows("case")
+        try:
+            made = give(context, library, file, given.about, given.verdict, given.key)
+        except Unavailable:
+            return JSONResponse({"error": "the log cannot be reached"}, 503)
+        if made is None:
+            return JSONResponse({"error": f"{given.verdict} cannot be said about {given.about} in this case"}, 422)
+        return JSONResponse({"command": made.id}, 202)
 
     @router.get("/counts")
     def counts() -> JSONResponse:

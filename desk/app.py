@@ -7,10 +7,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from desk import api, cases, console, customer, live, tmf621
+from desk import api, cases, console, customer, live, tmf621, verdicts
 from desk.context import Context
 from desk.guard import Guard
 from desk.pages import STATIC, Pages, zone_of
+from vorab.knowledge import Library, folder_of, load_articles
 from vorab.words import load_words
 
 
@@ -18,18 +19,20 @@ def create_app(context: Context) -> FastAPI:
     """The application with all its routes.
 
     Raises:
-        ConfigError: a time zone or a file of words is wrong.
+        ConfigError: a time zone, a file of words or an article is wrong.
     """
     settings = context.settings
     pages = Pages(context.clock, zone_of(settings.desk.time_zone))
     vocabulary = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
+    library = Library(load_articles(folder_of(settings.notifier.words)))
     app = FastAPI(title="vorab desk", docs_url=None, redoc_url=None)
     app.state.context = context
     app.include_router(tmf621.routes(context.queries))
-    app.include_router(api.routes(context))
+    app.include_router(api.routes(context, library))
     app.include_router(live.routes(context, pages, vocabulary))
     app.include_router(customer.routes(context, pages, vocabulary))
-    app.include_router(cases.routes(context, pages))
+    app.include_router(verdicts.routes(context, pages, library))
+    app.include_router(cases.routes(context, pages, library))
     app.include_router(console.routes(context, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url)

@@ -13,16 +13,21 @@ from desk.context import Context
 from desk.evidence import evidence
 from desk.pages import Pages
 from desk.plot import svg
+from desk.proposals import OF_A_RULE, VERDICTS, help_of
 from desk.queries import CaseFile
 from desk.sla import sla_clock
 from desk.story import conversation
 from desk.why import links
 from desk.words import sentence, sla_words
 from vorab.errors import Unavailable
+from vorab.knowledge import Library
 from vorab.records import CaseKind, CommandKind, Delivery, Notification, Status
 
 ACTIONS: Final = {"take": CommandKind.TAKE, "note": CommandKind.NOTE, "resolve": CommandKind.RESOLVE}
 MAX_NOTE: Final = 500
+MAX_ASKED: Final = 200
+SHOWN: Final = 5
+"""Articles a search shows."""
 WAIT_STEPS: Final = 20
 STEP_S: Final = 0.05
 
@@ -36,6 +41,7 @@ DONE: Final = {
     "take": "You have it. vorab leaves this case to you.",
     "note": "Noted.",
     "resolve": "Resolved. vorab goes on watching the machine.",
+    "verdict": "Thank you. That counts for the next case like this one.",
 }
 
 
@@ -66,8 +72,22 @@ def messages(file: CaseFile) -> list[tuple[Notification, list[Delivery]]]:
     return [(note, [row for row in file.deliveries if row.notification == note.id]) for note in file.notifications]
 
 
-def routes(context: Context, pages: Pages) -> APIRouter:
-    """`/cases/{id}`, its evidence as JSON, and its buttons."""
+def away(pages: Pages) -> HTMLResponse:
+    """What somebody sees who pressed a button while the log is away."""
+    return pages.html("nothing.html", 503, what="the log cannot be reached", hint="Nothing was changed. Try again in a minute.")
+
+
+def settle(context: Context, case: str, command: str) -> None:
+    """Wait a moment, so that the page that follows shows a command already; if not, it will soon."""
+    for _ in range(WAIT_STEPS):
+        fresh = context.queries.case(case)
+        if fresh is not None and any(event.because == command for event in fresh.events):
+            break
+        context.clock.sleep(STEP_S)
+
+
+def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
+    """`/cases/{id}`, its evidence as JSON, and its buttons; those about what helped are in `desk.verdicts`."""
     router = APIRouter(prefix="/cases", include_in_schema=False)
     queries = context.queries
 
@@ -75,7 +95,9 @@ def routes(context: Context, pages: Pages) -> APIRouter:
         return pages.html("nothing.html", 404, what="no such case", hint="It may be of another installation, or older than what is kept.")
 
     @router.api_route("/{case}", methods=["GET", "HEAD"])
-    def page(case: str, done: Annotated[str, Query(max_length=20)] = "") -> HTMLResponse:
+    def page(
+        case: str, done: Annotated[str, Query(max_length=20)] = "", ask: Annotated[str, Query(max_length=MAX_ASKED)] = ""
+    ) -> HTMLResponse:
         """The whole story of a case."""
         file = queries.case(case)
         if file is None:
@@ -94,6 +116,11 @@ def routes(context: Context, pages: Pages) -> APIRouter:
             messages=messages(file),
             first_words=first_words(file),
             next_step=next_step(file),
+            helping=help_of(queries, library, file, context.clock.now()),
+            verdicts=VERDICTS,
+            of_a_rule=OF_A_RULE,
+            ask=ask,
+            found=[found.article for found in library.search(ask, limit=SHOWN)],
             actions=file.last.status not in {Status.CLOSED, Status.CANCELLED, Status.REJECTED},
             nonce=secrets.token_hex(8),
             done=DONE.get(done, ""),
@@ -123,12 +150,8 @@ def routes(context: Context, pages: Pages) -> APIRouter:
         try:
             made = writing.command(context, file.last, kind, nonce, text.strip())
         except Unavailable:
-            return pages.html("nothing.html", 503, what="the log cannot be reached", hint="Nothing was changed. Try again in a minute.")
-        for _ in range(WAIT_STEPS):  # so that the page that follows already shows it; if not, it will soon
-            fresh = queries.case(case)
-            if fresh is not None and any(event.because == made.id for event in fresh.events):
-                break
-            context.clock.sleep(STEP_S)
+            return away(pages)
+        settle(context, case, made.id)
         return RedirectResponse(f"/cases/{case}?done={action}", 303)
 
     return router

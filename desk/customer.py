@@ -12,6 +12,7 @@ from desk import customer_words as words
 from desk import writing
 from desk.context import Context
 from desk.pages import Pages
+from desk.proposals import about_of
 from desk.queries import CaseFile
 from vorab.errors import Unavailable
 from vorab.links import Claims, LinkRefused, verify
@@ -67,7 +68,7 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
         language = words.language_of(customer)
         frame = words.FRAME[language]
         try:
-            writing.request(context, claims, kind)
+            writing.request(context, claims, kind, about_of(file) if kind in words.VERDICTS else "")
         except Unavailable:
             title, text, status = frame["busy_title"], frame["busy"], 503
         else:

@@ -19,18 +19,23 @@ PRONOUNS: Final = {
     "n": {"your": "Ihr", "it": "es", "him": "es", "the": "das", "the_acc": "das"},
 }
 
+VERDICTS: Final = frozenset({RequestKind.WAS_WRONG, RequestKind.TOO_LATE})
+"""What a customer thinks of our finding: counted for the rule that made it."""
+
 BUTTONS: Final[dict[str, dict[RequestKind, str]]] = {
     "de": {
         RequestKind.CONSENT: "Ja, aus der Ferne neu starten",
         RequestKind.NO_CONSENT: "Nein, bitte nicht",
         RequestKind.CALL_ME: "Bitte rufen Sie mich an",
         RequestKind.WAS_WRONG: "Das stimmt nicht",
+        RequestKind.TOO_LATE: "Das kam zu spät",
     },
     "en": {
         RequestKind.CONSENT: "Yes, restart it remotely",
         RequestKind.NO_CONSENT: "No, please do not",
         RequestKind.CALL_ME: "Please call me",
         RequestKind.WAS_WRONG: "This was wrong",
+        RequestKind.TOO_LATE: "This came too late",
     },
 }
 
@@ -40,12 +45,14 @@ HINTS: Final[dict[str, dict[RequestKind, str]]] = {
         RequestKind.NO_CONSENT: "Dann kümmert sich ein Mensch darum.",
         RequestKind.CALL_ME: "Wir rufen Sie zu den üblichen Zeiten an.",
         RequestKind.WAS_WRONG: "Es war alles in Ordnung. Sagen Sie es uns, dann lernen wir daraus.",
+        RequestKind.TOO_LATE: "Sie hatten es schon selbst bemerkt. Auch das hilft uns.",
     },
     "en": {
         RequestKind.CONSENT: "",
         RequestKind.NO_CONSENT: "Then a person will look after it.",
         RequestKind.CALL_ME: "We call at the usual hours.",
         RequestKind.WAS_WRONG: "Everything was fine. Tell us, and we learn from it.",
+        RequestKind.TOO_LATE: "You had noticed it yourself. That helps us too.",
     },
 }
 
@@ -55,12 +62,14 @@ THANKS: Final[dict[str, dict[RequestKind, tuple[str, str]]]] = {
         RequestKind.NO_CONSENT: ("Danke. Wir starten nichts neu.", "Ein Mensch aus unserem Service sieht sich das an und meldet sich."),
         RequestKind.CALL_ME: ("Danke. Wir rufen Sie an.", "Sie müssen nichts weiter tun."),
         RequestKind.WAS_WRONG: ("Danke. Das hilft uns.", "Wir sehen uns an, warum wir uns geirrt haben."),
+        RequestKind.TOO_LATE: ("Danke. Das hilft uns.", "Wir sehen uns an, wie wir es früher hätten merken können."),
     },
     "en": {
         RequestKind.CONSENT: ("Thank you. We will restart it.", "Then we check that it runs normally. You hear from us if it does not."),
         RequestKind.NO_CONSENT: ("Thank you. We will not restart it.", "A person from our service team will look at it and be in touch."),
         RequestKind.CALL_ME: ("Thank you. We will call you.", "You do not need to do anything else."),
         RequestKind.WAS_WRONG: ("Thank you. That helps us.", "We will look at why we were wrong."),
+        RequestKind.TOO_LATE: ("Thank you. That helps us.", "We will look at how we could have noticed sooner."),
     },
 }
 
@@ -131,15 +140,16 @@ def say(file: CaseFile, stage: str, customer: Customer | None, words: Words, now
     )
     title = f"{name or noun}: {cause['noun']}"
     if over:
-        return Said(language, title, values.over(), (RequestKind.CALL_ME, RequestKind.WAS_WRONG))
+        return Said(language, title, values.over(), (RequestKind.CALL_ME, RequestKind.WAS_WRONG, RequestKind.TOO_LATE))
     if last.status is Status.PENDING and stage == Stage.CONSENT:
         return Said(language, title, values.consent(), (RequestKind.CONSENT, RequestKind.NO_CONSENT, RequestKind.WAS_WRONG))
-    return Said(language, title, values.open(person=last.status is Status.HELD), (RequestKind.CALL_ME, RequestKind.WAS_WRONG))
+    choices = (RequestKind.CALL_ME, RequestKind.WAS_WRONG, RequestKind.TOO_LATE)
+    return Said(language, title, values.open(person=last.status is Status.HELD), choices)
 
 
 def allowed(stage: str) -> frozenset[RequestKind]:
     """What a link made for a stage may be used for."""
-    common = {RequestKind.CALL_ME, RequestKind.WAS_WRONG}
+    common = {RequestKind.CALL_ME, RequestKind.WAS_WRONG, RequestKind.TOO_LATE}
     return frozenset(common | {RequestKind.CONSENT, RequestKind.NO_CONSENT} if stage == Stage.CONSENT else common)
 
 

@@ -10,13 +10,15 @@ import sqlalchemy as sa
 
 from desk import store as tables
 from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
+from desk.learning import load_book, save_book
 from desk.store import Store
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
 from vorab.metrics import metric
-from vorab.records import CaseEvent, Customer, Device, Record, Status, Symptom, SymptomState, Tick, parse
+from vorab.ranking import Book
+from vorab.records import CaseEvent, Command, Customer, Device, Record, Status, Symptom, SymptomState, Tick, parse
 from vorab.service import crash, logger
 
 READ: Final = (
@@ -68,6 +70,7 @@ class Projector:
         self._cases: dict[str, CaseRow] = {}
         """Those that are not over."""
         self._counts: dict[str, int] = {}
+        self._book = Book()
         self._positions: dict[Position, int] = {}
         self._behind: dict[Position, int] = {}
         """Facts before readings: whoever catches up then knows already which readings are worth keeping. Up to these offsets."""
@@ -99,6 +102,7 @@ class Projector:
             else:
                 self._cases[found.last.case] = found
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
+        self._book = load_book(self._store)
 
     def step(self, wait_s: float = 0.0) -> int:
         """Fold what is new; returns how many records."""
@@ -134,6 +138,7 @@ class Projector:
         with self._store.write() as db:
             self._write_records(db, batch)
             self._write_points(db, batch.points)
+            save_book(db, self._book)
             _upsert(db, tables.counts, [{"name": name, "value": self._counts[name]} for name in batch.counted])
             _upsert(db, tables.positions, [{"topic": topic, "partition": p, "next": self._positions[topic, p]} for topic, p in moved])
 
@@ -197,6 +202,8 @@ class Projector:
         """What a record changes beyond being there."""
         for name in counted(record):
             self._add(name, batch)
+        if isinstance(record, CaseEvent | Command):
+            self._book.take(record)
         if isinstance(record, CaseEvent):
             batch.cases[record.case] = self._fold_case(db, record, batch)
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)

@@ -14,6 +14,7 @@ from desk.fold import NOT_SENT
 from desk.store import Store
 from vorab import topics
 from vorab.clock import Micros
+from vorab.ranking import Book
 from vorab.records import (
     Action,
     CaseEvent,
@@ -187,6 +188,12 @@ class Queries:
                 found.commands.append(record)
             case Request():
                 found.requests.append(record)
+
+    def book(self, names: Sequence[str]) -> Book:
+        """What helped, as far as these blocks tell."""
+        book, r = Book(), tables.ranking.c
+        book.load({row["name"]: row["block"] for row in self._store.rows(sa.select(tables.ranking).where(r.name.in_(list(names))))})
+        return book
 
     def curve(self, device: str, signal: str, first: Micros, last: Micros) -> list[tuple[Micros, float]]:
         """Readings of a signal between two moments (µs), in order."""

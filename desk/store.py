@@ -96,6 +96,15 @@ counts: Final = sa.Table(
 )
 
 
+ranking: Final = sa.Table(
+    "ranking",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("block", sa.LargeBinary, nullable=False),
+)
+"""What helped in such cases: the blocks of `vorab.ranking.Book`."""
+
+
 class Store:
     """The tables behind one engine; one thread writes, any number reads.
 
@@ -153,7 +162,7 @@ class Store:
     def clear(self) -> None:
         """Forget everything, so that the log is folded anew."""
         with self.write() as db:
-            for table in (positions, records, cases, devices, customers, points, counts):
+            for table in (positions, records, cases, devices, customers, points, counts, ranking):
                 db.execute(table.delete())
 
     def close(self) -> None:

@@ -234,7 +234,12 @@ def _delivery(delivery: Delivery) -> _Made:
 
 
 def _command(command: Command) -> _Made:
-    return "Asked for", f"{command.by or 'somebody'}: {command.kind.value.replace('_', ' ')}", command.because, {"detail": command.detail}
+    return (
+        "Asked for",
+        f"{command.by or 'somebody'}: {command.kind.value.replace('_', ' ')}",
+        command.because,
+        {"detail": command.detail, "about": command.about},
+    )
 
 
 def _request(request: Request) -> _Made:

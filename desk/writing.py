@@ -24,7 +24,7 @@ def append(context: Context, record: Record) -> None:
     append_all(context.log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
 
 
-def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "") -> Command:
+def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", about: str = "") -> Command:
     """An agent asks for something about a case; the same nonce is the same command."""
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
@@ -35,12 +35,13 @@ def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, d
         at=context.clock.now(),
         by="agent",
         detail=detail,
+        about=about,
     )
     append(context, made)
     return made
 
 
-def request(context: Context, claims: Claims, kind: RequestKind) -> Request:
+def request(context: Context, claims: Claims, kind: RequestKind, about: str = "") -> Request:
     """A customer asks for something behind a link; the same link and wish is the same request."""
     tenant, _, customer = claims.customer.partition("/")
     made = Request(
@@ -52,6 +53,7 @@ def request(context: Context, claims: Claims, kind: RequestKind) -> Request:
         device=claims.device.partition("/")[2],
         at=context.clock.now(),
         notification=claims.notification,
+        about=about,
     )
     append(context, made)
     return made

@@ -40,6 +40,7 @@ EXPIRES: Final[Mapping[Stage, Micros]] = {
 
 ASKED: Final[Mapping[RequestKind, CommandKind]] = {
     RequestKind.WAS_WRONG: CommandKind.FALSE_ALARM,
+    RequestKind.TOO_LATE: CommandKind.TOO_LATE,
     RequestKind.CALL_ME: CommandKind.CALL,
     RequestKind.CONSENT: CommandKind.CONSENT,
     RequestKind.NO_CONSENT: CommandKind.NO_CONSENT,
@@ -178,6 +179,8 @@ class Customers:
                 at=request.at,
                 by="customer",
                 because=request.id,
+                detail="this came too late" if kind is CommandKind.TOO_LATE else "",
+                about=request.about,
             ),
         )
 

@@ -43,10 +43,10 @@ def rate_ratio(first: int, first_days: float, second: int, second_days: float) -
         return Ratio(math.nan, 0.0, math.inf, 1.0)
     ratio = math.inf if first == 0 else (second / second_days) / (first / first_days)
     even = second_days / (first_days + second_days)
-    low = 0.0 if second == 0 else _solve(lambda p: _beta(second, first + 1, p) - TAIL, 0.0, 1.0)
-    high = 1.0 if first == 0 else _solve(lambda p: _beta(second + 1, first, p) - (1 - TAIL), 0.0, 1.0)
-    at_least = 1.0 if second == 0 else _beta(second, first + 1, even)
-    at_most = 1.0 if first == 0 else 1 - _beta(second + 1, first, even)
+    low = 0.0 if second == 0 else _solve(lambda p: beta_below(second, first + 1, p) - TAIL, 0.0, 1.0)
+    high = 1.0 if first == 0 else _solve(lambda p: beta_below(second + 1, first, p) - (1 - TAIL), 0.0, 1.0)
+    at_least = 1.0 if second == 0 else beta_below(second, first + 1, even)
+    at_most = 1.0 if first == 0 else 1 - beta_below(second + 1, first, even)
 
     def odds(p: float) -> float:
         return math.inf if p >= 1 else p / (1 - p) * first_days / second_days
@@ -91,23 +91,23 @@ def _gamma(a: float, x: float) -> float:
     return max(0.0, 1 - scale * h)
 
 
-def _beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b): continued fraction (Lentz)."""
+def beta_below(a: float, b: float, x: float, eps: float = _EPS) -> float:
+    """The regularised incomplete beta function I_x(a, b): continued fraction (Lentz), to about `eps`."""
     if x <= 0 or x >= 1:
         return 0.0 if x <= 0 else 1.0
     if x > (a + 1) / (a + b + 2):
-        return 1 - _beta(b, a, 1 - x)
+        return 1 - beta_below(b, a, 1 - x, eps)
     scale = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
-    c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1 / ((1 - (a + b) * x / (a + 1)) or _TINY)
     h = d
     for m in range(1, _STEPS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        d, c = 1 / _away(1 + even * d), _away(1 + even / c)
+        d, c = 1 / ((1 + even * d) or _TINY), (1 + even / c) or _TINY
         h *= d * c
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        d, c = 1 / _away(1 + odd * d), _away(1 + odd / c)
+        d, c = 1 / ((1 + odd * d) or _TINY), (1 + odd / c) or _TINY
         h *= d * c
-        if abs(d * c - 1) < _EPS:
+        if abs(d * c - 1) < eps:
             break
     return min(1.0, scale * h)
 

@@ -203,7 +203,7 @@ class Notifier(Section):
     senders: int = Field(4, ge=1, le=64, description="Messages sent at the same time; a kill makes these unknown.")
     retry_s: float = Field(30.0, gt=0, description="First wait before a message is tried again; doubles each time.")
     unsubscribe_url: str = Field("", description="HTTPS address for one-click unsubscription (RFC 8058); empty: no such header.")
-    words: str = Field("", description="Folder with causes.yaml and machines.yaml; empty: the words that come with vorab.")
+    words: str = Field("", description="Folder with causes.yaml, machines.yaml and articles/; empty: the words that come with vorab.")
     file_dir: str = Field("", description="Folder of the file channel; empty: messages/ in the state folder.")
     mail_to_files: bool = Field(default=False, description="Write mails to the folder of the file channel instead of sending them.")
     people: str = Field("", description="YAML file of names and contact points, imported at start.")

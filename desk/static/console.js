@@ -30,6 +30,7 @@
     j: () => move(1),
     k: () => move(-1),
     a: take,
+    v: () => document.querySelector(".verdict button")?.focus(),
     n: () => document.querySelector("[data-key=n]")?.click(),
     "/": () => document.getElementById("search")?.focus(),
     "?": () => document.getElementById("keys")?.showModal(),

@@ -29,6 +29,10 @@ KINDS: Final[Mapping[CommandKind, CaseKind]] = {
     CommandKind.CALL: CaseKind.CALL_WISHED,
     CommandKind.FALSE_ALARM: CaseKind.FALSE_ALARM,
     CommandKind.COMPLAINT: CaseKind.NOTED,
+    CommandKind.RIGHT: CaseKind.NOTED,
+    CommandKind.USEFUL: CaseKind.NOTED,
+    CommandKind.WRONG: CaseKind.NOTED,
+    CommandKind.TOO_LATE: CaseKind.NOTED,
 }
 """The fact a command makes, where the table allows it."""
 

@@ -46,6 +46,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "desk": Entry("vorab.cli.desk", "desk", "Console, API and customer page.", STAGES),
     "topics": Entry("vorab.cli.topics", "topics", "Create and check the topics of the log.", STAGES),
     "rules": Entry("vorab.cli.rules", "app", "Check, test and backtest rules.", WORK),
+    "knowledge": Entry("vorab.cli.knowledge", "app", "Check, search and show the articles agents are helped by.", WORK),
     "devices": Entry("vorab.cli.devices", "app", "Import, export, show and remove devices.", WORK),
     "customers": Entry("vorab.cli.customers", "app", "Import, export, show and erase customers.", WORK),
     "firmware": Entry("vorab.cli.firmware", "app", "Compare firmwares by their symptoms per device-day.", WORK),

@@ -116,6 +116,28 @@ def rollouts() -> None:
 
 
 @app.command()
+def ranking(
+    seed: Annotated[list[int] | None, typer.Option(help="A month of this seed; may be given several times.", show_default="1 to 5")] = None,
+    cases: Annotated[float, typer.Option(min=1.0, help="Cases a day.")] = 120.0,
+    ablation: Annotated[bool, typer.Option("--ablation", help="Also without each part of the learner.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Write the curve as a picture (SVG) there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line in place of the table.")] = False,
+) -> None:
+    """Whether the ranking learns: five remedies of hidden worth, a month of cases, the share of first proposals that solve.
+
+    Examples:
+        vorab bench ranking
+        vorab bench ranking --plot ranking.svg --ablation
+        vorab bench ranking --seed 42 --cases 40 --json
+    """
+    from vorab.bench import ranking as bench
+
+    found = bench.run(seed or bench.SEEDS, a_day=cases, ablation=ablation, plot=plot)
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else bench.table(found))
+    raise typer.Exit(EXIT_OK if found["ok"] else EXIT_PROBLEMS)
+
+
+@app.command()
 def fleet(
     seed: Annotated[list[int] | None, typer.Option(help="A fleet of this seed; may be given several times.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="So many fresh seeds, where none is given.")] = 3,

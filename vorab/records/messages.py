@@ -122,6 +122,14 @@ class CommandKind(StrEnum):
     FALSE_ALARM = "false_alarm"
     COMPLAINT = "complaint"
     """A customer has told of a fault by another way: by phone, by mail. Needs no case."""
+    RIGHT = "right"
+    """A verdict: the finding was right, or what was tried solved it."""
+    USEFUL = "useful"
+    """A verdict: it helped, and was not all that was needed."""
+    WRONG = "wrong"
+    """A verdict: the finding was wrong, or what was tried did not help."""
+    TOO_LATE = "too_late"
+    """A verdict, mostly a customer's: it was right, and came too late to be of use."""
 
 
 class Command(DeviceRecord):
@@ -138,6 +146,8 @@ class Command(DeviceRecord):
     """Role or pseudonymous id of who asked; never a name."""
     because: str = ""
     detail: Text = ""
+    about: str = Field("", max_length=255)
+    """What a verdict is about: `rule:pump-pressure-low@1f2e…`, `remedy:restart` or `article:pump-air`."""
 
     @model_validator(mode="after")
     def _about_a_case(self) -> Command:
@@ -155,6 +165,7 @@ class RequestKind(StrEnum):
     """What a customer can ask for on the customer page."""
 
     WAS_WRONG = "was_wrong"
+    TOO_LATE = "too_late"
     CALL_ME = "call_me"
     CONSENT = "consent"
     NO_CONSENT = "no_consent"
@@ -171,6 +182,8 @@ class Request(CustomerRecord):
     device: Name
     at: At
     notification: str = ""
+    about: str = Field("", max_length=255)
+    """What a verdict is about: the rule that found it."""
 
     @property
     def time(self) -> Micros:
