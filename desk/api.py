@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from desk.context import Context
+from desk.partner.service import mirror_json
 from desk.queries import CaseFile, CaseRow
 from desk.sla import sla_clock
 from desk.why import why
@@ -74,7 +75,10 @@ def routes(context: Context) -> APIRouter:
     def one_case(case: str) -> JSONResponse:
         """A case with all its records."""
         file = queries.case(case)
-        return JSONResponse(file_json(file, context.clock.now())) if file else _nobody_knows("case")
+        if file is None:
+            return _nobody_knows("case")
+        mirrors = context.partners.of_case(case) if context.partners else []
+        return JSONResponse(file_json(file, context.clock.now()) | {"partners": [mirror_json(mirror) for mirror in mirrors]})
 
     @router.get("/counts")
     def counts() -> JSONResponse:
