@@ -16,13 +16,13 @@ from desk.partner import facts, webhook
 from desk.partner.mirror import Mirror, Wish
 from desk.partner.outbox import Outbox, failed
 from desk.partner.tickets import OLD, Ask, Save, attempt
-from desk.partner.tmf621 import TicketSystem
+from desk.partner.tmf621 import Call, TicketSystem
 from vorab import topics
 from vorab.clock import SECOND, Clock, Micros
 from vorab.errors import ConfigError, Unavailable
 from vorab.metrics import metric
 from vorab.outbound import credentials
-from vorab.outbound.call import Caller, CallFailed, Trouble
+from vorab.outbound.call import CallFailed, Trouble
 from vorab.partners import Partner
 from vorab.records import Command, Record
 from vorab.service import crash, logger
@@ -57,7 +57,7 @@ class Relay:
         self,
         partner: Partner,
         outbox: Outbox,
-        caller: Caller,
+        caller: Call,
         write: Write,
         clock: Clock,
         ready: Callable[[], bool],

@@ -1,4 +1,4 @@
-"""A small TMF621 ticket system and a receiver of signed webhooks, each a process of its own: written from the specifications, not from vorab.
+"""A small TMF621 ticket system and a receiver of signed webhooks, each a process of its own, written from the specifications alone.
 
     python partner_system.py tickets FOLDER PORT CALLBACK_TOKEN OUR_TOKEN
     python partner_system.py hooks FOLDER PORT SECRET_FILE
@@ -33,7 +33,9 @@ class Disk:
         folder.mkdir(exist_ok=True)
         self.folder, self.lock = folder, threading.RLock()
         self.db = sqlite3.connect(folder / "partner.db", check_same_thread=False, isolation_level=None)
-        self.db.execute("CREATE TABLE IF NOT EXISTS rows (kind TEXT, id TEXT, body TEXT, n INTEGER PRIMARY KEY AUTOINCREMENT, UNIQUE (kind, id))")
+        self.db.execute(
+            "CREATE TABLE IF NOT EXISTS rows (kind TEXT, id TEXT, body TEXT, n INTEGER PRIMARY KEY AUTOINCREMENT, UNIQUE (kind, id))"
+        )
 
     def put(self, kind: str, name: str, body: dict[str, Any]) -> None:
         """Keep it."""
