@@ -245,16 +245,15 @@ class Outbox:
         """How it stands with one partner; ages in s."""
         m = mirrors.c
         waits = sa.and_(m.last_seq > m.sent_seq, m.dead.is_(False))
-        row = self._store.row(
-            sa.select(
-                sa.func.count().label("mirrored"),
-                sa.func.sum(sa.case((waits, 1), else_=0)).label("waiting"),
-                sa.func.min(sa.case((waits, m.waiting_since))).label("oldest"),
-                sa.func.sum(sa.case((m.reason == "differs", 1), else_=0)).label("differs"),
-                sa.func.max(m.sent_at).label("sent_at"),
-                sa.func.max(m.heard_at).label("heard_at"),
-            ).where(m.partner == partner)
-        )
+        query: sa.Select[Any] = sa.select(
+            sa.func.count().label("mirrored"),
+            sa.func.sum(sa.case((waits, 1), else_=0)).label("waiting"),
+            sa.func.min(sa.case((waits, m.waiting_since))).label("oldest"),
+            sa.func.sum(sa.case((m.reason == "differs", 1), else_=0)).label("differs"),
+            sa.func.max(m.sent_at).label("sent_at"),
+            sa.func.max(m.heard_at).label("heard_at"),
+        ).where(m.partner == partner)
+        row = self._store.row(query)
         count: sa.Select[Any] = sa.select(sa.func.count().label("n")).where(dead.c.partner == partner)
         letters = self._store.row(count)
         found = dict(row or {})

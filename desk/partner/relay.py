@@ -29,6 +29,8 @@ from vorab.service import crash, logger
 from vorab.testing import crashpoint
 
 IDLE_S: Final = 0.1
+COUNT_S: Final = 5.0
+"""Between two counts of what waits: they look at every case a partner has."""
 LONGEST_WAIT_S: Final = 3600.0
 WHOLE: Final = frozenset({Trouble.UNREACHABLE, Trouble.BUSY, Trouble.CREDENTIALS, Trouble.ADDRESS, Trouble.CONFIG, Trouble.UNKNOWN})
 """Troubles of the partner as a whole, not of one message."""
@@ -69,6 +71,9 @@ class Relay:
         self._system = TicketSystem(partner, caller, self._authorization)
         self._failures = 0
         self._rests_until: Micros = 0
+        self._counts_at: Micros = 0
+        self._registers_at: Micros = 0
+        self._registrations = 0
         self._current: Mirror
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -97,10 +102,13 @@ class Relay:
     def step(self) -> int:
         """Do what is due now; returns how many cases were worked on."""
         now, name = self._clock.now(), self.partner.name
-        self._count(now)
+        if now >= self._counts_at:
+            self._counts_at = self._later(COUNT_S)
+            self._count(now)
         if now < self._rests_until:
             return 0
-        self._register()
+        if now >= self._registers_at and self.partner.callback_url and self.partner.kind == "tmf621" and not self._shadow:
+            self._register()
         done = 0
         for mirror in self._outbox.due(name, now, 1 if self._failures else 20):
             if self._stop.is_set() or self._clock.now() < self._rests_until:
@@ -226,20 +234,21 @@ class Relay:
     # ------------------------------------------------------------------------------------------------------- inside
 
     def _register(self) -> None:
-        callback = f"{self.partner.callback_url.rstrip('/')}/partners/{self.partner.name}" if self.partner.callback_url else ""
-        if self._shadow or self.partner.kind != "tmf621" or not callback or self._outbox.hub(self.partner.name) == callback:
+        """Tell the hub where events go; a system whose hub does not answer gets its tickets all the same."""
+        callback, name = f"{self.partner.callback_url.rstrip('/')}/partners/{self.partner.name}", self.partner.name
+        self._registers_at = self._later(LONGEST_WAIT_S)
+        if self._outbox.hub(name) == callback:
             return
         try:
             self._system.register(callback)
         except (CallFailed, ConfigError) as error:
             trouble = error.trouble if isinstance(error, CallFailed) else Trouble.CONFIG
-            metric("vorab_partner_failures_total").labels(self.partner.name, trouble.value).inc()
-            log.warning("the hub cannot be told", partner=self.partner.name, why=str(error))
-            self._rests_until = self._later(self._wait_s(self._failures, CallFailed(trouble)))
-            self._failures += 1
+            metric("vorab_partner_failures_total").labels(name, trouble.value).inc()
+            log.warning("the hub cannot be told", partner=name, why=str(error))
+            self._registers_at = self._later(self._wait_s(self._registrations, CallFailed(trouble)))
+            self._registrations += 1
         else:
-            self._failures = 0
-            self._outbox.registered(self.partner.name, callback)
+            self._outbox.registered(name, callback)
 
     def _authorization(self) -> dict[str, str]:
         return credentials.authorization(self.partner)

@@ -142,7 +142,8 @@ def forgetful(mirror: Mirror, story: Story, now: int, **how: Any) -> Round:
         try:
             step = steps.send(answer)
         except StopIteration as end:
-            return end.value
+            after: Mirror = end.value
+            return after
         answer = yield step
         if isinstance(answer, Ticket):
             answer = replace(answer, notes=tuple(replace(note, author="") for note in answer.notes))
@@ -165,7 +166,8 @@ def without_memory(mirror: Mirror, story: Story, now: int, **how: Any) -> Round:
         try:
             step = inner.send(answer)
         except StopIteration as end:
-            return end.value
+            after: Mirror = end.value
+            return after
         answer = None if isinstance(step, tickets.Find) else (yield step)
 
 
