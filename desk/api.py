@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from desk.context import Context
+from desk.partner.service import mirror_json
 from desk.proposals import Help, help_of
 from desk.queries import CaseFile, CaseRow
 from desk.sla import sla_clock
@@ -82,7 +83,9 @@ def routes(context: Context, library: Library) -> APIRouter:
         if file is None:
             return _nobody_knows("case")
         now = context.clock.now()
-        return JSONResponse(file_json(file, help_of(queries, library, file, now), now))
+        mirrors = context.partners.of_case(case) if context.partners else []
+        told = file_json(file, help_of(queries, library, file, now), now)
+        return JSONResponse(told | {"partners": [mirror_json(mirror) for mirror in mirrors]})
 
     @router.post("/cases/{case}/verdicts", status_code=202)
     def verdict(case: str, given: Given) -> JSONResponse:

@@ -11,6 +11,7 @@ from desk import api, cases, console, customer, live, tmf621, verdicts
 from desk.context import Context
 from desk.guard import Guard
 from desk.pages import STATIC, Pages, zone_of
+from desk.partner import routes as partner_routes
 from vorab.knowledge import Library, folder_of, load_articles
 from vorab.words import load_words
 
@@ -29,6 +30,8 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.include_router(tmf621.routes(context.queries))
     app.include_router(api.routes(context, library))
+    if context.partners is not None:
+        app.include_router(partner_routes.routes(context.partners))
     app.include_router(live.routes(context, pages, vocabulary))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))

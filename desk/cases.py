@@ -12,6 +12,7 @@ from desk import writing
 from desk.context import Context
 from desk.evidence import evidence
 from desk.pages import Pages
+from desk.partner.service import says
 from desk.plot import svg
 from desk.proposals import OF_A_RULE, VERDICTS, help_of
 from desk.queries import CaseFile
@@ -125,6 +126,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             nonce=secrets.token_hex(8),
             done=DONE.get(done, ""),
             held=Status.HELD,
+            mirrors=[(says(mirror), mirror.sent_at) for mirror in context.partners.of_case(case)] if context.partners else [],
         )
 
     @router.get("/{case}/evidence.json")

@@ -15,6 +15,8 @@ MAX_BODY: Final = 64 * 1024
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CUSTOMER: Final = "/c/"
 """The token is what lets a customer in; browsers send no usable Origin from pages without referrer."""
+PARTNERS: Final = "/partners/"
+"""Systems, not browsers: a signature or a token is what lets them in."""
 STATIC: Final = "/static/"
 
 POLICY: Final = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -78,7 +80,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY:
             return PlainTextResponse("too long\n", 413)
-        if not same_site(headers, strict=not path.startswith(CUSTOMER)):
+        if not same_site(headers, strict=not path.startswith((CUSTOMER, PARTNERS))):
             return PlainTextResponse("this form came from another site\n", 403)
         return None
 

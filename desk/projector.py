@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from desk import store as tables
 from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
 from desk.learning import load_book, save_book
+from desk.partner.service import Partners
 from desk.store import Store
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
@@ -57,10 +58,13 @@ class Projector:
         store: The tables; one projector per database.
         clock: Tells how fresh the tables are.
         names: Topics renamed in this installation, by canonical name.
+        partners: Whom cases are handed over to; their outbox moves with the tables.
     """
 
-    def __init__(self, events: EventLog, store: Store, clock: Clock, names: Mapping[str, str] | None = None) -> None:
-        self._log, self._store, self._clock = events, store, clock
+    def __init__(
+        self, events: EventLog, store: Store, clock: Clock, names: Mapping[str, str] | None = None, partners: Partners | None = None
+    ) -> None:
+        self._log, self._store, self._clock, self._partners = events, store, clock, partners
         self._canonical = {(names or {}).get(topic, topic): topic for topic in READ}
         self.curves = Curves()
         self.now: Micros = 0
@@ -103,6 +107,9 @@ class Projector:
                 self._cases[found.last.case] = found
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
         self._book = load_book(self._store)
+        if self._partners is not None:
+            with self._store.write() as db:
+                self._partners.adopt(db, self._cases.values())
 
     def step(self, wait_s: float = 0.0) -> int:
         """Fold what is new; returns how many records."""
@@ -139,6 +146,8 @@ class Projector:
             self._write_records(db, batch)
             self._write_points(db, batch.points)
             save_book(db, self._book)
+            if self._partners is not None and batch.cases:
+                self._partners.saw(db, batch.mirrored, {case: row.last for case, row in batch.cases.items()})
             _upsert(db, tables.counts, [{"name": name, "value": self._counts[name]} for name in batch.counted])
             _upsert(db, tables.positions, [{"topic": topic, "partition": p, "next": self._positions[topic, p]} for topic, p in moved])
 
@@ -205,7 +214,8 @@ class Projector:
         if isinstance(record, CaseEvent | Command):
             self._book.take(record)
         if isinstance(record, CaseEvent):
-            batch.cases[record.case] = self._fold_case(db, record, batch)
+            row = batch.cases[record.case] = self._fold_case(db, record, batch)
+            batch.mirrored += self._partners.fits(row) if self._partners is not None else []
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)
             if record.status.value in OVER and not any(row.last.key == record.key for row in self._cases.values()):
                 self.curves.forget(record.key, record.at + AFTER)
@@ -269,6 +279,8 @@ class _Batch:
         """The counts that moved."""
         self.cases: dict[str, CaseRow] = {}
         """The cases that changed, as they are after it."""
+        self.mirrored: list[tuple[str, str]] = []
+        """Partners and cases that they get from now on."""
 
 
 def _count(entries: Sequence[Entry], place: Position) -> int:

@@ -9,9 +9,11 @@ import uvicorn
 
 from desk.app import create_app
 from desk.context import Context
+from desk.partner.service import Partners
 from desk.projector import Projector
 from desk.queries import Queries
 from desk.store import Store
+from desk.writing import appending
 from vorab import service, topics
 from vorab.clock import Clock, SystemClock
 from vorab.errors import ConfigError
@@ -33,9 +35,10 @@ class Desk:
         names = {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}
         self._settings = settings
         self.store = Store(address)
-        self.projector = Projector(events, self.store, clock, names)
+        self.partners = Partners(self.store, settings, clock, appending(events, settings)) if settings.partners else None
+        self.projector = Projector(events, self.store, clock, names, self.partners)
         self.port = settings.desk.port
-        app = create_app(Context(events, Queries(self.store), self.projector, settings, clock))
+        app = create_app(Context(events, Queries(self.store), self.projector, settings, clock, self.partners))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
         )
@@ -53,6 +56,8 @@ class Desk:
             raise ConfigError(f"cannot listen on {host}:{self.port}: {error.strerror}", key="desk.port", hint="choose another") from None
         self.port = listener.getsockname()[1]
         self.projector.start()
+        if self.partners is not None:
+            self.partners.start(lambda: self.projector.refreshed_at > 0)
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="desk", daemon=True)
         self._thread.start()
         service.announce(self._settings.state_path / ANNOUNCEMENT, host=host, port=self.port)
@@ -69,6 +74,8 @@ class Desk:
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(5)
+        if self.partners is not None:
+            self.partners.stop()
         self.projector.stop()
         self.store.close()
 

@@ -138,7 +138,8 @@ def _event(event: CaseEvent, file: CaseFile) -> Iterator[Line]:
 
 
 def _by_person(event: CaseEvent, file: CaseFile) -> bool:
-    return any(command.id == event.because and command.by == "agent" for command in file.commands)
+    # Whoever is not the customer is a person on our side, or at a partner.
+    return any(command.id == event.because and command.by not in {"", "customer"} for command in file.commands)
 
 
 def _resolved(event: CaseEvent) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from desk.context import Context
 from vorab import ids, topics
 from vorab.links import Claims
-from vorab.log import Outgoing, append_all
+from vorab.log import EventLog, Outgoing, append_all
 from vorab.records import CaseEvent, Command, CommandKind, Record, Request, RequestKind, to_wire
+from vorab.settings import Settings
 
 SOURCE = "urn:vorab:desk"
 WAIT_S = 10.0
@@ -18,10 +21,18 @@ def append(context: Context, record: Record) -> None:
     Raises:
         Unavailable: the log cannot take it now.
     """
-    key, value, headers = to_wire(record, SOURCE)
-    recorded = context.settings.topics.recorded_partitions
-    partition = topics.partition_of(record.key, context.log.partitions(record.TOPIC), recorded)
-    append_all(context.log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
+    appending(context.log, context.settings)(record)
+
+
+def appending(log: EventLog, settings: Settings) -> Callable[[Record], None]:
+    """The same for those who have no context yet."""
+
+    def write(record: Record) -> None:
+        key, value, headers = to_wire(record, SOURCE)
+        partition = topics.partition_of(record.key, log.partitions(record.TOPIC), settings.topics.recorded_partitions)
+        append_all(log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
+
+    return write
 
 
 def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", about: str = "") -> Command:

@@ -14,7 +14,7 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from streams.cases import playbook, policy, table
-from vorab import layouts, metrics, payloads, settings, topics
+from vorab import layouts, metrics, partners, payloads, settings, topics
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "<!-- made by `make docs` from {source}; edit there -->\n"
@@ -52,10 +52,17 @@ ENTRIES: tuple[tuple[str, type[BaseModel], str], ...] = (
 )  # fmt: skip
 
 
+PARTNERS: tuple[tuple[str, type[BaseModel], str], ...] = (
+    ("[[partners]]", partners.Partner, "One outside system that cases are handed over to."),
+)  # fmt: skip
+
+
 def entries() -> str:
-    """The tables of an entry of the topic map."""
+    """The tables of entries of lists: of the topic map, and of partners."""
     parts = ["\n## The topic map\n\n[What devices publish](formats.md#payloads-described-in-the-topic-map) shows it at work.\n"]
-    for heading, model, about in ENTRIES:
+    for heading, model, about in (*ENTRIES, *PARTNERS):
+        if model is partners.Partner:
+            parts.append("\n## Partners\n\n[Hand-over to partners](partners.md) shows them at work.\n")
         parts.append(f"\n### `{heading}`\n\n{about}\n\n| key | default | meaning |\n|---|---|---|\n")
         for name, info in model.model_fields.items():
             default = "needed" if info.is_required() else _default(info.get_default(call_default_factory=True))

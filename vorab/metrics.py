@@ -68,6 +68,14 @@ TABLE: Final[tuple[Metric, ...]] = (
     # desk
     Metric("vorab_desk_requests_total", "counter", "HTTP requests by route and status class.", ("route", "status")),
     Metric("vorab_desk_projection_lag_records", "gauge", "Records the desk has yet to read."),
+    Metric("vorab_partner_messages_total", "counter", "Calls to partners that were answered, by what they did.", ("partner", "result")),
+    Metric("vorab_partner_failures_total", "counter", "Calls to partners that came to nothing, by reason.", ("partner", "reason")),
+    Metric("vorab_partner_heard_total", "counter", "Messages of partners, by what became of them.", ("partner", "result")),
+    Metric("vorab_partner_wishes_total", "counter", "Commands in the name of partners.", ("partner", "kind")),
+    Metric("vorab_partner_mirrored", "gauge", "Cases a partner has, or waits for.", ("partner",)),
+    Metric("vorab_partner_waiting", "gauge", "Cases with something a partner has not been told.", ("partner",)),
+    Metric("vorab_partner_dead", "gauge", "Facts a partner could not be told; `vorab partners resend` tries them again.", ("partner",)),
+    Metric("vorab_partner_lag_seconds", "gauge", "For how long the oldest of them has waited.", ("partner",)),
     Metric("vorab_cases_open", "gauge", "Open cases by status.", ("status",)),
 )
 

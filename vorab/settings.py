@@ -20,6 +20,7 @@ from vorab import topics
 from vorab.errors import ConfigError
 from vorab.layouts import Packed
 from vorab.mistakes import field_at, line_of
+from vorab.partners import Partner
 from vorab.payloads import JsonMap, PlainText
 
 FILE: Final = "vorab.toml"
@@ -218,6 +219,10 @@ class Desk(Section):
     base_url: str = Field("", description="Address customers reach the desk under; empty: host and port.")
     time_zone: str = Field("Europe/Berlin", description="Zone of the times the console shows.")
 
+    partner_hosts: list[str] = Field(
+        default_factory=list, description="Hosts that may be called for [[partners]]; *.example.org allows all below it."
+    )
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -248,6 +253,7 @@ class Settings(Section):
     link_secret: SecretStr = Field(
         SecretStr(""), description="Signs links to the customer page; empty: made at first start and kept in the state folder."
     )
+    partners: list[Partner] = Field(default_factory=list, description="Outside systems that cases are handed over to.")
     mqtt: Mqtt = Field(default_factory=Mqtt)
     ingest: Ingest = Field(default_factory=Ingest)
     topics: Topics = Field(default_factory=Topics)

@@ -50,6 +50,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "devices": Entry("vorab.cli.devices", "app", "Import, export, show and remove devices.", WORK),
     "customers": Entry("vorab.cli.customers", "app", "Import, export, show and erase customers.", WORK),
     "firmware": Entry("vorab.cli.firmware", "app", "Compare firmwares by their symptoms per device-day.", WORK),
+    "partners": Entry("vorab.cli.partners", "app", "Outside systems cases are handed over to: list, check, resend.", WORK),
     "rejected": Entry("vorab.cli.rejected", "rejected", "What was refused, why, and what the bytes began with.", WORK),
     "new": Entry("vorab.cli.new", "app", "Make files to begin with: a decoder, its sample and its test.", WORK),
     "simulate": Entry("vorab.cli.simulate", "simulate", "Publish simulated devices over MQTT.", WORK),

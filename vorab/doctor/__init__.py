@@ -52,9 +52,9 @@ Examination = Callable[[Settings], Sequence[Finding]]
 
 def examinations() -> Sequence[Examination]:
     """Everything the doctor looks at, in order."""
-    from vorab.doctor import desk, house, log, mqtt, rules  # noqa: PLC0415 - they import this module for its words
+    from vorab.doctor import desk, house, log, mqtt, partners, rules  # noqa: PLC0415 - they import this module for its words
 
-    return (house.examine, rules.examine, desk.examine, mqtt.examine, log.examine)
+    return (house.examine, rules.examine, desk.examine, partners.examine, mqtt.examine, log.examine)
 
 
 def diagnose(settings: Settings) -> Iterator[Finding]:
