@@ -107,7 +107,10 @@ class Help:
         return {
             "proposals": [offer.json() for offer in self.offers],
             "rules": [rule.json() for rule in self.rules],
-            "articles": [*(offer.article.plain() for offer in self.offers if offer.article), *(article.plain() for article in self.articles)],
+            "articles": [
+                *(offer.article.plain() for offer in self.offers if offer.article),
+                *(article.plain() for article in self.articles),
+            ],
         }
 
 
