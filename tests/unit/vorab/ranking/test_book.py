@@ -120,9 +120,12 @@ def month() -> list[Told]:
 
 def shuffled(chance: random.Random, told: Iterable[Told]) -> list[CaseEvent | Command]:
     """All records, facts of a case in order and everything else in any, some of it twice."""
-    facts = [[record for record in case.records if isinstance(record, CaseEvent)] for case in told]
-    queues = [*facts, *([record] for case in told for record in case.records if isinstance(record, Command))]
-    mixed = []
+    facts: list[list[CaseEvent | Command]] = [[record for record in case.records if isinstance(record, CaseEvent)] for case in told]
+    queues: list[list[CaseEvent | Command]] = [
+        *facts,
+        *([record] for case in told for record in case.records if isinstance(record, Command)),
+    ]
+    mixed: list[CaseEvent | Command] = []
     while any(queues):
         queue = chance.choice([queue for queue in queues if queue])
         mixed.append(queue.pop(0))
@@ -159,7 +162,8 @@ def test_a_book_that_counts_an_answer_twice_on_replay_is_caught() -> None:
 
 def test_a_book_is_taken_over_from_its_blocks() -> None:
     """What changed, bit by bit, is the whole; and who takes over goes on counting the same."""
-    whole, blocks = Book(), {}
+    whole = Book()
+    blocks: dict[str, bytes] = {}
     for case in month():
         for record in case.records:
             whole.take(record)
