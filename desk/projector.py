@@ -111,6 +111,11 @@ class Projector:
             with self._store.write() as db:
                 self._partners.adopt(db, self._cases.values())
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether the tables have held all of the log once since the start."""
+        return self.refreshed_at > 0 and not self._behind
+
     def step(self, wait_s: float = 0.0) -> int:
         """Fold what is new; returns how many records."""
         entries = self._read(wait_s)

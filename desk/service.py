@@ -57,7 +57,7 @@ class Desk:
         self.port = listener.getsockname()[1]
         self.projector.start()
         if self.partners is not None:
-            self.partners.start(lambda: self.projector.refreshed_at > 0)
+            self.partners.start(lambda: self.projector.caught_up)
         self._thread = threading.Thread(target=self._serve, args=(listener,), name="desk", daemon=True)
         self._thread.start()
         service.announce(self._settings.state_path / ANNOUNCEMENT, host=host, port=self.port)

@@ -245,7 +245,7 @@ class Outbox:
         """How it stands with one partner; ages in s."""
         m = mirrors.c
         waits = sa.and_(m.last_seq > m.sent_seq, m.dead.is_(False))
-        query: sa.Select[Any] = sa.select(
+        query: Any = sa.select(
             sa.func.count().label("mirrored"),
             sa.func.sum(sa.case((waits, 1), else_=0)).label("waiting"),
             sa.func.min(sa.case((waits, m.waiting_since))).label("oldest"),

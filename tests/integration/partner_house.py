@@ -83,12 +83,12 @@ class House:
             name = f"gauge-{n}"
             records.append(Device(id=f"main/{name}", device=name, model="gauge", name=f"Gauge {n}", customer="c-1", site="north"))
             at = now - MINUTE + n
-            found = {"rule": "pressure-low", "rule_version": "1", "detector": "threshold", "cause": "low_pressure", "signal": "pressure"}
             records.append(
                 Symptom(
                     id=f"symptom-{n}", device=name, state=SymptomState.RAISED, severity=Severity.MAJOR, unit="bar", onset=at,
                     detected_at=at,
-                    value=0.6, limit=1.0, explanation="pressure is 0.6 bar", **found,
+                    value=0.6, limit=1.0, explanation="pressure is 0.6 bar", rule="pressure-low",
+                    rule_version="1", detector="threshold", cause="low_pressure", signal="pressure",
                 )
             )  # fmt: skip
         with open_log(chosen.log_address) as log:
