@@ -66,6 +66,7 @@ REASONS: Final[dict[DeliveryReason, str]] = {
 STAGES: Final[dict[Stage, str]] = {
     Stage.CONSENT: "May we restart it remotely?",
     Stage.PERSON_NEEDED: "A person is looking after it",
+    Stage.INCIDENT: "Many are affected; we are on it",
     Stage.HEALED: "It was fixed",
     Stage.RESOLVED: "It is settled",
 }

@@ -51,6 +51,9 @@ class Registry(Protocol):
     def customer(self, key: str) -> Customer | None:
         """The registry's entry for `tenant/customer`."""
 
+    def size(self, group: str) -> int:
+        """How many devices it has in `tenant/group`, for the groups of `vorab.groups`; 0 where it knows of none."""
+
 
 class Processor(Protocol):
     """What hosts host."""

@@ -46,7 +46,7 @@ class Cases:
         topics.PERMITS,
         topics.REJECTED,
     )
-    ticks: ClassVar[tuple[str, ...]] = (topics.CASES,)
+    ticks: ClassVar[tuple[str, ...]] = (topics.CASES, topics.CASES_BY_GROUP)
     schema: ClassVar[int] = states.SCHEMA
 
     def __init__(self, policy: Policy, registry: Registry) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Self
 
 from vorab import topics
 from vorab.errors import Rejected, Unavailable
+from vorab.groups import whole_groups
 from vorab.log import Entry, EventLog, Position
 from vorab.records import Customer, Device, from_wire
 from vorab.service import crash, logger
@@ -24,6 +26,7 @@ class Tables:
 
     def __init__(self, devices: Iterable[Device] = (), customers: Iterable[Customer] = ()) -> None:
         self.devices: dict[str, Device] = {device.key: device for device in devices}
+        self._sizes: Counter[str] = Counter(group for device in self.devices.values() for group in whole_groups(device))
         self.customers: dict[str, Customer] = {customer.key: customer for customer in customers}
 
     def device(self, key: str) -> Device | None:
@@ -34,11 +37,15 @@ class Tables:
         """The registry's entry for `tenant/customer`."""
         return self.customers.get(key)
 
+    def size(self, group: str) -> int:
+        """How many devices are in `tenant/group`."""
+        return self._sizes[group]
+
     def apply(self, entry: Entry) -> None:
         """Fold one record of a registry topic; one without value deletes, one that cannot be read is skipped and logged."""
         if entry.value is None:
             key = (entry.key or b"").decode(errors="replace")
-            self.devices.pop(key, None) if entry.topic == topics.DEVICES else self.customers.pop(key, None)
+            self._put(key, None) if entry.topic == topics.DEVICES else self.customers.pop(key, None)
             return
         try:
             record = from_wire(entry.value, entry.headers)
@@ -46,9 +53,17 @@ class Tables:
             log.warning("registry entry skipped", topic=entry.topic, partition=entry.partition, offset=entry.offset, why=str(refusal))
             return
         if isinstance(record, Device):
-            self.devices[record.key] = record
+            self._put(record.key, record)
         elif isinstance(record, Customer):
             self.customers[record.key] = record
+
+    def _put(self, key: str, device: Device | None) -> None:
+        known = self.devices.pop(key, None) if device is None else self.devices.get(key)
+        if known is not None:
+            self._sizes.subtract(whole_groups(known))
+        if device is not None:
+            self.devices[key] = device
+            self._sizes.update(whole_groups(device))
 
 
 class Assumed(Tables):

@@ -43,6 +43,9 @@ class _Empty:
     def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - the protocol
         return None
 
+    def size(self, group: str) -> int:  # noqa: ARG002 - the protocol
+        return 0
+
 
 def processor(rules: Path) -> Processor:
     """A processor with the rules of a file."""

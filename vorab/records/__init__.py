@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from vorab.records.base import MAX_TEXT, At, CustomerRecord, DeviceRecord, Name, Record, Scalar, Severity, Text
 from vorab.records.cases import Action, CaseEvent, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus, Status
+from vorab.records.incidents import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
     Command,
@@ -30,6 +31,7 @@ from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, par
 __all__ = [
     "KINDS",
     "MAX_TEXT",
+    "MOST_CHILDREN",
     "Action",
     "Alarm",
     "At",
@@ -51,6 +53,9 @@ __all__ = [
     "FirmwareLine",
     "FirmwareUse",
     "Gap",
+    "Incident",
+    "IncidentKind",
+    "IncidentStatus",
     "LeadTime",
     "Name",
     "Notification",
