@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desk.incident_queries import Incidents
 from desk.projector import Projector
 from desk.queries import Queries
 from vorab.clock import SECOND, Clock
@@ -20,6 +21,11 @@ class Context:
     projector: Projector
     settings: Settings
     clock: Clock
+
+    @property
+    def incidents(self) -> Incidents:
+        """What is asked about incidents."""
+        return Incidents(self.queries.store)
 
     def lag_s(self) -> float:
         """Wall seconds since the tables were last known to hold all of the log."""

@@ -16,7 +16,7 @@ from vorab.clock import Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
 from vorab.metrics import metric
-from vorab.records import CaseEvent, Customer, Device, Record, Status, Symptom, SymptomState, Tick, parse
+from vorab.records import CaseEvent, Customer, Device, Incident, IncidentKind, Record, Status, Symptom, SymptomState, Tick, parse
 from vorab.service import crash, logger
 
 READ: Final = (
@@ -25,6 +25,7 @@ READ: Final = (
     topics.READINGS,
     topics.SYMPTOMS,
     topics.CASES,
+    topics.INCIDENTS,
     topics.ACTIONS,
     topics.REPLIES,
     topics.PERMITS,
@@ -174,6 +175,8 @@ class Projector:
         for table, rows in entries.items():
             _upsert(db, table, list(rows.values()))
         _upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
+        _upsert(db, tables.incidents, [_incident_row(last) for last in batch.incidents.values()])
+        _upsert(db, tables.children, [{"case": case, "incident": incident} for case, incident in batch.children.items()])
 
     def _row(self, mark: str, entry: Entry, kind: str, record: Record) -> dict[str, object]:
         return {
@@ -202,6 +205,9 @@ class Projector:
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)
             if record.status.value in OVER and not any(row.last.key == record.key for row in self._cases.values()):
                 self.curves.forget(record.key, record.at + AFTER)
+        if isinstance(record, Incident):
+            batch.incidents[record.incident] = record
+            batch.children |= dict.fromkeys(record.children, "" if record.kind is IncidentKind.RELEASED else record.incident)
         if isinstance(record, Symptom) and record.state is SymptomState.RAISED:
             batch.points += self.curves.watch(record.key, record.onset - BEFORE)
             batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
@@ -262,6 +268,10 @@ class _Batch:
         """The counts that moved."""
         self.cases: dict[str, CaseRow] = {}
         """The cases that changed, as they are after it."""
+        self.incidents: dict[str, Incident] = {}
+        """The last that was said of each incident."""
+        self.children: dict[str, str] = {}
+        """Case → its incident, empty for one that stands for itself again."""
 
 
 def _count(entries: Sequence[Entry], place: Position) -> int:
@@ -280,6 +290,16 @@ def _row_for(row: CaseRow) -> dict[str, object]:
         "needs_person": row.needs_person,
         "healed": row.healed,
         "body": row.last.model_dump_json(exclude_none=True),
+    }
+
+
+def _incident_row(last: Incident) -> dict[str, object]:
+    return {
+        "incident": last.incident,
+        "status": last.status.value,
+        "opened_at": last.opened_at,
+        "changed_at": last.at,
+        "body": last.model_copy(update={"children": ()}).model_dump_json(exclude_none=True),
     }
 
 

@@ -52,6 +52,5 @@ def test_a_storm_without_the_hold_back_is_caught() -> None:
 
 def test_a_storm_that_is_resolved_by_interval_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known bad: the end is told at the next look, five minutes later at most."""
-
     monkeypatch.setattr("streams.incidents.processor.Fleet", ByInterval)
     assert not storm.passed(_told(), DEVICES)
