@@ -16,6 +16,20 @@ SHOWN: Final = 200
 """Cases on the page of an incident, those that are not well first."""
 
 
+OPEN_INCIDENTS: Final = sa.select(sa.func.count().label("n")).where(tables.incidents.c.status == IncidentStatus.OPEN)
+
+
+def incident_row(last: Incident) -> dict[str, object]:
+    """An incident as a row: the last that was said of it, without its cases."""
+    return {
+        "incident": last.incident,
+        "status": last.status.value,
+        "opened_at": last.opened_at,
+        "changed_at": last.at,
+        "body": last.model_copy(update={"children": ()}).model_dump_json(exclude_none=True),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A case of an incident."""

@@ -10,13 +10,26 @@ import sqlalchemy as sa
 
 from desk import store as tables
 from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
+from desk.incident_queries import OPEN_INCIDENTS, incident_row
 from desk.store import Store
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
 from vorab.metrics import metric
-from vorab.records import CaseEvent, Customer, Device, Incident, IncidentKind, Record, Status, Symptom, SymptomState, Tick, parse
+from vorab.records import (
+    CaseEvent,
+    Customer,
+    Device,
+    Incident,
+    IncidentKind,
+    Record,
+    Status,
+    Symptom,
+    SymptomState,
+    Tick,
+    parse,
+)
 from vorab.service import crash, logger
 
 READ: Final = (
@@ -76,6 +89,7 @@ class Projector:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lag = metric("vorab_desk_projection_lag_records")
+        self._incidents = metric("vorab_incidents_open")
 
     def watch(self, device: str) -> None:
         """Keep the readings of this device from now on, and what is still known of them; from any thread."""
@@ -99,6 +113,7 @@ class Projector:
                 self.curves.forget(found.last.key, found.changed_at + AFTER)
             else:
                 self._cases[found.last.case] = found
+        self._incidents.set(self._store.rows(OPEN_INCIDENTS)[0]["n"])
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
 
     def step(self, wait_s: float = 0.0) -> int:
@@ -175,7 +190,9 @@ class Projector:
         for table, rows in entries.items():
             _upsert(db, table, list(rows.values()))
         _upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
-        _upsert(db, tables.incidents, [_incident_row(last) for last in batch.incidents.values()])
+        _upsert(db, tables.incidents, [incident_row(last) for last in batch.incidents.values()])
+        if batch.incidents:
+            self._incidents.set(db.scalar(OPEN_INCIDENTS) or 0)
         _upsert(db, tables.children, [{"case": case, "incident": incident} for case, incident in batch.children.items()])
 
     def _row(self, mark: str, entry: Entry, kind: str, record: Record) -> dict[str, object]:
@@ -290,16 +307,6 @@ def _row_for(row: CaseRow) -> dict[str, object]:
         "needs_person": row.needs_person,
         "healed": row.healed,
         "body": row.last.model_dump_json(exclude_none=True),
-    }
-
-
-def _incident_row(last: Incident) -> dict[str, object]:
-    return {
-        "incident": last.incident,
-        "status": last.status.value,
-        "opened_at": last.opened_at,
-        "changed_at": last.at,
-        "body": last.model_copy(update={"children": ()}).model_dump_json(exclude_none=True),
     }
 
 

@@ -123,11 +123,13 @@ class Customers:
         self._changed.add(event.case)
         folded = self._folded.get(told.incident)
         if event.kind is CaseKind.OPENED and folded is None:
-            told.waits = self._waits and event.priority > self._at_once
+            told.waits = self._waits and event.priority > self._at_once and event.tenant != topics.RECORDED_TENANT
         if folded is not None:
             yield from self._within(told.incident, folded, told, event)
-        elif told.waits and event.kind in SAYS:
-            told.hold(event)
+        elif told.waits:
+            if event.kind in SAYS:
+                told.hold(event)
+            told.pending += [out.record.model_dump_json().encode() for out in self._speak(told, event)]
         else:
             yield from self._speak(told, event)
         if told.over_at is not None:
@@ -151,14 +153,17 @@ class Customers:
         match incident.kind:
             case IncidentKind.ALONE:
                 for told in cases:
-                    yield from self._let_go(told)
+                    pending, told.waits, told.pending = told.pending, False, []
+                    yield from (Out(topics.NOTIFICATIONS, Notification.model_validate_json(body)) for body in pending)
+                    told.held = told.held if told.incident else []
             case IncidentKind.RELEASED:
                 yield from self._release(name, cases)
             case _ if cases:
                 folded = self._folded.setdefault(name, Folded(incident.incident, quiet=incident.until is not None))
                 fresh = [told for told in cases if told.incident != name]
                 for told in fresh:
-                    told.waits, told.incident = False, name
+                    told.unsay()
+                    told.incident = name
                     folded.join(told)
                 for told in fresh:
                     last = told.last()
@@ -177,16 +182,11 @@ class Customers:
                 folded.leave(told.case)
                 if folded.told:
                     told.stages.append(Stage.INCIDENT)
-                yield from self._let_go(told)
+                last, told.held = told.last(), []
+                if last is not None:  # it speaks for itself again, first of where it stands now
+                    yield from self._speak(told, last)
         yield from self._end(name, folded)
         self._drop(name)
-
-    def _let_go(self, told: Told) -> Iterator[Out]:
-        """From now on a case speaks for itself, first of where it stands now."""
-        told.waits = False
-        last, told.held = told.last(), []
-        if last is not None and not told.incident:
-            yield from self._speak(told, last)
 
     def _within(self, name: str, folded: Folded, told: Told, event: CaseEvent) -> Iterator[Out]:
         """An event of a case in an incident: what it has to say is kept for when it stands for itself again."""

@@ -34,6 +34,8 @@ class Told(msgspec.Struct):
     open: bool = True
     waits: bool = False
     """Whether nobody has said yet that it stands for itself."""
+    pending: list[bytes] = []
+    """What it will have said if it stands for itself, as it was when it was decided: so it does not matter when the word comes."""
     held: list[bytes] = []
     """Events that give something to say, and are not spoken of: it waits, or its incident is spoken of in its place."""
     incident: str = ""
@@ -57,6 +59,12 @@ class Told(msgspec.Struct):
     def hold(self, event: CaseEvent) -> None:
         """Keep what it has to say for later."""
         self.held = [*self.held, event.model_dump_json().encode()][-MOST_HELD:]
+
+    def unsay(self) -> None:
+        """It was not alone: what it would have said is not said."""
+        if self.waits:
+            self.pending, self.stages = [], []
+        self.waits = False
 
     def last(self) -> CaseEvent | None:
         """What it has to say now, of all that was held."""

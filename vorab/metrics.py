@@ -68,6 +68,7 @@ TABLE: Final[tuple[Metric, ...]] = (
     # desk
     Metric("vorab_desk_requests_total", "counter", "HTTP requests by route and status class.", ("route", "status")),
     Metric("vorab_desk_projection_lag_records", "gauge", "Records the desk has yet to read."),
+    Metric("vorab_incidents_open", "gauge", "Incidents that are open: storms, and silences under which there are cases."),
     Metric("vorab_cases_open", "gauge", "Open cases by status.", ("status",)),
 )
 

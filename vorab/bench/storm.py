@@ -11,7 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vorab import ids, topics
 from vorab.clock import SECOND, Micros, parse_iso
@@ -68,6 +68,16 @@ policy:
   - {{line: one restart, do: restart, within: 2m, stays: 30s, close: 10m}}
 """
 SAID: Final = frozenset({topics.CASES, topics.INCIDENTS, topics.NOTIFICATIONS, topics.ACTIONS})
+
+
+class Town(Protocol):
+    """Where a storm happens."""
+
+    def put(self, record: Record) -> None:
+        """Something happens."""
+
+    def records(self, topic: str) -> Iterator[Record]:
+        """What came of it."""
 
 
 @dataclass(slots=True)
@@ -149,7 +159,7 @@ def tell(found: Storm, processors: list[Kind], *, kills: int = 0, seed: int = 1,
             host.work()
             if part < len(parts):
                 _hurt(host, chance)
-        _answer(host, START + second * SECOND, answered)
+        answer(host, START + second * SECOND, answered)
         host.tick(START + (second + 1) * SECOND, (topics.SYMPTOMS, topics.REPLIES))
         host.work()
     return host
@@ -168,7 +178,7 @@ def _home(host: MemoryHost) -> int:
     return topics.partition_of("main/fleet", len(host.seats) // len({seat.kind.name for seat in host.seats}))
 
 
-def _answer(host: MemoryHost, now: Micros, answered: set[str]) -> None:
+def answer(host: Town, now: Micros, answered: set[str]) -> None:
     """Devices do what they are told to."""
     for action in host.records(topics.ACTIONS):
         if isinstance(action, Action) and action.id not in answered and action.at <= now - ANSWERS * SECOND:
@@ -194,7 +204,7 @@ def said(host: MemoryHost) -> dict[str, set[bytes]]:
     return {topic: host.values(topic) for topic in SAID}
 
 
-def figures(found: Storm, host: MemoryHost) -> dict[str, Any]:
+def figures(found: Storm, host: Town) -> dict[str, Any]:
     """What came of a storm."""
     incidents = [record for record in _once(host.records(topics.INCIDENTS)) if isinstance(record, Incident)]
     events = [record for record in _once(host.records(topics.CASES)) if isinstance(record, CaseEvent)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.desk.house import House, Story
-from vorab import ids
+from vorab import ids, metrics
 from vorab.records import Incident, IncidentKind, IncidentStatus
 
 
@@ -41,6 +41,7 @@ def test_a_storm_is_one_line_in_the_queue(house: House, homes: dict[str, Story])
 def test_an_incident_is_told_with_its_cases(house: House, homes: dict[str, Story]) -> None:
     """As JSON, some at a time, and as a page."""
     cases = stormy(house, homes)
+    assert metrics.registry().get_sample_value("vorab_incidents_open") == 1
     [listed] = house.client.get("/api/incidents").json()
     assert (listed["group"], listed["cases"], listed["open"], listed["status"]) == ("site/mill", 2, 2, "open")
     whole = house.client.get("/api/incidents/storm-at-the-mill").json()

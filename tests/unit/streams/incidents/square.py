@@ -66,8 +66,9 @@ class Square:
         case = f"{name}-{cause}-{opened}"
         self._seq[case] = self._seq.get(case, -1) + 1
         event = CaseEvent(
-            id=ids.case_event_id(case, kind, str(moment)), device=name, case=case, kind=kind, status=STATUS[kind], at=moment,
-            because="s", cause=cause, severity=Severity.MAJOR, priority=3, customer=device.customer, site=device.site,
+            id=ids.case_event_id(case, kind, str(moment)), tenant=device.tenant, device=name, case=case, kind=kind,
+            status=STATUS[kind], at=moment, because="s", cause=cause, severity=Severity.MAJOR, priority=3,
+            customer=device.customer, site=device.site,
             model=device.model, name=name, opened_at=opened, onset=opened, healed=False, seq=self._seq[case],
         )  # fmt: skip
         self.hear(event)
