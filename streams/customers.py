@@ -121,8 +121,10 @@ class Customers:
             return  # it came twice
         told.take(event)
         self._changed.add(event.case)
+        if told.over_at is None:
+            self._over.pop(event.case, None)
         folded = self._folded.get(told.incident)
-        if event.kind is CaseKind.OPENED and folded is None:
+        if event.kind is CaseKind.OPENED and folded is None and not told.alone:
             told.waits = self._waits and event.priority > self._at_once and event.tenant != topics.RECORDED_TENANT
         if folded is not None:
             yield from self._within(told.incident, folded, told, event)
@@ -150,10 +152,12 @@ class Customers:
         name = f"{FOLDED}{incident.incident}/{topics.key_of(incident.tenant, incident.customer)}"
         cases = [self._cases.setdefault(case, Told(case, "")) for case in incident.children]
         self._changed.update(incident.children)
+        self._over.update((told.case, incident.at) for told in cases if told.seq < 0)  # if nobody ever tells of it
         match incident.kind:
             case IncidentKind.ALONE:
                 for told in cases:
-                    pending, told.waits, told.pending = told.pending, False, []
+                    pending, told.pending = told.pending, []
+                    told.alone, told.waits = True, False
                     yield from (Out(topics.NOTIFICATIONS, Notification.model_validate_json(body)) for body in pending)
                     told.held = told.held if told.incident else []
             case IncidentKind.RELEASED:

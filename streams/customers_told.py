@@ -34,6 +34,8 @@ class Told(msgspec.Struct):
     open: bool = True
     waits: bool = False
     """Whether nobody has said yet that it stands for itself."""
+    alone: bool = False
+    """Whether it was said that it stands for itself; on Kafka that may overtake the case."""
     pending: list[bytes] = []
     """What it will have said if it stands for itself, as it was when it was decided: so it does not matter when the word comes."""
     held: list[bytes] = []

@@ -28,7 +28,7 @@ DEVICES: Final = 300
 PARTITIONS: Final = 4
 PACE_S: Final = 0.1
 """Seconds on the wall for each second of the storm."""
-ENDS_S: Final = 240.0
+ENDS_S: Final = 900.0
 
 
 class OnLog:

@@ -169,6 +169,23 @@ def test_what_comes_back_after_the_end_is_told_once_more() -> None:
     assert len({note.id for note in notes}) == len(notes)
 
 
+def test_a_word_that_overtakes_its_case_is_heard() -> None:
+    """The case does not wait for what was said already; and a word about a case that never comes is forgotten."""
+    square, other = Square(HOUSE), Square(HOUSE)
+    other.happens(0, "a0")
+    other.tick(16)
+    [word] = [out.record for out in other.out]
+    list(square.processors["customers"].step("vorab.cases-by-customer", 0, word, at(40)))
+    square.happens(0, "a0")
+    square.happens(1, "a0", PERSON)
+    assert square.notes == [("c-a", Stage.PERSON_NEEDED, "a0")]
+    lost = word.model_copy(update={"children": ("nobody",)})
+    list(square.processors["customers"].step("vorab.cases-by-customer", 0, lost, at(40)))
+    square.happens(90_000, "b0")
+    square.happens(90_001, "b0", CaseKind.FALSE_ALARM)
+    assert square.processors["customers"].dirty()["nobody"] == b""
+
+
 def test_an_incident_about_a_case_that_is_not_known_yet_is_no_harm() -> None:
     """On Kafka the word may overtake the case."""
     square, other = Square(HOUSE), Square(HOUSE)
