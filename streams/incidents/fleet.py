@@ -10,7 +10,7 @@ from streams.incidents.state import CASE, INCIDENT, Kid, Story
 from vorab import ids
 from vorab.clock import HOUR, MINUTE, SECOND, Micros, to_micros
 from vorab.groups import groups_of, of_parent, with_cause, without_cause
-from vorab.records import CaseEvent, CaseKind, IncidentKind, IncidentStatus
+from vorab.records import MOST_CHILDREN, CaseEvent, CaseKind, IncidentKind, IncidentStatus
 from vorab.topics import key_of
 
 FLUSH: Final[Micros] = SECOND
@@ -142,7 +142,9 @@ class Fleet(Agenda):
             self._reopen(story, kid, at)
             return
         story.pending.append(kid.case)
-        if not story.flush_at:
+        if len(story.pending) >= MOST_CHILDREN:  # it is a block of the state until it is told
+            self._flush(story, at)
+        elif not story.flush_at:
             story.flush_at = at + FLUSH
             self._set(story.flush_at, "flush", story.id)
 

@@ -273,9 +273,14 @@ def test_ten_thousand_children_are_a_few_records() -> None:
     """Every child can be found, in records of at most five hundred."""
     many = [machine(f"d{n}", site="field", customer="") for n in range(1_200)]
     square = Square(many)
-    for n, device in enumerate(many):
+    for n, device in enumerate(many[:600]):
         square.happens(n / 1_000, device.device)
     square.tick(10)
-    assert [len(fact.children) for fact in square.incidents] == [500, 500, 200]
+    for n, device in enumerate(many[600:]):
+        square.happens(11 + n / 1_000, device.device)
+    square.tick(20)
+    assert [(len(fact.children), (fact.at - NOON) / 1_000) for fact in square.incidents] == [
+        (500, 5011), (100, 5011), (500, 11499), (100, 12500),
+    ]  # fmt: skip
     assert len({child for fact in square.incidents for child in fact.children}) == 1_200
     assert max(len(json.dumps(fact.children)) for fact in square.incidents) < 512 * 1024
