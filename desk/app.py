@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from desk import api, cases, console, customer, live, tmf621, verdicts
+from desk import api, cases, console, customer, incidents, live, tmf621, verdicts
 from desk.context import Context
 from desk.guard import Guard
 from desk.pages import STATIC, Pages, zone_of
@@ -36,6 +36,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))
     app.include_router(cases.routes(context, pages, library))
+    app.include_router(incidents.routes(context, pages))
     app.include_router(console.routes(context, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url)

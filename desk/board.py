@@ -12,10 +12,10 @@ from markupsafe import Markup
 from desk.evidence import thin
 from desk.plot import sparkline
 from desk.queries import CaseRow, Machine, Message, Queries
-from desk.words import REASONS, spaced, span
+from desk.words import REASONS, incident_sentence, spaced, span
 from vorab import topics
 from vorab.clock import DAY, HOUR, Micros
-from vorab.records import DeliveryReason, DeliveryState, Status
+from vorab.records import DeliveryReason, DeliveryState, Incident, IncidentStatus, Status
 
 SPARK: Final[Micros] = 4 * HOUR
 SPARKS: Final = 40
@@ -109,7 +109,7 @@ def queue(queries: Queries, now: Micros, search: str = "") -> list[Row]:
     """The queue in order of its groups; with `search` only cases that fit it."""
     order = [name for name, _ in GROUPS]
     found = []
-    for case in queries.cases(limit=500):
+    for case in queries.cases(limit=500, loose=not search):
         if search and not _fits(case, search):
             continue
         found.append((order.index(group_of(case)), case))
@@ -146,8 +146,11 @@ def _spark(queries: Queries, case: CaseRow, now: Micros) -> Markup:
     return sparkline(thin(points, 60), last.limit)
 
 
-def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None) -> Board:
-    """Everything on the first page but the queue; with `shown` (starts of case ids) also what has changed since."""
+def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None, storms: Sequence[Incident] = ()) -> Board:
+    """Everything on the first page but the queue; with `shown` (starts of case ids) also what has changed since.
+
+    `storms` are the incidents that are not closed: each stands for all of its cases.
+    """
     counts = queries.counts()
     machines = queries.fleet()
     by_model: dict[str, list[Machine]] = {}
@@ -155,10 +158,13 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
         by_model.setdefault(machine.device.model or "other", []).append(machine)
     largest_first = sorted(by_model.items(), key=lambda pair: -len(pair[1]))
     models = [Model(name, found, Counter(machine.state for machine in found)) for name, found in largest_first]
-    cases = queries.cases(limit=500)
+    cases = queries.cases(limit=500, loose=True)
     messages = queries.messages(12)
     waiting = counts.get("io.vorab.notification.v1", 0) - sum(counts.get(f"io.vorab.delivery.{s.value}.v1", 0) for s in FINAL)
     answer, more = _answer(queries, cases, now)
+    worst = max((storm for storm in storms if storm.status is IncidentStatus.OPEN), key=lambda storm: storm.open, default=None)
+    if worst is not None:
+        answer, more = incident_sentence(worst), f"{answer if cases else ''} {more if cases else ''}".strip()
     fresh, states = 0, []
     if shown is not None:
         for case in cases:

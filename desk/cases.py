@@ -108,6 +108,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             "case.html",
             file=file,
             last=file.last,
+            incident=context.incidents.of(case),
             sentence=sentence(file),
             sla=sla_words(sla_clock(file.events, context.clock.now())),
             shown=shown,

@@ -27,10 +27,12 @@ def routes(context: Context, pages: Pages) -> APIRouter:
             return RedirectResponse(f"/why/{full}", 303)
         now = context.clock.now()
         rows = board.queue(queries, now, search)
+        storms = [] if search else context.incidents.all(only_open=True)
         return pages.html(
             "console.html",
-            board=board.board(queries, now, context.lag_s()),
+            board=board.board(queries, now, context.lag_s(), storms=storms),
             rows=rows,
+            storms=storms,
             groups=board.GROUPS,
             search=search,
             words_of=board.state_word,
@@ -41,14 +43,17 @@ def routes(context: Context, pages: Pages) -> APIRouter:
     @router.get("/parts/live")
     def live(shown: Annotated[str, Query(max_length=MAX_SHOWN)] = "") -> HTMLResponse:
         """What refreshes itself: everything but the order of the queue."""
-        found = board.board(queries, context.clock.now(), context.lag_s(), frozenset(filter(None, shown.split(","))))
+        found = board.board(
+            queries, context.clock.now(), context.lag_s(), frozenset(filter(None, shown.split(","))), context.incidents.all(only_open=True)
+        )
         return pages.html("part_live.html", board=found, state_names=board.STATES, polled=True)
 
     @router.get("/parts/queue")
     def queue(q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
         """The queue as it is now."""
         rows = board.queue(queries, context.clock.now(), q.strip())
-        return pages.html("part_queue.html", rows=rows, groups=board.GROUPS, search=q.strip(), words_of=board.state_word)
+        storms = [] if q.strip() else context.incidents.all(only_open=True)
+        return pages.html("part_queue.html", rows=rows, storms=storms, groups=board.GROUPS, search=q.strip(), words_of=board.state_word)
 
     @router.api_route("/why/{any_id}", methods=["GET", "HEAD"])
     def why(any_id: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desk.incident_queries import Incidents
 from desk.partner.service import Partners
 from desk.projector import Projector
 from desk.queries import Queries
@@ -22,6 +23,11 @@ class Context:
     settings: Settings
     clock: Clock
     partners: Partners | None = None
+
+    @property
+    def incidents(self) -> Incidents:
+        """What is asked about incidents."""
+        return Incidents(self.queries.store)
 
     def lag_s(self) -> float:
         """Wall seconds since the tables were last known to hold all of the log."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from desk import store as tables
 from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
+from desk.incident_queries import OPEN_INCIDENTS, incident_row
 from desk.learning import load_book, save_book
 from desk.partner.service import Partners
 from desk.store import Store
@@ -19,7 +20,20 @@ from vorab.errors import Rejected, Unavailable
 from vorab.log import Entry, EventLog, Position
 from vorab.metrics import metric
 from vorab.ranking import Book
-from vorab.records import CaseEvent, Command, Customer, Device, Record, Status, Symptom, SymptomState, Tick, parse
+from vorab.records import (
+    CaseEvent,
+    Command,
+    Customer,
+    Device,
+    Incident,
+    IncidentKind,
+    Record,
+    Status,
+    Symptom,
+    SymptomState,
+    Tick,
+    parse,
+)
 from vorab.service import crash, logger
 
 READ: Final = (
@@ -28,6 +42,7 @@ READ: Final = (
     topics.READINGS,
     topics.SYMPTOMS,
     topics.CASES,
+    topics.INCIDENTS,
     topics.ACTIONS,
     topics.REPLIES,
     topics.PERMITS,
@@ -82,6 +97,7 @@ class Projector:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lag = metric("vorab_desk_projection_lag_records")
+        self._incidents = metric("vorab_incidents_open")
 
     def watch(self, device: str) -> None:
         """Keep the readings of this device from now on, and what is still known of them; from any thread."""
@@ -105,6 +121,7 @@ class Projector:
                 self.curves.forget(found.last.key, found.changed_at + AFTER)
             else:
                 self._cases[found.last.case] = found
+        self._incidents.set(self._store.rows(OPEN_INCIDENTS)[0]["n"])
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
         self._book = load_book(self._store)
         if self._partners is not None:
@@ -193,6 +210,10 @@ class Projector:
         for table, rows in entries.items():
             _upsert(db, table, list(rows.values()))
         _upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
+        _upsert(db, tables.incidents, [incident_row(last) for last in batch.incidents.values()])
+        if batch.incidents:
+            self._incidents.set(db.scalar(OPEN_INCIDENTS) or 0)
+        _upsert(db, tables.children, [{"case": case, "incident": incident} for case, incident in batch.children.items()])
 
     def _row(self, mark: str, entry: Entry, kind: str, record: Record) -> dict[str, object]:
         return {
@@ -224,6 +245,9 @@ class Projector:
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)
             if record.status.value in OVER and not any(row.last.key == record.key for row in self._cases.values()):
                 self.curves.forget(record.key, record.at + AFTER)
+        if isinstance(record, Incident):
+            batch.incidents[record.incident] = record
+            batch.children |= dict.fromkeys(record.children, "" if record.kind is IncidentKind.RELEASED else record.incident)
         if isinstance(record, Symptom) and record.state is SymptomState.RAISED:
             batch.points += self.curves.watch(record.key, record.onset - BEFORE)
             batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
@@ -286,6 +310,10 @@ class _Batch:
         """The cases that changed, as they are after it."""
         self.mirrored: list[tuple[str, str]] = []
         """Partners and cases that they get from now on."""
+        self.incidents: dict[str, Incident] = {}
+        """The last that was said of each incident."""
+        self.children: dict[str, str] = {}
+        """Case → its incident, empty for one that stands for itself again."""
 
 
 def _count(entries: Sequence[Entry], place: Position) -> int:

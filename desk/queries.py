@@ -22,6 +22,7 @@ from vorab.records import (
     Customer,
     Delivery,
     Device,
+    IncidentStatus,
     Notification,
     Permit,
     Recall,
@@ -49,6 +50,12 @@ class CaseRow:
     needs_person: bool
     healed: bool
     changed_at: Micros
+
+
+def spoken_for(case: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether a case belongs to an incident that is not closed."""
+    child, incident = tables.children.c, tables.incidents.c
+    return sa.exists().where(child.case == case, child.incident == incident.incident, incident.status != IncidentStatus.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +112,29 @@ class Queries:
     """Read-only questions."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._devices: list[Device] = []
 
     def device(self, key: str) -> Device | None:
         """The registry's entry."""
-        row = self._store.row(sa.select(tables.devices.c.body).where(tables.devices.c.device == key))
+        row = self.store.row(sa.select(tables.devices.c.body).where(tables.devices.c.device == key))
         return Device.model_validate_json(row["body"]) if row else None
 
     def customer(self, key: str) -> Customer | None:
         """The registry's entry."""
-        row = self._store.row(sa.select(tables.customers.c.body).where(tables.customers.c.customer == key))
+        row = self.store.row(sa.select(tables.customers.c.body).where(tables.customers.c.customer == key))
         return Customer.model_validate_json(row["body"]) if row else None
 
-    def cases(self, *, only_open: bool = False, limit: int = 200, offset: int = 0) -> list[CaseRow]:
-        """Cases: those that need a person first, then by priority, then by age."""
+    def cases(self, *, only_open: bool = False, loose: bool = False, limit: int = 200, offset: int = 0) -> list[CaseRow]:
+        """Cases: those that need a person first, then by priority, then by age; `loose`: without those an incident stands for."""
         c = tables.cases.c
         query = sa.select(tables.cases, tables.devices.c.body.label("device_body")).outerjoin(
             tables.devices, tables.devices.c.device == c.device
         )
         if only_open:
             query = query.where(c.status.in_(OPEN))
+        if loose:
+            query = query.where(~spoken_for(c.case))
         query = query.order_by(c.needs_person.desc(), c.status.in_(OPEN).desc(), c.priority, c.opened_at).limit(limit).offset(offset)
         return [
             CaseRow(
@@ -135,13 +144,13 @@ class Queries:
                 healed=row["healed"],
                 changed_at=row["changed_at"],
             )
-            for row in self._store.rows(query)
+            for row in self.store.rows(query)
         ]
 
     def records(self, *where: sa.ColumnElement[bool]) -> list[Record]:
         """Records in the order in which they were read."""
         query = sa.select(tables.records).where(*where).order_by(tables.records.c.n)
-        return [family(row["kind"]).model_validate_json(row["body"]) for row in self._store.rows(query)]
+        return [family(row["kind"]).model_validate_json(row["body"]) for row in self.store.rows(query)]
 
     def case(self, case: str) -> CaseFile | None:
         """One case with all that belongs to it; None where nobody knows it."""
@@ -199,13 +208,13 @@ class Queries:
         """Readings of a signal between two moments (µs), in order."""
         p = tables.points.c
         query = sa.select(p.at, p.value).where(p.device == device, p.signal == signal, p.at >= first, p.at <= last).order_by(p.at)
-        return [(row["at"], row["value"]) for row in self._store.rows(query)]
+        return [(row["at"], row["value"]) for row in self.store.rows(query)]
 
     def points_after(self, device: str, at: Micros) -> list[tuple[str, Micros, float]]:
         """Readings of a device later than a moment (µs): signal, µs, value."""
         p = tables.points.c
         query = sa.select(p.signal, p.at, p.value).where(p.device == device, p.at > at).order_by(p.at)
-        return [(row["signal"], row["at"], row["value"]) for row in self._store.rows(query)]
+        return [(row["signal"], row["at"], row["value"]) for row in self.store.rows(query)]
 
     def symptoms(self, device: str) -> list[Symptom]:
         """Everything raised on a device."""
@@ -217,13 +226,13 @@ class Queries:
         """The latest case of a device that was opened between two moments (µs); empty where there is none."""
         c = tables.cases.c
         query = sa.select(c.case).where(c.device == device, c.opened_at >= first, c.opened_at <= last).order_by(c.opened_at.desc())
-        row = self._store.row(query)
+        row = self.store.row(query)
         return str(row["case"]) if row else ""
 
     def latest_case(self) -> CaseRow | None:
         """The case that was opened last."""
         c = tables.cases.c
-        row = self._store.row(sa.select(tables.cases).where(~c.device.like(RECORDED)).order_by(c.opened_at.desc()).limit(1))
+        row = self.store.row(sa.select(tables.cases).where(~c.device.like(RECORDED)).order_by(c.opened_at.desc()).limit(1))
         if row is None:
             return None
         return CaseRow(CaseEvent.model_validate_json(row["body"]), None, row["needs_person"], row["healed"], row["changed_at"])
@@ -236,7 +245,7 @@ class Queries:
         end = start + "\x7f"
         for column in (r.case, r.id):
             query = sa.select(column.label("found")).where(column >= start, column < end).distinct().limit(2)
-            rows = self._store.rows(query)
+            rows = self.store.rows(query)
             if len(rows) == 1:
                 return str(rows[0]["found"])
             if rows:
@@ -251,11 +260,11 @@ class Queries:
         r = tables.records.c
         other = getattr(record, "action", "") or getattr(record, "notification", "")
         if other:
-            row = self._store.row(sa.select(r.case).where(r.id == other, r.case != ""))
+            row = self.store.row(sa.select(r.case).where(r.id == other, r.case != ""))
             return str(row["case"]) if row else ""
         if isinstance(record, Symptom):
             query = sa.select(tables.records).where(r.device == record.key, r.kind.like("io.vorab.case.%")).order_by(r.n)
-            for row in self._store.rows(query):
+            for row in self.store.rows(query):
                 event = CaseEvent.model_validate_json(row["body"])
                 if record.id in {event.symptom, event.because}:
                     return event.case
@@ -264,16 +273,14 @@ class Queries:
     def find(self, any_id: str) -> Record | None:
         """The newest record with an id, of whatever kind."""
         query = sa.select(tables.records).where(tables.records.c.id == any_id).order_by(tables.records.c.n.desc()).limit(1)
-        row = self._store.row(query)
+        row = self.store.row(query)
         return family(row["kind"]).model_validate_json(row["body"]) if row else None
 
     def counts(self) -> dict[str, int]:
         """Figures for the top of the console."""
         c = tables.cases.c
-        found = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
-        by_status = {
-            row["status"]: row["n"] for row in self._store.rows(sa.select(c.status, sa.func.count().label("n")).group_by(c.status))
-        }
+        found = {row["name"]: row["value"] for row in self.store.rows(sa.select(tables.counts))}
+        by_status = {row["status"]: row["n"] for row in self.store.rows(sa.select(c.status, sa.func.count().label("n")).group_by(c.status))}
         found["cases"] = sum(by_status.values())
         found["cases_open"] = sum(n for status, n in by_status.items() if status in OPEN)
         found["need_person"] = self._count(tables.cases, c.needs_person.is_(True), ~c.device.like(RECORDED))
@@ -287,7 +294,7 @@ class Queries:
         return self._count(tables.cases, c.healed.is_(True), c.changed_at >= at, ~c.device.like(RECORDED))
 
     def _count(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
-        row = self._store.row(sa.select(sa.func.count().label("n")).select_from(table).where(*where))
+        row = self.store.row(sa.select(sa.func.count().label("n")).select_from(table).where(*where))
         return int(row["n"]) if row else 0
 
     def messages(self, limit: int = 40) -> list[Message]:
@@ -295,7 +302,7 @@ class Queries:
         r = tables.records.c
         query = sa.select(tables.records).where(r.kind.like("io.vorab.delivery.%")).order_by(r.n.desc()).limit(limit * 2)
         last: dict[str, Delivery] = {}
-        for row in self._store.rows(query):
+        for row in self.store.rows(query):
             delivery = Delivery.model_validate_json(row["body"])
             last.setdefault(delivery.notification, delivery)
         notes = {row.id: row for row in self.records(r.id.in_(list(last)), r.kind.like("io.vorab.notification%"))}
@@ -308,14 +315,14 @@ class Queries:
     def not_sent(self) -> Counter[str]:
         """Messages that were not sent, by reason."""
         query = sa.select(tables.counts).where(tables.counts.c.name.like(NOT_SENT + "%"))
-        return Counter({row["name"].removeprefix(NOT_SENT): row["value"] for row in self._store.rows(query)})
+        return Counter({row["name"].removeprefix(NOT_SENT): row["value"] for row in self.store.rows(query)})
 
     def fleet(self) -> list[Machine]:
         """Every device with the state it is in; without recorded ones."""
         c = tables.cases.c
         states: dict[str, tuple[str, str]] = {}
         query = sa.select(c.case, c.device, c.status, c.needs_person, c.healed).order_by(c.opened_at)
-        for row in self._store.rows(query):
+        for row in self.store.rows(query):
             states[row["device"]] = (_state(row), row["case"]) if row["status"] in OPEN or row["healed"] else ("ok", "")
         live = (device for device in self._registry() if device.tenant != topics.RECORDED_TENANT)
         return [Machine(device, *states.get(device.key, ("ok", ""))) for device in live]
@@ -324,7 +331,7 @@ class Queries:
         # The registry changes rarely, and pages ask every other second.
         known = self._count(tables.devices)
         if known != len(self._devices):
-            rows = self._store.rows(sa.select(tables.devices.c.body).order_by(tables.devices.c.device))
+            rows = self.store.rows(sa.select(tables.devices.c.body).order_by(tables.devices.c.device))
             self._devices = [Device.model_validate_json(row["body"]) for row in rows]
         return self._devices
 

@@ -64,6 +64,25 @@ cases: Final = sa.Table(
 )
 """One row per case: its last event and what follows from all of them."""
 
+incidents: Final = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("incident", sa.String, primary_key=True),
+    sa.Column("status", sa.String, nullable=False, index=True),
+    sa.Column("opened_at", sa.BigInteger, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+"""One row per incident: the last that was said of it, without its cases."""
+
+children: Final = sa.Table(
+    "children",
+    metadata,
+    sa.Column("case", sa.String, primary_key=True),
+    sa.Column("incident", sa.String, nullable=False, index=True),
+)
+"""The incident a case belongs to; empty where it stands for itself again."""
+
 devices: Final = sa.Table(
     "devices",
     metadata,
@@ -162,7 +181,7 @@ class Store:
     def clear(self) -> None:
         """Forget everything, so that the log is folded anew."""
         with self.write() as db:
-            for table in (positions, records, cases, devices, customers, points, counts, ranking):
+            for table in (positions, records, cases, incidents, children, devices, customers, points, counts, ranking):
                 db.execute(table.delete())
 
     def close(self) -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vorab.clock import MINUTE, SECOND, Micros
-from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryReason, DeliveryState, ReplyStatus, Severity, Stage, Status
+from vorab.records import (
+    CaseEvent,
+    CaseKind,
+    Delivery,
+    DeliveryReason,
+    DeliveryState,
+    Incident,
+    IncidentStatus,
+    ReplyStatus,
+    Severity,
+    Stage,
+    Status,
+)
 
 if TYPE_CHECKING:
     from desk.queries import CaseFile
@@ -69,6 +81,7 @@ REASONS: Final[dict[DeliveryReason, str]] = {
 STAGES: Final[dict[Stage, str]] = {
     Stage.CONSENT: "May we restart it remotely?",
     Stage.PERSON_NEEDED: "A person is looking after it",
+    Stage.INCIDENT: "Many are affected; we are on it",
     Stage.HEALED: "It was fixed",
     Stage.RESOLVED: "It is settled",
 }
@@ -116,6 +129,34 @@ def number(value: float | None, of: str = "") -> str:
 def stage_words(stage: Stage | None) -> str:
     """What a message of this stage says, in a few words."""
     return STAGES[stage] if stage is not None else "message"
+
+
+def group_words(group: str) -> str:
+    """What devices have in common: `site ahornweg`, `heat pump, firmware 4.2.0: low pressure`."""
+    whole, _, cause = group.partition("|")
+    kind, _, name = whole.partition("/")
+    model, _, firmware = name.rpartition("/")
+    said = {
+        "parent": f"behind {name}",
+        "site": f"site {name}",
+        "firmware": f"{spaced(model).replace('-', ' ')}, firmware {firmware}",
+        "model": spaced(name).replace("-", " "),
+        "device": name,
+        "fleet": "all devices",
+    }.get(kind, group)
+    return f"{said}: {spaced(cause)}" if cause else said
+
+
+def incident_sentence(last: Incident) -> str:
+    """What an incident is, and how it is."""
+    cases = f"{last.total:,} {'case' if last.total == 1 else 'cases'}"
+    where = group_words(last.group)
+    where = where[0].upper() + where[1:]
+    if last.until is not None and last.status is IncidentStatus.OPEN:
+        return f"{where}: silenced, {cases}."
+    if last.status is IncidentStatus.OPEN:
+        return f"{where}: {cases}, {last.open:,} not well."
+    return f"{where}: {cases}, all well again."
 
 
 def title_of(event: CaseEvent) -> str:

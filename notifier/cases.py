@@ -90,5 +90,5 @@ def still_true(view: CaseView | None, stage: Stage) -> bool | None:
             if not view.open:
                 return None
             return view.asked
-        case Stage.PERSON_NEEDED:
+        case Stage.PERSON_NEEDED | Stage.INCIDENT:
             return True if view.open else None

@@ -87,7 +87,7 @@ def true_now(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
         return Suppress(DeliveryReason.SUPERSEDED, "a later message about this case takes its place")
     over = stage in {Stage.HEALED, Stage.RESOLVED}
     wished = facts.customer is None or facts.customer.tell_healed
-    knew = any(said in {Stage.CONSENT, Stage.PERSON_NEEDED} for _, said in facts.told)
+    knew = any(said in {Stage.CONSENT, Stage.PERSON_NEEDED, Stage.INCIDENT} for _, said in facts.told)
     if over and not wished and not knew:
         return Suppress(DeliveryReason.ALREADY_FIXED, "not sent: already fixed")
     return draft

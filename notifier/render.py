@@ -113,6 +113,7 @@ class Renderer:
             "acted": times.when(acted, since=onset) if acted else "",
             "healed": times.since(healed, since=onset) if healed else "",
             "restarted": "restart" in remedy,
+            "others": _whole(params.get("others")),
             "minutes": _minutes(params.get("duration_s"), language),
         }
 
@@ -144,6 +145,11 @@ def _minutes(duration_s: object, language: str) -> str:
         return f"{small[minutes - 1] if minutes <= len(small) else minutes} {'Minute' if minutes == 1 else 'Minuten'}"
     small = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     return f"{small[minutes - 1] if minutes <= len(small) else minutes} {'minute' if minutes == 1 else 'minutes'}"
+
+
+def _whole(value: object) -> int:
+    """A count, as far as it is one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _moment(value: object) -> Micros | None:

@@ -26,7 +26,7 @@ log (Kafka, or SQLite with the same records). Operations are vorab's: it receive
 Fields that are new to you may come at any time: ignore them. docs/formats.md and firmware/README.md say the rest in words."""
 
 # Records that travel on more topics than their own.
-ALSO: Final = {topics.CASES: (topics.CASES_BY_GROUP, topics.CASES_BY_CUSTOMER)}
+ALSO: Final = {topics.CASES: (topics.CASES_BY_GROUP, topics.CASES_BY_CUSTOMER), topics.INCIDENTS: (topics.CASES_BY_CUSTOMER,)}
 
 
 def document() -> Json:

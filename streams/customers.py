@@ -2,6 +2,9 @@
 
 Everything that could be said is decided here and handed to the notifier, which has the last word when it sends: so "not sent: already
 fixed" is a fact that can be counted, not an absence.
+
+A case that was just opened waits for the word of `incidents`: that it stands for itself, or that it is one of many. Of an incident a
+customer is told once, in place of what each case in it has to say, and once that it is over.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from streams.cases.policy import Policy
+from streams.customers_told import SAYS, WANTS, Folded, Told, stage_of
 from vorab import ids, topics
 from vorab.clock import DAY, HOUR, SECOND, Micros, iso
 from vorab.errors import Reason, Rejected
@@ -22,18 +26,21 @@ from vorab.records import (
     CaseKind,
     Command,
     CommandKind,
+    Incident,
+    IncidentKind,
     Notification,
     Record,
     Request,
     RequestKind,
     Scalar,
     Stage,
-    Status,
 )
+from vorab.settings import Incidents
 
 EXPIRES: Final[Mapping[Stage, Micros]] = {
     Stage.CONSENT: 12 * HOUR,  # as long as an answer is waited for by default
     Stage.PERSON_NEEDED: 2 * DAY,
+    Stage.INCIDENT: 2 * DAY,
     Stage.HEALED: DAY,  # older news of something that is over is no news
     Stage.RESOLVED: 2 * DAY,
 }
@@ -50,23 +57,12 @@ REMEMBERED: Final = 2_000
 """Cases of a partition that are remembered after they are over, so that repeated events change nothing; and none for longer than a day."""
 
 
-class Told(msgspec.Struct):
-    """What is known of a case, for the messages about it."""
-
-    case: str
-    device: str
-    """Key of the device."""
-    seq: int = -1
-    over_at: Micros | None = None
-    onset: Micros | None = None
-    acted_at: Micros | None = None
-    clear_at: Micros | None = None
-    remedy: str = ""
-    stages: list[str] = []
-
-
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Told).decode
+_decode_folded: Final = msgspec.msgpack.Decoder(Folded).decode
+
+FOLDED: Final = "incident/"
+"""How the names of blocks begin that are about incidents."""
 
 
 class Customers:
@@ -76,19 +72,26 @@ class Customers:
     inputs: ClassVar[tuple[Input, ...]] = (Input(topics.CASES_BY_CUSTOMER, gating=False), Input(topics.REQUESTS, gating=False))
     outputs: ClassVar[tuple[str, ...]] = (topics.NOTIFICATIONS, topics.COMMANDS)
     ticks: ClassVar[tuple[str, ...]] = ()
-    schema: ClassVar[int] = 1
+    schema: ClassVar[int] = 2
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, options: Incidents | None = None) -> None:
+        """Without `options`, or where they say so, no case waits for the word of `incidents`."""
         self._policy = policy
+        self._waits = options is not None and options.on
+        self._at_once = options.at_once_priority if options is not None else 0
         self._cases: dict[str, Told] = {}
+        self._folded: dict[str, Folded] = {}
+        """By incident and customer."""
         self._over: dict[str, Micros] = {}
         """Cases that are over, by when, the earliest first."""
         self._changed: set[str] = set()
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
-        """Fold a case event, or pass a request on; raises Rejected for a request about somebody else's device."""
+        """Fold a case event or an incident, or pass a request on; raises Rejected for a request about somebody else's device."""
         if isinstance(record, CaseEvent) and topic == topics.CASES_BY_CUSTOMER:
             return list(self._hear(record))
+        if isinstance(record, Incident) and topic == topics.CASES_BY_CUSTOMER:
+            return list(self._gather(record))
         if isinstance(record, Request) and topic == topics.REQUESTS:
             return [self._pass_on(record)]
         raise Rejected(Reason.BAD_RECORD, f"a {type(record).__name__} on {topic}")
@@ -98,14 +101,18 @@ class Customers:
         return ()
 
     def dirty(self) -> Mapping[str, bytes]:
-        """One block per case that changed."""
-        blocks = {case: _encode(self._cases[case]) if case in self._cases else b"" for case in sorted(self._changed)}
+        """One block per case that changed, and per customer in an incident."""
+        blocks: dict[str, bytes] = {}
+        for name in sorted(self._changed):
+            thing = self._folded.get(name) if name.startswith(FOLDED) else self._cases.get(name)
+            blocks[name] = _encode(thing) if thing is not None else b""
         self._changed.clear()
         return blocks
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
-        """Take over the cases."""
-        self._cases = {case: _decode(block) for case, block in blocks.items() if block}
+        """Take over the cases, and who is in which incident."""
+        self._cases = {name: _decode(block) for name, block in blocks.items() if block and not name.startswith(FOLDED)}
+        self._folded = {name: _decode_folded(block) for name, block in blocks.items() if block and name.startswith(FOLDED)}
         over = sorted((told.over_at, case) for case, told in self._cases.items() if told.over_at is not None)
         self._over = {case: at for at, case in over}
 
@@ -113,26 +120,131 @@ class Customers:
         told = self._cases.setdefault(event.case, Told(event.case, event.key))
         if event.seq <= told.seq:
             return  # it came twice
-        told.seq = event.seq
+        told.take(event)
         self._changed.add(event.case)
-        _fold(told, event)
-        stage = _stage(told, event)
-        if stage is not None and stage not in told.stages:
-            told.stages.append(stage)
-            yield Out(topics.NOTIFICATIONS, self._notification(stage, told, event))
+        if told.over_at is None:
+            self._over.pop(event.case, None)
+        folded = self._folded.get(told.incident)
+        if event.kind is CaseKind.OPENED and folded is None and not told.alone:
+            told.waits = self._waits and event.priority > self._at_once and event.tenant != topics.RECORDED_TENANT
+        if folded is not None:
+            yield from self._within(told.incident, folded, told, event)
+        elif told.waits:
+            if event.kind in SAYS:
+                told.hold(event)
+            told.pending += [out.record.model_dump_json().encode() for out in self._speak(told, event)]
+        else:
+            yield from self._speak(told, event)
         if told.over_at is not None:
             self._over.setdefault(event.case, told.over_at)
             self._forget(event.at)
+
+    def _speak(self, told: Told, event: CaseEvent) -> Iterator[Out]:
+        """Say what a case has to say for itself, once."""
+        stage = stage_of(told, event)
+        if stage is not None and stage not in told.stages:
+            told.stages.append(stage)
+            yield Out(topics.NOTIFICATIONS, self._notification(stage, told, event))
+
+    # -------------------------------------------------------------------------------------------- incidents
+
+    def _gather(self, incident: Incident) -> Iterator[Out]:
+        """Take the word of `incidents` about cases of a customer."""
+        name = f"{FOLDED}{incident.incident}/{topics.key_of(incident.tenant, incident.customer)}"
+        cases = [self._cases.setdefault(case, Told(case, "")) for case in incident.children]
+        self._changed.update(incident.children)
+        self._over.update((told.case, incident.at) for told in cases if told.seq < 0)  # if nobody ever tells of it
+        match incident.kind:
+            case IncidentKind.ALONE:
+                for told in cases:
+                    pending, told.pending = told.pending, []
+                    told.alone, told.waits = True, False
+                    yield from (Out(topics.NOTIFICATIONS, Notification.model_validate_json(body)) for body in pending)
+                    told.held = told.held if told.incident else []
+            case IncidentKind.RELEASED:
+                yield from self._release(name, cases)
+            case _ if cases:
+                folded = self._folded.setdefault(name, Folded(incident.incident, quiet=incident.until is not None))
+                fresh = [told for told in cases if told.incident != name]
+                for told in fresh:
+                    told.unsay()
+                    told.incident = name
+                    folded.join(told)
+                for told in fresh:
+                    last = told.last()
+                    if last is not None and last.kind in WANTS and told.open:
+                        yield from self._tell(folded, told, last)
+                yield from self._end(name, folded)
+
+    def _release(self, name: str, cases: Iterable[Told]) -> Iterator[Out]:
+        """These cases speak for themselves again; the others may all be well."""
+        folded = self._folded.get(name)
+        if folded is None:
+            return
+        for told in cases:
+            if told.incident == name:
+                told.incident = ""
+                folded.leave(told.case)
+                if folded.told:
+                    told.stages.append(Stage.INCIDENT)
+                last, told.held = told.last(), []
+                if last is not None:  # it speaks for itself again, first of where it stands now
+                    yield from self._speak(told, last)
+        yield from self._end(name, folded)
+        self._drop(name)
+
+    def _within(self, name: str, folded: Folded, told: Told, event: CaseEvent) -> Iterator[Out]:
+        """An event of a case in an incident: what it has to say is kept for when it stands for itself again."""
+        folded.note(told)
+        self._changed.add(name)
+        if event.kind in SAYS:
+            told.hold(event)
+        if event.kind in WANTS:
+            yield from self._tell(folded, told, event)
+        yield from self._end(name, folded)
+
+    def _tell(self, folded: Folded, told: Told, event: CaseEvent) -> Iterator[Out]:
+        if folded.wants():
+            folded.told = told.case
+            yield Out(topics.NOTIFICATIONS, self._notification(Stage.INCIDENT, told, event, folded))
+
+    def _end(self, name: str, folded: Folded) -> Iterator[Out]:
+        """As soon as all of a customer's cases are well, the customer hears so once, whoever else is still waited for."""
+        self._changed.add(name)
+        if folded.open or folded.over:
+            return
+        folded.over = True
+        ends = [event for case in (folded.told, *folded.cases) if (event := self._end_of(name, case)) is not None]
+        if ends and not folded.quiet:
+            stage = Stage.RESOLVED if folded.told else Stage.HEALED
+            yield Out(topics.NOTIFICATIONS, self._notification(stage, self._cases[ends[0].case], ends[0], folded))
+
+    def _end_of(self, name: str, case: str) -> CaseEvent | None:
+        told = self._cases.get(case)
+        last = told.last() if told is not None and told.incident == name else None
+        return last if last is not None and last.kind is CaseKind.RESOLVED else None
+
+    def _drop(self, name: str) -> None:
+        if name in self._folded and not self._folded[name].cases:
+            del self._folded[name]
+            self._changed.add(name)
+
+    # --------------------------------------------------------------------------------------------- messages
 
     def _forget(self, now: Micros) -> None:
         while self._over:
             case, at = next(iter(self._over.items()))
             if len(self._over) <= REMEMBERED and at > now - DAY:
                 return
-            del self._over[case], self._cases[case]
+            told = self._cases.pop(case)
+            del self._over[case]
             self._changed.add(case)
+            if told.incident in self._folded:
+                self._folded[told.incident].leave(case)
+                self._changed.add(told.incident)
+                self._drop(told.incident)
 
-    def _notification(self, stage: Stage, told: Told, event: CaseEvent) -> Notification:
+    def _notification(self, stage: Stage, told: Told, event: CaseEvent, folded: Folded | None = None) -> Notification:
         params: dict[str, Scalar] = {
             "name": event.name or event.device,
             "model": event.model,
@@ -145,16 +257,18 @@ class Customers:
             "acted_at": _iso(told.acted_at),
             "healed_at": _iso(told.clear_at) if stage in {Stage.HEALED, Stage.RESOLVED} else None,
             "remedy": told.remedy or None,
+            "others": (folded.joined - 1 or None) if folded else None,
         }
         remedy = self._policy.remedies.get(event.remedy)
         if stage is Stage.CONSENT and remedy is not None:
             params["duration_s"] = round(remedy.stands_still / SECOND)
         return Notification(
-            id=ids.notification_id(topics.key_of(event.tenant, event.customer), event.case, stage),
+            id=ids.notification_id(topics.key_of(event.tenant, event.customer), folded.name if folded else event.case, stage),
             tenant=event.tenant,
             customer=event.customer,
             case=event.case,
             device=event.device,
+            incident=folded.incident if folded else "",
             stage=stage,
             at=event.at,
             expires_at=event.at + EXPIRES[stage],
@@ -165,7 +279,7 @@ class Customers:
     def _pass_on(self, request: Request) -> Out:
         device = topics.key_of(request.tenant, request.device)
         told = self._cases.get(request.case)
-        if told is not None and told.device != device:
+        if told is not None and told.device and told.device != device:
             raise Rejected(Reason.IDENTITY_MISMATCH, f"the case {request.case} is not about {request.device}")
         kind = ASKED[request.kind]
         return Out(
@@ -185,36 +299,10 @@ class Customers:
         )
 
 
-def _fold(told: Told, event: CaseEvent) -> None:
-    if told.over_at is None and event.status in {Status.CLOSED, Status.CANCELLED, Status.REJECTED}:
-        told.over_at = event.at
-    if told.onset is None:
-        told.onset = event.onset
-    match event.kind:
-        case CaseKind.ACTION_REQUESTED:
-            told.acted_at, told.remedy = event.at, event.remedy
-        case CaseKind.SYMPTOM_CLEARED:
-            told.clear_at = event.at
-        case CaseKind.SYMPTOM_ADDED | CaseKind.RELAPSED:
-            told.clear_at = None
-
-
-def _stage(told: Told, event: CaseEvent) -> Stage | None:
-    """What an event gives to say: the end of a fault is news of another kind for those who knew of it."""
-    match event.kind:
-        case CaseKind.CONSENT_ASKED:
-            return Stage.CONSENT
-        case CaseKind.HANDED_OVER:
-            return Stage.PERSON_NEEDED
-        case CaseKind.RESOLVED:
-            return Stage.HEALED if event.healed or not told.stages else Stage.RESOLVED
-    return None
-
-
 def _iso(at: Micros | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def kind(policy: Policy) -> Kind:
+def kind(policy: Policy, options: Incidents | None = None) -> Kind:
     """What hosts need to run it."""
-    return kind_of(Customers, lambda _partition, _registry: Customers(policy))
+    return kind_of(Customers, lambda _partition, _registry: Customers(policy, options))

@@ -227,6 +227,10 @@ class Registered:
         """Nobody is related to anybody."""
         return []
 
+    def size(self, group: str) -> int:  # noqa: ARG002 - nobody asks
+        """Nobody knows."""
+        return 0
+
 
 def _told(detect: Detect, rows: Sequence[Reading], now: Micros, out: dict[str, list[Symptom]]) -> None:
     frame = decode(encode(pack(rows, now)))

@@ -39,6 +39,16 @@ def case_event_id(case: str, kind: str, because: str) -> str:
     return _id("case-event", case, kind, because)
 
 
+def incident_id(group_key: str, onset: Micros) -> str:
+    """One storm in one group (`tenant/group`) since its first case was opened (µs)."""
+    return _id("incident", group_key, onset)
+
+
+def incident_event_id(incident: str, kind: str, mark: object, customer: str = "") -> str:
+    """One fact about an incident, by its place in its history; and what of it is told to a customer."""
+    return _id("incident-event", incident, kind, mark, customer)
+
+
 def action_id(case: str, remedy: str, step: int, attempt: int) -> str:
     """One attempt at one step of a remedy for a case."""
     return _id("action", case, remedy, step, attempt)

@@ -76,6 +76,7 @@ TABLE: Final[tuple[Metric, ...]] = (
     Metric("vorab_partner_waiting", "gauge", "Cases with something a partner has not been told.", ("partner",)),
     Metric("vorab_partner_dead", "gauge", "Facts a partner could not be told; `vorab partners resend` tries them again.", ("partner",)),
     Metric("vorab_partner_lag_seconds", "gauge", "For how long the oldest of them has waited.", ("partner",)),
+    Metric("vorab_incidents_open", "gauge", "Incidents that are open: storms, and silences under which there are cases."),
     Metric("vorab_cases_open", "gauge", "Open cases by status.", ("status",)),
 )
 

@@ -11,7 +11,7 @@ from vorab.processor import Kind
 from vorab.settings import Settings
 from vorab.topics import COHORTS
 
-NAMES = ("detect", "cohorts", "gaps", "alarms", "firmwares", "rollouts", "cases", "permits", "customers", "ledger")
+NAMES = ("detect", "cohorts", "gaps", "alarms", "firmwares", "rollouts", "cases", "incidents", "permits", "customers", "ledger")
 
 
 def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
@@ -25,8 +25,9 @@ def kinds(settings: Settings, only: Sequence[str] = ()) -> list[Kind]:
             raise ConfigError(f"there is no processor {name!r}", key="--only", hint=f"one of {', '.join(NAMES)}")
     found = [_kind(name, settings) for name in NAMES if not only or name in only]
     told = {topic for kind in found for topic in kind.outputs if kind.name != "cohorts"}
-    # Nobody asks about cohorts where no rule compares peers.
-    return [kind for kind in found if kind.name != "cohorts" or only or COHORTS in told]
+    # Nobody asks about cohorts where no rule compares peers, nor about incidents where nobody wishes to know.
+    idle = {name for name, wanted in (("cohorts", COHORTS in told), ("incidents", settings.streams.incidents.on)) if not wanted}
+    return [kind for kind in found if only or kind.name not in idle]
 
 
 def _kind(name: str, settings: Settings) -> Kind:
@@ -39,6 +40,10 @@ def _kind(name: str, settings: Settings) -> Kind:
     if name in {"cohorts", "gaps", "alarms", "firmwares", "rollouts", "ledger"}:
         found: Kind = importlib.import_module(f"streams.{name}").kind()
         return found
+    if name == "incidents":
+        from streams.incidents import processor as incidents  # noqa: PLC0415
+
+        return incidents.kind(settings.streams.incidents)
     from streams.cases.remedies import load_policy  # noqa: PLC0415
 
     policy = load_policy(settings.streams.remedies)
@@ -52,4 +57,4 @@ def _kind(name: str, settings: Settings) -> Kind:
         return permits.kind(policy)
     from streams import customers  # noqa: PLC0415
 
-    return customers.kind(policy)
+    return customers.kind(policy, settings.streams.incidents)

@@ -54,6 +54,9 @@ class Registry(Protocol):
     def related(self, key: str, how: str) -> Sequence[Device]:
         """Other devices: the `parent`, each `sibling` (same parent) or the `cohort` of a device, by id; none where it is not known."""
 
+    def size(self, group: str) -> int:
+        """How many devices it has in `tenant/group`, for the groups of `vorab.groups`; 0 where it knows of none."""
+
 
 class Processor(Protocol):
     """What hosts host."""

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from vorab import topics
 from vorab.errors import ConfigError
@@ -177,8 +187,51 @@ class Topics(Section):
     replication: int = Field(1, ge=1, description="Copies of each Kafka partition; 3 in production.")
 
 
+class Silence(Section):
+    """A maintenance window: cases of a group are muted for a time, and its end is announced."""
+
+    group: str = Field(min_length=1, description="site/NAME, parent/DEVICE, firmware/MODEL/VERSION, model/NAME, device/NAME or fleet.")
+    tenant: str = Field(topics.DEFAULT_TENANT, description="Whose devices.")
+    since: AwareDatetime = Field(description="When it begins, with a zone: 2026-12-01T22:00:00+01:00.")
+    until: AwareDatetime = Field(description="When it ends.")
+    why: str = Field("", max_length=200, description="What is done there, for whoever sees it.")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.until <= self.since:
+            raise ValueError("a silence ends after it begins")
+        return self
+
+
+class Incidents(Section):
+    """When many cases are one incident."""
+
+    on: bool = Field(default=True, description="Whether cases are looked at together; false: each stands for itself, and speaks at once.")
+    devices: int = Field(5, ge=2, description="Fewest devices with a case that make an incident.")
+    share: float = Field(0.2, ge=0, le=1, description="And so many of the devices of a site, or behind a parent.")
+    share_wide: float = Field(0.01, ge=0, le=1, description="Or of a firmware, a model or the fleet, with one cause.")
+    window_s: float = Field(300.0, gt=0, description="Cases that open within so many seconds may be one incident.")
+    settle_s: float = Field(5.0, ge=0, description="Once there are enough, so long the rest is waited for, to see all of it.")
+    hold_s: float = Field(
+        15.0,
+        ge=0,
+        description="So long customers are not told of a new case: it may be part of an incident; settle_s at least.",
+    )
+    at_once_priority: int = Field(1, ge=0, le=5, description="Cases of this priority or a more urgent one do not wait; 0: all wait.")
+    down: list[str] = Field(
+        default_factory=lambda: ["silent"], description="Causes that say a device is down: it explains what is behind it."
+    )
+    close_s: float = Field(1800.0, gt=0, description="An incident whose cases are all well is closed so much later.")
+    straggle_s: float = Field(
+        600.0,
+        gt=0,
+        description="Where most cases are well, and for so long no other has become so, the rest stand for themselves.",
+    )
+    silences: list[Silence] = Field(default_factory=list, description="Maintenance windows, each a [[streams.incidents.silences]].")
+
+
 class Streams(Section):
-    """Detect, gaps, alarms, cases, permits, customers and ledger."""
+    """Detect, gaps, alarms, cases, incidents, permits, customers and ledger."""
 
     group: str = Field("vorab", description="Prefix of the consumer groups.")
     rules: list[str] = Field(default_factory=list, description="Rule files or folders; none: the rules that come with vorab.")
@@ -187,6 +240,7 @@ class Streams(Section):
     grace_s: float = Field(
         0.0, ge=0, le=3600, description="Seconds readings wait for earlier ones of their device, unless its registry entry says otherwise."
     )
+    incidents: Incidents = Field(default_factory=Incidents)
 
 
 class Notifier(Section):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from streams.cases.policy import Line, Policy
 from streams.cases.priority import URGENCY, history_of, impact_of, priority
@@ -12,8 +11,12 @@ from streams.cases.state import Case, DeviceState
 from streams.cases.table import NEW, TRANSITIONS, after
 from vorab import ids, topics
 from vorab.clock import Micros
+from vorab.groups import FLEET
 from vorab.processor import Out, Registry
 from vorab.records import MAX_TEXT, CaseEvent, CaseKind, Customer
+
+FOR_INCIDENTS: Final = frozenset({CaseKind.OPENED, CaseKind.RESOLVED, CaseKind.RELAPSED, CaseKind.FALSE_ALARM})
+"""What makes or ends a storm; all of a tenant goes to one place, where it is decided what its cases have in common."""
 
 
 class Why(NamedTuple):
@@ -77,7 +80,8 @@ class Teller:
         self.out.append(Out(topics.CASES, event))
         if case.customer:
             self.out.append(Out(topics.CASES_BY_CUSTOMER, event, key=topics.key_of(self.tenant, case.customer)))
-        self.out.extend(Out(topics.CASES_BY_GROUP, event, key=group) for group in self._groups(case))
+        if kind in FOR_INCIDENTS:
+            self.out.append(Out(topics.CASES_BY_GROUP, event, key=topics.key_of(self.tenant, FLEET)))
 
     def say(self, case: Case, kind: CaseKind, why: Why, detail: str = "") -> None:
         """Tell it if the table has a row for it."""
@@ -106,9 +110,3 @@ class Teller:
 
     def _customer(self, case: Case) -> Customer | None:
         return self._registry.customer(topics.key_of(self.tenant, case.customer)) if case.customer else None
-
-    def _groups(self, case: Case) -> Iterator[str]:
-        if case.site:
-            yield topics.key_of(self.tenant, f"site/{case.site}")
-        if case.model:
-            yield topics.key_of(self.tenant, f"model/{case.model}")

@@ -49,7 +49,7 @@ class Cases:
         topics.ERRANDS,
         topics.REJECTED,
     )
-    ticks: ClassVar[tuple[str, ...]] = (topics.CASES,)
+    ticks: ClassVar[tuple[str, ...]] = (topics.CASES, topics.CASES_BY_GROUP)
     schema: ClassVar[int] = states.SCHEMA
 
     def __init__(self, policy: Policy, registry: Registry) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Self
 
 from vorab import topics
 from vorab.errors import Rejected, Unavailable
+from vorab.groups import whole_groups
 from vorab.log import Entry, EventLog, Position
 from vorab.records import Customer, Device, from_wire
 from vorab.service import crash, logger
@@ -26,6 +28,7 @@ class Tables:
         self.devices: dict[str, Device] = {}
         self._groups: dict[tuple[str, str, str], dict[str, None]] = {}
         """(tenant, `parent` or `cohort`, its name) → keys of its devices."""
+        self._sizes: Counter[str] = Counter()
         for device in devices:
             self._enter(device)
         self.customers: dict[str, Customer] = {customer.key: customer for customer in customers}
@@ -51,15 +54,27 @@ class Tables:
         return sorted((self.devices[other] for other in list(keys) if other != key and other in self.devices), key=lambda each: each.device)
 
     def _enter(self, device: Device) -> None:
-        self._leave(device.key)
+        # In one stroke: whoever asks meanwhile finds the old entry or the new one.
+        before = self.devices.get(device.key)
         self.devices[device.key] = device
-        for group in _groups_of(device):
-            self._groups.setdefault(group, {})[device.key] = None
+        self._regroup(before, device)
 
     def _leave(self, key: str) -> None:
-        device = self.devices.pop(key, None)
-        for group in _groups_of(device) if device is not None else ():
-            self._groups[group].pop(key, None)
+        self._regroup(self.devices.pop(key, None), None)
+
+    def _regroup(self, before: Device | None, after: Device | None) -> None:
+        if before is not None:
+            for group in _groups_of(before):
+                self._groups[group].pop(before.key, None)
+            self._sizes.subtract(whole_groups(before))
+        if after is not None:
+            for group in _groups_of(after):
+                self._groups.setdefault(group, {})[after.key] = None
+            self._sizes.update(whole_groups(after))
+
+    def size(self, group: str) -> int:
+        """How many devices are in `tenant/group`."""
+        return self._sizes[group]
 
     def apply(self, entry: Entry) -> None:
         """Fold one record of a registry topic; one without value deletes, one that cannot be read is skipped and logged."""

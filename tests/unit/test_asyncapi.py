@@ -48,6 +48,8 @@ from vorab.records import (
     FirmwareLine,
     FirmwareUse,
     Gap,
+    Incident,
+    IncidentKind,
     LeadTime,
     Notification,
     Permit,
@@ -311,6 +313,10 @@ RECORDS: Final[tuple[Record, ...]] = (
     LogCommand(id="x", case="c1", device="p", kind=CommandKind.NOTE, at=NOW, detail="seen"),
     Customer(id="main/k", customer="k", at=NOW),
     Delivery(id="x", customer="k", notification="n", stage=Stage.HEALED, state=DeliveryState.DEFERRED, at=NOW, due_at=NOW + MINUTE),
+    Incident(
+        id="x", incident="i", kind=IncidentKind.OPENED, group="site/hall", at=NOW, opened_at=NOW, onset=NOW,
+        children=("c1", "c2"), total=2, open=2,
+    ),
     Gap(id="x", device="p", boot=3, first=4, last=6, filled=False, at=NOW),
     Notification(
         id="x", customer="k", case="c1", device="p", stage=Stage.CONSENT, at=NOW, expires_at=NOW + MINUTE, because="e",

@@ -47,6 +47,9 @@ class _Empty:
         """Nobody is related to anybody."""
         return []
 
+    def size(self, group: str) -> int:  # noqa: ARG002 - the protocol
+        return 0
+
 
 def processor(rules: Path) -> Processor:
     """A processor with the rules of a file."""

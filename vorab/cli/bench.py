@@ -138,6 +138,18 @@ def ranking(
 
 
 @app.command()
+def storm(
+    devices: Annotated[int, typer.Option(min=1_000, help="Devices that fail; half as many do not.")] = 10_000,
+    kills: Annotated[int, typer.Option(min=0, help="How often workers are killed when the storm is told again; 0: it is not.")] = 40,
+) -> None:
+    """Ten thousand devices fail within ten seconds: one incident, all of them in it, no more commands than allowed, hardly a message.
+
+    Example: `vorab bench storm`
+    """
+    show("storm", devices=devices, kills=kills)
+
+
+@app.command()
 def fleet(
     seed: Annotated[list[int] | None, typer.Option(help="A fleet of this seed; may be given several times.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="So many fresh seeds, where none is given.")] = 3,

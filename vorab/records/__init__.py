@@ -24,6 +24,7 @@ from vorab.records.cases import (
     Switch,
     SwitchState,
 )
+from vorab.records.incidents import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
     Command,
@@ -45,6 +46,7 @@ from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, par
 __all__ = [
     "KINDS",
     "MAX_TEXT",
+    "MOST_CHILDREN",
     "Action",
     "Alarm",
     "At",
@@ -68,6 +70,9 @@ __all__ = [
     "FirmwareLine",
     "FirmwareUse",
     "Gap",
+    "Incident",
+    "IncidentKind",
+    "IncidentStatus",
     "LeadTime",
     "Name",
     "Notification",

@@ -17,6 +17,8 @@ class Stage(StrEnum):
 
     CONSENT = "consent"
     PERSON_NEEDED = "person_needed"
+    INCIDENT = "incident"
+    """Many devices have the same trouble, the customer's among them; said once in place of what each of them has to say."""
     HEALED = "healed"
     RESOLVED = "resolved"
 
@@ -36,6 +38,8 @@ class Notification(CustomerRecord):
 
     case: Name
     device: Name
+    incident: str = ""
+    """The incident it is about, by the first of the customer's cases in it."""
     stage: Stage
     purpose: Purpose = Purpose.SERVICE
     urgency: Urgency = Urgency.NORMAL

@@ -12,6 +12,7 @@ from vorab.cloudevents import Attributes, Headers, attributes, headers
 from vorab.errors import Reason, Rejected
 from vorab.records.base import At, Name, Record, Text
 from vorab.records.cases import Action, CaseEvent, Errand, Permit, Recall, Reply, Switch
+from vorab.records.incidents import Incident
 from vorab.records.lead_times import LeadTime
 from vorab.records.messages import Command, Delivery, Notification, Request
 from vorab.records.registry import Customer, Device, Presence
@@ -74,6 +75,7 @@ class Tick(Record):
 KINDS: Final[tuple[type[Record], ...]] = (
     Device, Customer, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request, Rejection, Tick,
     Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch,
+    Incident,
 )  # fmt: skip
 
 _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for kind in KINDS if kind is not Presence}

@@ -42,6 +42,9 @@ STORIES: Final[dict[str, tuple[Stage, dict[str, Any]]]] = {
     "consent": (Stage.CONSENT, {"acted_at": "", "duration_s": 120}),
     "consent_unknown_machine": (Stage.CONSENT, {"acted_at": "", "model": "toaster", "name": "", "cause": "sulking"}),
     "resolved": (Stage.RESOLVED, {"acted_at": ""}),
+    "incident": (Stage.INCIDENT, {"acted_at": "", "others": 2}),
+    "incident_of_one": (Stage.INCIDENT, {"acted_at": ""}),
+    "resolved_for_several": (Stage.RESOLVED, {"acted_at": "", "others": 1}),
 }
 
 

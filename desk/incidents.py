@@ -1,0 +1,80 @@
+"""Incidents on the desk: one line each in the queue, a page with the cases, and both as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from desk.context import Context
+from desk.incident_queries import Child
+from desk.pages import Pages
+from desk.words import incident_sentence
+from vorab.clock import iso
+from vorab.records import Incident
+
+MAX_PAGE: Final = 500
+
+
+def incident_json(last: Incident) -> dict[str, Any]:
+    """An incident as one object of a list."""
+    return {
+        "incident": last.incident,
+        "group": last.group,
+        "status": last.status.value,
+        "sentence": incident_sentence(last),
+        "cases": last.total,
+        "open": last.open,
+        "customers": last.customers,
+        "devices": last.devices,
+        "causes": list(last.causes),
+        "root": last.root,
+        "onset": iso(last.onset),
+        "opened_at": iso(last.opened_at),
+        "changed_at": iso(last.at),
+        "until": iso(last.until) if last.until is not None else None,
+    }
+
+
+def child_json(child: Child) -> dict[str, Any]:
+    """A case of an incident."""
+    last = child.last
+    return {"case": last.case, "device": last.key, "cause": last.cause, "status": last.status.value, "customer": last.customer}
+
+
+def routes(context: Context, pages: Pages) -> APIRouter:
+    """`/api/incidents`, `/api/incidents/{id}` and the page `/incidents/{id}`."""
+    router = APIRouter()
+    incidents = context.incidents
+
+    @router.get("/api/incidents", tags=["desk"])
+    def listed(
+        *,
+        only_open: Annotated[bool, Query(alias="open")] = False,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> JSONResponse:
+        """Incidents, those that are not closed first."""
+        return JSONResponse([incident_json(last) for last in incidents.all(only_open=only_open, limit=limit, offset=offset)])
+
+    @router.get("/api/incidents/{incident}", tags=["desk"])
+    def one(
+        incident: str, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE, offset: Annotated[int, Query(ge=0)] = 0
+    ) -> JSONResponse:
+        """An incident with its cases, `limit` at a time."""
+        last = incidents.one(incident)
+        if last is None:
+            return JSONResponse({"error": "nobody knows this incident"}, 404)
+        found = incidents.children(incident, limit=limit, offset=offset)
+        return JSONResponse({**incident_json(last), "children": [child_json(child) for child in found]})
+
+    @router.api_route("/incidents/{incident}", methods=["GET", "HEAD"], include_in_schema=False)
+    def page(incident: str) -> HTMLResponse:
+        """What they have in common, and the cases."""
+        last = incidents.one(incident)
+        if last is None:
+            return pages.html("nothing.html", 404, what="no such incident", hint="It may be older than what is kept.")
+        return pages.html("incident.html", last=last, sentence=incident_sentence(last), children=incidents.children(incident))
+
+    return router

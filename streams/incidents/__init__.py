@@ -1,0 +1,1 @@
+"""From many cases to one story: incidents."""
