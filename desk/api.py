@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Security
 from fastapi.responses import JSONResponse
 
+from desk.api_contacts import BEARER
 from desk.context import Context
+from desk.problems import RESPONSES, unknown
 from desk.queries import CaseFile, CaseRow
-from desk.sla import sla_clock
+from desk.sla import promises, sla_clock
 from desk.why import why
 from desk.words import sentence
 from vorab.clock import SECOND, Micros, iso
@@ -47,7 +49,16 @@ def file_json(file: CaseFile, now: Micros) -> dict[str, Any]:
         "device": file.last.key,
         "status": file.last.status.value,
         "sentence": sentence(file),
-        "sla": {"ours_s": round(sla.ours / SECOND), "customers_s": round(sla.customers / SECOND), "runs": sla.runs},
+        "sla": {
+            "ours_s": round(sla.ours / SECOND),
+            "customers_s": round(sla.customers / SECOND),
+            "runs": sla.runs,
+            **({"contract": file.contract.contract} if file.contract else {}),
+            **{
+                each.name: {"within_s": round(each.within / SECOND), "left_s": round(each.left / SECOND), "open": each.open}
+                for each in promises(file.events, file.contract, now)
+            },
+        },
         "records": [
             {"type": type_of(record), "at": iso(record.time), "body": record.model_dump(mode="json", exclude_none=True)}
             for record in sorted(file.all(), key=lambda record: record.time)
@@ -57,7 +68,7 @@ def file_json(file: CaseFile, now: Micros) -> dict[str, Any]:
 
 def routes(context: Context) -> APIRouter:
     """`/api/cases`, `/api/cases/{id}`, `/api/counts`, `/api/why/{id}`."""
-    router = APIRouter(prefix="/api", tags=["desk"])
+    router = APIRouter(prefix="/api", tags=["desk"], responses=RESPONSES, dependencies=[Security(BEARER)])
     queries = context.queries
 
     @router.get("/cases")
@@ -74,7 +85,9 @@ def routes(context: Context) -> APIRouter:
     def one_case(case: str) -> JSONResponse:
         """A case with all its records."""
         file = queries.case(case)
-        return JSONResponse(file_json(file, context.clock.now())) if file else _nobody_knows("case")
+        if file is None:
+            raise unknown("case")
+        return JSONResponse(file_json(file, context.clock.now()))
 
     @router.get("/counts")
     def counts() -> JSONResponse:
@@ -86,10 +99,8 @@ def routes(context: Context) -> APIRouter:
     def chain(any_id: str) -> JSONResponse:
         """The causal chain of any id."""
         found = why(queries, any_id)
-        return JSONResponse(found.json()) if found else _nobody_knows("id")
+        if found is None:
+            raise unknown("id")
+        return JSONResponse(found.json())
 
     return router
-
-
-def _nobody_knows(what: str) -> JSONResponse:
-    return JSONResponse({"error": f"nobody knows this {what}"}, 404)

@@ -7,10 +7,14 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from desk import api, cases, console, customer, live, tmf621
+from desk import api, api_contacts, api_registry, cases, console, customer, live, tmf621
 from desk.context import Context
+from desk.gate import Gate
 from desk.guard import Guard
+from desk.idempotency import Answers
 from desk.pages import STATIC, Pages, zone_of
+from desk.problems import add_handlers
+from desk.tokens import Tokens
 from vorab.words import load_words
 
 
@@ -27,10 +31,15 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.include_router(tmf621.routes(context.queries))
     app.include_router(api.routes(context))
+    answers = Answers()
+    app.include_router(api_registry.routes(context, answers))
+    app.include_router(api_contacts.routes(context, answers))
     app.include_router(live.routes(context, pages, vocabulary))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(cases.routes(context, pages))
     app.include_router(console.routes(context, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url)
+    add_handlers(app)
+    gate = Gate(Tokens(settings.desk.tokens), context.clock)
+    app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url, gate=gate)
     return app

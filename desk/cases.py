@@ -14,10 +14,10 @@ from desk.evidence import evidence
 from desk.pages import Pages
 from desk.plot import svg
 from desk.queries import CaseFile
-from desk.sla import sla_clock
+from desk.sla import promises, sla_clock
 from desk.story import conversation
 from desk.why import links
-from desk.words import sentence, sla_words
+from desk.words import promise_words, sentence, sla_words
 from vorab.errors import Unavailable
 from vorab.records import CaseKind, CommandKind, Delivery, Notification, Status
 
@@ -87,6 +87,7 @@ def routes(context: Context, pages: Pages) -> APIRouter:
             last=file.last,
             sentence=sentence(file),
             sla=sla_words(sla_clock(file.events, context.clock.now())),
+            promises=[(promise_words(each), each.left < 0) for each in promises(file.events, file.contract, context.clock.now())],
             shown=shown,
             plot=svg(shown, pages.zone) if shown else None,
             lines=conversation(file),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from desk.context import Context
 from vorab import ids, topics
 from vorab.links import Claims
@@ -18,10 +20,17 @@ def append(context: Context, record: Record) -> None:
     Raises:
         Unavailable: the log cannot take it now.
     """
-    key, value, headers = to_wire(record, SOURCE)
-    recorded = context.settings.topics.recorded_partitions
-    partition = topics.partition_of(record.key, context.log.partitions(record.TOPIC), recorded)
-    append_all(context.log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
+    append_each(context, [record])
+
+
+def append_each(context: Context, records: Iterable[Record]) -> None:
+    """Append several and wait for the log's word about all; raises as `append`."""
+    recorded, found = context.settings.topics.recorded_partitions, []
+    for record in records:
+        key, value, headers = to_wire(record, SOURCE)
+        partition = topics.partition_of(record.key, context.log.partitions(record.TOPIC), recorded)
+        found.append(Outgoing(record.TOPIC, partition, key, value, headers))
+    append_all(context.log, found, WAIT_S)
 
 
 def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "") -> Command:

@@ -10,7 +10,7 @@ from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy
 from streams.cases.state import Case, DeviceState, Early, Flight, Phase, Timer, remember
 from vorab import ids, topics
 from vorab.clock import DAY, Micros
-from vorab.processor import Out, Registry
+from vorab.processor import Out, Registry, remote_repair
 from vorab.records import Action, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus
 
 NOT_WISHED: Final = "remote repair is not wished, so somebody has to look at it"
@@ -69,8 +69,7 @@ class Decisions(Teller):
             return True
         if case.consented is not None:
             return case.consented
-        device = self._registry.device(self.key)
-        return device.remote_repair if device else None
+        return remote_repair(self._registry, self.key, case.last_at)
 
     def needs_consent(self, case: Case) -> bool:
         """Whether the customer must have agreed to what is done about a case."""

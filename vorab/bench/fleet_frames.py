@@ -10,7 +10,7 @@ from vorab.clock import Micros
 from vorab.fleet.physics.link import Batch
 from vorab.fleet.physics.simulation import MODELS, Simulation
 from vorab.frame import Block, Frame
-from vorab.records import Customer, Device
+from vorab.records import Contract, Customer, Device
 
 
 class Fleet:
@@ -27,6 +27,10 @@ class Fleet:
         return self.devices.get(key)
 
     def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - nobody owns a simulated fleet
+        """None."""
+        return None
+
+    def contract(self, key: str) -> Contract | None:  # noqa: ARG002 - nobody asks
         """None."""
         return None
 

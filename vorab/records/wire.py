@@ -14,7 +14,7 @@ from vorab.records.base import At, Name, Record, Text
 from vorab.records.cases import Action, CaseEvent, Permit, Recall, Reply
 from vorab.records.lead_times import LeadTime
 from vorab.records.messages import Command, Delivery, Notification, Request
-from vorab.records.registry import Customer, Device, Presence
+from vorab.records.registry import Contract, Customer, Device, Presence, Site
 from vorab.records.reports import Alarm, Cohort, Facts, FirmwareUse, Gap
 from vorab.records.symptoms import Symptom
 
@@ -72,8 +72,8 @@ class Tick(Record):
 
 
 KINDS: Final[tuple[type[Record], ...]] = (
-    Device, Customer, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request, Rejection, Tick,
-    Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall,
+    Device, Customer, Site, Contract, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request,
+    Rejection, Tick, Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall,
 )  # fmt: skip
 
 _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for kind in KINDS if kind is not Presence}

@@ -13,7 +13,7 @@ from streams.rules.ruleset import CLASSES, RuleSet
 from vorab.clock import SECOND
 from vorab.frame import Reading, decode, encode, pack
 from vorab.processor import Out
-from vorab.records import Customer, Device, Symptom
+from vorab.records import Contract, Customer, Device, Symptom
 from vorab.topics import READINGS
 
 T0 = 1_795_000_000 * SECOND
@@ -30,6 +30,10 @@ class Registered:
         return self.devices.get(key)
 
     def customer(self, key: str) -> Customer | None:  # noqa: ARG002 - nobody asks
+        """None."""
+        return None
+
+    def contract(self, key: str) -> Contract | None:  # noqa: ARG002 - nobody asks
         """None."""
         return None
 
