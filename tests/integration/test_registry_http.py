@@ -34,7 +34,7 @@ class Answer:
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status, self.text = status, body.decode()
-        self.body = json.loads(body) if body[:1] in {b"{", b"["} else None
+        self.body: Any = json.loads(body) if body[:1] in {b"{", b"["} else None
 
 
 class Desk:

@@ -185,7 +185,7 @@ def test_a_signed_call_is_a_contact_once(house: House) -> None:
 
 def test_a_call_is_told_apart_by_its_number(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number finds the customer in the store of people, however it is written, and is kept nowhere."""
-    from vorab.people import Person
+    from vorab.people import PeopleClient, Person
 
     filled(house)
 
@@ -193,7 +193,7 @@ def test_a_call_is_told_apart_by_its_number(house: House, monkeypatch: pytest.Mo
         def all(self) -> list[Person]:
             return [Person("main/c-1", phone="+49 (30) 1234-567"), Person("main/c-2", phone="+49 30 999")]
 
-    monkeypatch.setattr(module.PeopleClient, "announced", lambda _folder: People())
+    monkeypatch.setattr(PeopleClient, "announced", lambda _folder: People())
     assert module.customer_who_calls(house.context, "0049301234567") == "main/c-1"
     assert module.customer_who_calls(house.context, "+49 30 1") == ""
     assert module.customer_who_calls(house.context, "") == ""

@@ -12,13 +12,18 @@ from vorab import topics
 from vorab.clock import MINUTE, iso
 from vorab.records import Contract, Customer, Device, Site
 
-PLAIN = {
+PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     "devices": ("p-1", {"model": "pump", "customer": "c-1", "site": "hof", "contract": "v-1", "limits": {"low": 1.5}}),
     "customers": ("c-9", {"language": "de", "returns": 2}),
     "sites": ("hof", {"name": "Yard", "time_zone": "Europe/Berlin", "region": "DE-BY", "parent": "werk"}),
     "contracts": ("v-1", {"customer": "c-1", "starts": "2026-01-01", "response_h": 4.0, "repair_h": 24.0, "purposes": {"service": True}}),
 }
-RECORDS = {"devices": Device, "customers": Customer, "sites": Site, "contracts": Contract}
+RECORDS: dict[str, type[Device | Customer | Site | Contract]] = {
+    "devices": Device,
+    "customers": Customer,
+    "sites": Site,
+    "contracts": Contract,
+}
 
 
 def put(house: House, kind: str, name: str, body: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 import desk.tokens as module
 from desk.tokens import MOST_FAILURES, Failures, Tokens, hashed, make, right
-from tests.unit.desk.house import House, TestClient, customer, settings_of
+from tests.unit.desk.house import House, customer, settings_of
 from vorab.clock import MINUTE, SECOND
 from vorab.settings import DeskToken, Settings
 
@@ -37,9 +37,10 @@ def guarded(folder: Path, monkeypatch: pytest.MonkeyPatch, host: str = "0.0.0.0"
         house.close()
 
 
-def asks(client: TestClient, method: str, path: str, token: str = "", **more: Any) -> int:
+def asks(client: Any, method: str, path: str, token: str = "", **more: Any) -> int:
     """The status of a request with a token."""
-    return client.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {}, **more).status_code
+    status: int = client.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {}, **more).status_code
+    return status
 
 
 def lets_in_less(check: Callable[[str, str], bool]) -> bool:
