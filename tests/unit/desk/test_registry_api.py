@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from tests.unit.desk.house import NIGHT, House, customer, device, doubted
 from vorab import topics
 from vorab.clock import MINUTE, iso
+from vorab.people import PeopleClient
 from vorab.records import Contract, Customer, Device, Site
 
 PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
@@ -53,6 +54,24 @@ def test_an_entry_is_written_read_listed_and_taken_out(house: House, kind: str) 
     if kind != "customers":
         assert house.client.get(f"/api/{kind}/{name}").status_code == 404
         assert house.client.delete(f"/api/{kind}/{name}").status_code == 404
+
+
+def test_a_customer_is_forgotten_before_the_entry_goes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person first: what is left of a broken end is an entry that can be taken out again, never a name without one."""
+    house.write([customer()])
+    house.catch_up()
+    erased: list[tuple[str, bool]] = []
+
+    class People:
+        def erase(self, key: str) -> bool:
+            erased.append((key, house.queries.customer(key) is not None))
+            return True
+
+    monkeypatch.setattr(PeopleClient, "announced", lambda _folder: People())
+    assert house.client.delete("/api/customers/c-1").status_code == 204
+    house.catch_up()
+    assert erased == [("main/c-1", True)]
+    assert house.queries.customer("main/c-1") is None
 
 
 def test_looking_changes_nothing(house: House) -> None:

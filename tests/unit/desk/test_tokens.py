@@ -61,11 +61,10 @@ def test_only_the_whole_token_is_right() -> None:
 
 def test_a_comparison_by_prefix_is_caught() -> None:
     """Known bad: comparing only as far as what was given goes."""
-    secrets: dict[str, str] = {}
-    real = module.hashed
+    whole: dict[str, str] = {}
 
     def bad(given: str, kept: str) -> bool:
-        return secrets.setdefault(kept, given).startswith(given) and real("x") != ""
+        return whole.setdefault(kept, given).startswith(given)
 
     assert lets_in_less(bad)
 
