@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Security
 from fastapi.responses import JSONResponse
 
+from desk.api_contacts import BEARER
 from desk.context import Context
 from desk.partner.service import mirror_json
+from desk.problems import RESPONSES, unknown
 from desk.proposals import Help, help_of
 from desk.queries import CaseFile, CaseRow
-from desk.sla import sla_clock
+from desk.sla import promises, sla_clock
 from desk.verdicts import Given, give
 from desk.why import why
 from desk.words import sentence
@@ -52,7 +54,16 @@ def file_json(file: CaseFile, helping: Help, now: Micros) -> dict[str, Any]:
         "device": file.last.key,
         "status": file.last.status.value,
         "sentence": sentence(file),
-        "sla": {"ours_s": round(sla.ours / SECOND), "customers_s": round(sla.customers / SECOND), "runs": sla.runs},
+        "sla": {
+            "ours_s": round(sla.ours / SECOND),
+            "customers_s": round(sla.customers / SECOND),
+            "runs": sla.runs,
+            **({"contract": file.contract.contract} if file.contract else {}),
+            **{
+                each.name: {"within_s": round(each.within / SECOND), "left_s": round(each.left / SECOND), "open": each.open}
+                for each in promises(file.events, file.contract, now)
+            },
+        },
         **helping.json(),
         "records": [
             {"type": type_of(record), "at": iso(record.time), "body": record.model_dump(mode="json", exclude_none=True)}
@@ -63,7 +74,7 @@ def file_json(file: CaseFile, helping: Help, now: Micros) -> dict[str, Any]:
 
 def routes(context: Context, library: Library) -> APIRouter:
     """`/api/cases`, `/api/cases/{id}` and its verdicts, `/api/counts`, `/api/why/{id}`."""
-    router = APIRouter(prefix="/api", tags=["desk"])
+    router = APIRouter(prefix="/api", tags=["desk"], responses=RESPONSES, dependencies=[Security(BEARER)])
     queries = context.queries
 
     @router.get("/cases")
@@ -81,7 +92,7 @@ def routes(context: Context, library: Library) -> APIRouter:
         """A case with all its records."""
         file = queries.case(case)
         if file is None:
-            return _nobody_knows("case")
+            raise unknown("case")
         now = context.clock.now()
         mirrors = context.partners.of_case(case) if context.partners else []
         told = file_json(file, help_of(queries, library, file, now), now)
@@ -92,7 +103,7 @@ def routes(context: Context, library: Library) -> APIRouter:
         """What somebody thinks of a remedy, an article or a rule of this case: a command on the log."""
         file = queries.case(case)
         if file is None:
-            return _nobody_knows("case")
+            raise unknown("case")
         try:
             made = give(context, library, file, given.about, given.verdict, given.key)
         except Unavailable:
@@ -111,10 +122,8 @@ def routes(context: Context, library: Library) -> APIRouter:
     def chain(any_id: str) -> JSONResponse:
         """The causal chain of any id."""
         found = why(queries, any_id)
-        return JSONResponse(found.json()) if found else _nobody_knows("id")
+        if found is None:
+            raise unknown("id")
+        return JSONResponse(found.json())
 
     return router
-
-
-def _nobody_knows(what: str) -> JSONResponse:
-    return JSONResponse({"error": f"nobody knows this {what}"}, 404)

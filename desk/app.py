@@ -7,11 +7,15 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from desk import api, cases, console, customer, incidents, live, tmf621, verdicts
+from desk import api, api_contacts, api_registry, cases, console, customer, incidents, live, tmf621, verdicts
 from desk.context import Context
+from desk.gate import Gate
 from desk.guard import Guard
+from desk.idempotency import Answers
 from desk.pages import STATIC, Pages, zone_of
 from desk.partner import routes as partner_routes
+from desk.problems import add_handlers
+from desk.tokens import Tokens
 from vorab.knowledge import Library, folder_of, load_articles
 from vorab.words import load_words
 
@@ -32,6 +36,9 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(api.routes(context, library))
     if context.partners is not None:
         app.include_router(partner_routes.routes(context.partners))
+    answers = Answers()
+    app.include_router(api_registry.routes(context, answers))
+    app.include_router(api_contacts.routes(context, answers))
     app.include_router(live.routes(context, pages, vocabulary))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))
@@ -39,5 +46,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(incidents.routes(context, pages))
     app.include_router(console.routes(context, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url)
+    add_handlers(app)
+    gate = Gate(Tokens(settings.desk.tokens), context.clock)
+    app.add_middleware(Guard, host=settings.desk.host, base_url=settings.desk.base_url, gate=gate)
     return app

@@ -22,6 +22,8 @@ SPARKS: Final = 40
 MOST_CELLS: Final = 600
 """More machines than this are shown as figures per model, not as one mark each."""
 OVER_SHOWN: Final = 12
+UNASSIGNED: Final = "unassigned"
+"""Where machines stand that nobody registered, by their ids."""
 
 GROUPS: Final = (
     ("person", "Needs a person"),
@@ -155,7 +157,8 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
     machines = queries.fleet()
     by_model: dict[str, list[Machine]] = {}
     for machine in machines:
-        by_model.setdefault(machine.device.model or "other", []).append(machine)
+        name = (machine.device.model or "other") if machine.registered else UNASSIGNED
+        by_model.setdefault(name, []).append(machine)
     largest_first = sorted(by_model.items(), key=lambda pair: -len(pair[1]))
     models = [Model(name, found, Counter(machine.state for machine in found)) for name, found in largest_first]
     cases = queries.cases(limit=500, loose=True)

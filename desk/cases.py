@@ -16,10 +16,10 @@ from desk.partner.service import says
 from desk.plot import svg
 from desk.proposals import OF_A_RULE, VERDICTS, help_of
 from desk.queries import CaseFile
-from desk.sla import sla_clock
+from desk.sla import promises, sla_clock
 from desk.story import conversation
 from desk.why import links
-from desk.words import sentence, sla_words
+from desk.words import promise_words, sentence, sla_words
 from vorab.errors import Unavailable
 from vorab.knowledge import Library
 from vorab.records import CaseKind, CommandKind, Delivery, Notification, Status
@@ -111,6 +111,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             incident=context.incidents.of(case),
             sentence=sentence(file),
             sla=sla_words(sla_clock(file.events, context.clock.now())),
+            promises=[(promise_words(each), each.left < 0) for each in promises(file.events, file.contract, context.clock.now())],
             shown=shown,
             plot=svg(shown, pages.zone) if shown else None,
             lines=conversation(file),

@@ -8,8 +8,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from desk.gate import HOLDER, SIGNED, Gate
+from desk.problems import Problem
 
 MAX_BODY: Final = 64 * 1024
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -18,6 +21,7 @@ CUSTOMER: Final = "/c/"
 PARTNERS: Final = "/partners/"
 """Systems, not browsers: a signature or a token is what lets them in."""
 STATIC: Final = "/static/"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 POLICY: Final = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
@@ -38,10 +42,11 @@ class Guard:
         app: What it guards.
         host: The address the desk listens on; on loopback only loopback names (and `base_url`'s) are answered, against DNS rebinding.
         base_url: The address customers use.
+        gate: Who may use the API.
     """
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", base_url: str = "") -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", base_url: str = "", gate: Gate | None = None) -> None:
+        self._app, self._gate = app, gate
         self._names = _names(host, base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,23 +71,42 @@ class Guard:
                 return
             await send(message)
 
-        refusal = self._refusal(str(scope["method"]), path, headers)
+        refusal = self._refusal(scope, path, headers)
         if refusal is not None:
             await refusal(scope, receive, sending)
             return
         await self._app(scope, body.receive, sending)
 
-    def _refusal(self, method: str, path: str, headers: Headers) -> PlainTextResponse | None:
-        if self._names and _host(headers.get("host", "")) not in self._names:
+    def _refusal(self, scope: Scope, path: str, headers: Headers) -> Response | None:
+        method, name = str(scope["method"]), _host(headers.get("host", ""))
+        if self._names and name not in self._names:
             return PlainTextResponse("this desk does not go by that name\n", 421)
-        if method in SAFE:
-            return None
+        refusal = self._token_refusal(scope, path, headers, local=bool(self._names) and name in LOOPBACK and not _forwarded(headers))
+        if refusal is not None or method in SAFE:
+            return refusal
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY:
             return PlainTextResponse("too long\n", 413)
+        if scope.get(HOLDER) is not None or path in SIGNED:
+            return None  # no browser adds a token or a signature by itself, so no other site can
         if not same_site(headers, strict=not path.startswith((CUSTOMER, PARTNERS))):
             return PlainTextResponse("this form came from another site\n", 403)
         return None
+
+    def _token_refusal(self, scope: Scope, path: str, headers: Headers, *, local: bool) -> Response | None:
+        if self._gate is None or not self._gate.guards(path):
+            return None
+        peer = str((scope.get("client") or ("",))[0])
+        try:
+            scope[HOLDER] = self._gate.pass_(str(scope["method"]), path, headers, peer, local=local)
+        except Problem as problem:
+            return problem.response()
+        return None
+
+
+def _forwarded(headers: Headers) -> bool:
+    """Whether a proxy says that it asks for somebody else."""
+    return "forwarded" in headers or "x-forwarded-for" in headers
 
 
 def same_site(headers: Headers, *, strict: bool) -> bool:
@@ -107,7 +131,7 @@ def _names(host: str, base_url: str) -> frozenset[str]:
         loopback = host == "localhost"
     if not loopback:
         return frozenset()
-    names: Iterable[str] = ("127.0.0.1", "localhost", "::1", host, urlsplit(base_url).hostname or "")
+    names: Iterable[str] = (*LOOPBACK, host, urlsplit(base_url).hostname or "")
     return frozenset(name for name in names if name)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
 from desk import store as tables
+from desk.entries import Entries, Heard
 from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
 from desk.incident_queries import OPEN_INCIDENTS, incident_row
 from desk.learning import load_book, save_book
 from desk.partner.service import Partners
 from desk.store import Store
+from desk.upsert import insert, upsert
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
 from vorab.errors import Rejected, Unavailable
@@ -23,8 +25,6 @@ from vorab.ranking import Book
 from vorab.records import (
     CaseEvent,
     Command,
-    Customer,
-    Device,
     Incident,
     IncidentKind,
     Record,
@@ -37,8 +37,7 @@ from vorab.records import (
 from vorab.service import crash, logger
 
 READ: Final = (
-    topics.DEVICES,
-    topics.CUSTOMERS,
+    *topics.REGISTRY,
     topics.READINGS,
     topics.SYMPTOMS,
     topics.CASES,
@@ -90,6 +89,7 @@ class Projector:
         """Those that are not over."""
         self._counts: dict[str, int] = {}
         self._book = Book()
+        self._heard = Heard()
         self._positions: dict[Position, int] = {}
         self._behind: dict[Position, int] = {}
         """Facts before readings: whoever catches up then knows already which readings are worth keeping. Up to these offsets."""
@@ -122,6 +122,7 @@ class Projector:
             else:
                 self._cases[found.last.case] = found
         self._incidents.set(self._store.rows(OPEN_INCIDENTS)[0]["n"])
+        self._heard.known = {row["device"] for row in self._store.rows(sa.select(tables.heard.c.device))}
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
         self._book = load_book(self._store)
         if self._partners is not None:
@@ -166,12 +167,14 @@ class Projector:
         moved = {(entry.topic, entry.partition) for entry in entries}
         with self._store.write() as db:
             self._write_records(db, batch)
+            batch.entries.write(db)
             self._write_points(db, batch.points)
             save_book(db, self._book)
             if self._partners is not None and batch.cases:
                 self._partners.saw(db, batch.mirrored, {case: row.last for case, row in batch.cases.items()})
-            _upsert(db, tables.counts, [{"name": name, "value": self._counts[name]} for name in batch.counted])
-            _upsert(db, tables.positions, [{"topic": topic, "partition": p, "next": self._positions[topic, p]} for topic, p in moved])
+            self._heard.write(db)
+            upsert(db, tables.counts, [{"name": name, "value": self._counts[name]} for name in batch.counted])
+            upsert(db, tables.positions, [{"topic": topic, "partition": p, "next": self._positions[topic, p]} for topic, p in moved])
 
     def _take(self, entry: Entry, batch: _Batch) -> None:
         topic = self._canonical[entry.topic]
@@ -179,14 +182,20 @@ class Projector:
             found = frame.decode(entry.value or b"")
             self.now = max(self.now, found.now) if not _recorded_only(found) else self.now
             batch.points += self.curves.take(found)
+            self._heard.take(found.devices, found.now)
             self._add("readings", batch, found.n)
             return
         if entry.value is None:
+            batch.entries.take_out(topic, (entry.key or b"").decode(errors="replace"))
             return
         context = cloudevents.attributes(entry.headers)
         if context.type == Tick.TYPE:
             return
-        batch.records.append((entry, context.type, parse(context, entry.value)))
+        record = parse(context, entry.value)
+        if topic in topics.REGISTRY:
+            batch.entries.take(topic, record)
+        else:
+            batch.records.append((entry, context.type, record))
 
     def _write_records(self, db: sa.Connection, batch: _Batch) -> None:
         marks = [f"{kind} {record.id}" for _, kind, record in batch.records]
@@ -195,25 +204,18 @@ class Projector:
             query = sa.select(tables.records.c.mark).where(tables.records.c.mark.in_(marks[start : start + 500]))
             known.update(db.scalars(query))
         fresh: list[dict[str, object]] = []
-        entries: dict[sa.Table, dict[str, dict[str, object]]] = {tables.devices: {}, tables.customers: {}}
         for mark, (entry, kind, record) in zip(marks, batch.records, strict=True):
-            if isinstance(record, Device):
-                entries[tables.devices][record.key] = {"device": record.key, "body": record.model_dump_json()}
-            elif isinstance(record, Customer):
-                entries[tables.customers][record.key] = {"customer": record.key, "body": record.model_dump_json()}
-            elif mark not in known:
+            if mark not in known:
                 known.add(mark)
                 fresh.append(self._row(mark, entry, kind, record))
                 self._take_in(db, record, batch)
         if fresh:
             db.execute(tables.records.insert(), fresh)
-        for table, rows in entries.items():
-            _upsert(db, table, list(rows.values()))
-        _upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
-        _upsert(db, tables.incidents, [incident_row(last) for last in batch.incidents.values()])
+        upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
+        upsert(db, tables.incidents, [incident_row(last) for last in batch.incidents.values()])
         if batch.incidents:
             self._incidents.set(db.scalar(OPEN_INCIDENTS) or 0)
-        _upsert(db, tables.children, [{"case": case, "incident": incident} for case, incident in batch.children.items()])
+        upsert(db, tables.children, [{"case": case, "incident": incident} for case, incident in batch.children.items()])
 
     def _row(self, mark: str, entry: Entry, kind: str, record: Record) -> dict[str, object]:
         return {
@@ -269,7 +271,7 @@ class Projector:
         if not fresh:
             return
         rows = [{"device": d, "signal": s, "at": at, "value": value} for (d, s, at), value in fresh.items()]
-        db.execute(_insert(db, tables.points).on_conflict_do_nothing(), rows)
+        db.execute(insert(db, tables.points).on_conflict_do_nothing(), rows)
 
     # ------------------------------------------------------------------------------------------------ thread
 
@@ -314,6 +316,7 @@ class _Batch:
         """The last that was said of each incident."""
         self.children: dict[str, str] = {}
         """Case → its incident, empty for one that stands for itself again."""
+        self.entries = Entries()
 
 
 def _count(entries: Sequence[Entry], place: Position) -> int:
@@ -341,21 +344,3 @@ def _row_of(row: sa.RowMapping) -> CaseRow:
 
 def _recorded_only(found: frame.Frame) -> bool:
     return bool(found.devices) and all(name.startswith(topics.RECORDED_TENANT + "/") for name in found.devices)
-
-
-def _insert(db: sa.Connection, table: sa.Table) -> Any:
-    if db.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as postgres_insert  # noqa: PLC0415 - only where it is used
-
-        return postgres_insert(table)
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert  # noqa: PLC0415 - only where it is used
-
-    return sqlite_insert(table)
-
-
-def _upsert(db: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows of the same columns, each key once: new ones, or over those that are there."""
-    if rows:
-        new, keys = _insert(db, table), [column.name for column in table.primary_key]
-        values = {name: new.excluded[name] for name in rows[0] if name not in keys}
-        db.execute(new.on_conflict_do_update(index_elements=keys, set_=values), rows)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from desk import store as tables
 from desk.fold import NOT_SENT
+from desk.registry_queries import RegistryQueries
 from desk.store import Store
 from vorab import topics
 from vorab.clock import Micros
@@ -19,6 +20,7 @@ from vorab.records import (
     Action,
     CaseEvent,
     Command,
+    Contract,
     Customer,
     Delivery,
     Device,
@@ -33,10 +35,13 @@ from vorab.records import (
     Symptom,
 )
 from vorab.records import family_of as family
+from vorab.registry.kinds import CONTRACTS, CUSTOMERS, DEVICES
 
 SHORTEST: Final = 8
 """Characters of an id that are enough to ask for it."""
 ID_CHARACTERS: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_/.:")
+MOST_STRANGERS: Final = 600
+"""Devices nobody registered that the console shows by name."""
 RECORDED: Final = topics.RECORDED_TENANT + "/%"
 OPEN: Final = [status.value for status in Status if status.open]
 
@@ -66,6 +71,8 @@ class Machine:
     state: str
     """`ok`, `healed`, `vorab`, `customer`, `hands` or `person`."""
     case: str
+    registered: bool = True
+    """Whether the registry knows it; a device that speaks gets care also where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ class CaseFile:
     commands: list[Command] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     device: Device | None = None
+    contract: Contract | None = None
+    """In force when it was opened."""
 
     @property
     def last(self) -> CaseEvent:
@@ -113,17 +122,26 @@ class Queries:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.registry = RegistryQueries(store)
         self._devices: list[Device] = []
+        self._version = -1
 
     def device(self, key: str) -> Device | None:
         """The registry's entry."""
-        row = self.store.row(sa.select(tables.devices.c.body).where(tables.devices.c.device == key))
-        return Device.model_validate_json(row["body"]) if row else None
+        found: Device | None = self.registry.get(DEVICES, key)
+        return found
 
     def customer(self, key: str) -> Customer | None:
         """The registry's entry."""
-        row = self.store.row(sa.select(tables.customers.c.body).where(tables.customers.c.customer == key))
-        return Customer.model_validate_json(row["body"]) if row else None
+        found: Customer | None = self.registry.get(CUSTOMERS, key)
+        return found
+
+    def contract_of(self, device: Device | None, at: Micros) -> Contract | None:
+        """The contract under which a device stands at a moment (µs)."""
+        if device is None or not device.contract:
+            return None
+        found: Contract | None = self.registry.get(CONTRACTS, topics.key_of(device.tenant, device.contract))
+        return found if found is not None and found.in_force(at) else None
 
     def cases(self, *, only_open: bool = False, loose: bool = False, limit: int = 200, offset: int = 0) -> list[CaseRow]:
         """Cases: those that need a person first, then by priority, then by age; `loose`: without those an incident stands for."""
@@ -172,6 +190,7 @@ class Queries:
                 if isinstance(record, Delivery) and record.notification in notices:
                     found.deliveries.append(record)
         found.device = self.device(key)
+        found.contract = self.contract_of(found.device, found.events[0].opened_at)
         return found
 
     @staticmethod
@@ -201,7 +220,7 @@ class Queries:
     def book(self, names: Sequence[str]) -> Book:
         """What helped, as far as these blocks tell."""
         book, r = Book(), tables.ranking.c
-        book.load({row["name"]: row["block"] for row in self._store.rows(sa.select(tables.ranking).where(r.name.in_(list(names))))})
+        book.load({row["name"]: row["block"] for row in self.store.rows(sa.select(tables.ranking).where(r.name.in_(list(names))))})
         return book
 
     def curve(self, device: str, signal: str, first: Micros, last: Micros) -> list[tuple[Micros, float]]:
@@ -285,6 +304,7 @@ class Queries:
         found["cases_open"] = sum(n for status, n in by_status.items() if status in OPEN)
         found["need_person"] = self._count(tables.cases, c.needs_person.is_(True), ~c.device.like(RECORDED))
         found["healed"] = self._count(tables.cases, c.healed.is_(True))
+        found["unassigned"] = self.registry.unassigned_count()
         found["devices"] = self._count(tables.devices, ~tables.devices.c.device.like(RECORDED))
         return found
 
@@ -324,13 +344,20 @@ class Queries:
         query = sa.select(c.case, c.device, c.status, c.needs_person, c.healed).order_by(c.opened_at)
         for row in self.store.rows(query):
             states[row["device"]] = (_state(row), row["case"]) if row["status"] in OPEN or row["healed"] else ("ok", "")
-        live = (device for device in self._registry() if device.tenant != topics.RECORDED_TENANT)
-        return [Machine(device, *states.get(device.key, ("ok", ""))) for device in live]
+        live = [device for device in self._registry() if device.tenant != topics.RECORDED_TENANT]
+        strangers = [heard.as_device() for heard in self.registry.unassigned(MOST_STRANGERS)]
+        return [
+            *(Machine(device, *states.get(device.key, ("ok", ""))) for device in live),
+            *(Machine(device, *states.get(device.key, ("ok", "")), registered=False) for device in strangers),
+        ]
 
     def _registry(self) -> list[Device]:
         # The registry changes rarely, and pages ask every other second.
-        known = self._count(tables.devices)
-        if known != len(self._devices):
+        p = tables.positions.c
+        row = self.store.row(sa.select(sa.func.sum(p.next).label("n")).where(p.topic == topics.DEVICES))
+        version = int(row["n"] or 0) if row else 0
+        if version != self._version:
+            self._version = version
             rows = self.store.rows(sa.select(tables.devices.c.body).order_by(tables.devices.c.device))
             self._devices = [Device.model_validate_json(row["body"]) for row in rows]
         return self._devices

@@ -97,6 +97,28 @@ customers: Final = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
+sites: Final = sa.Table(
+    "sites",
+    metadata,
+    sa.Column("site", sa.String, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+contracts: Final = sa.Table(
+    "contracts",
+    metadata,
+    sa.Column("contract", sa.String, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+heard: Final = sa.Table(
+    "heard",
+    metadata,
+    sa.Column("device", sa.String, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+"""Every device that ever spoke, and when it was heard first: also those nobody registered."""
+
 points: Final = sa.Table(
     "points",
     metadata,
@@ -181,7 +203,21 @@ class Store:
     def clear(self) -> None:
         """Forget everything, so that the log is folded anew."""
         with self.write() as db:
-            for table in (positions, records, cases, incidents, children, devices, customers, points, counts, ranking):
+            for table in (
+                positions,
+                records,
+                cases,
+                incidents,
+                children,
+                devices,
+                customers,
+                sites,
+                contracts,
+                heard,
+                points,
+                counts,
+                ranking,
+            ):
                 db.execute(table.delete())
 
     def close(self) -> None:

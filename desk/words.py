@@ -21,7 +21,7 @@ from vorab.records import (
 
 if TYPE_CHECKING:
     from desk.queries import CaseFile
-    from desk.sla import SlaClock
+    from desk.sla import Promise, SlaClock
 
 KINDS: Final[dict[CaseKind, str]] = {
     CaseKind.OPENED: "Case opened",
@@ -212,6 +212,14 @@ def sla_words(clock: SlaClock) -> str:
     """`SLA clock 3 h 20 min, stood still for 14 h while the customer was waited for`."""
     said = f"SLA clock {span(clock.ours)}" + ("" if clock.runs else ", stopped")
     return f"{said}; {span(clock.customers)} the customer was waited for" if clock.customers else said
+
+
+def promise_words(promise: Promise) -> str:
+    """`repair promised within 8 h: 3 h left`."""
+    said = f"{promise.name} promised within {span(promise.within)}"
+    if promise.left < 0:
+        return f"{said}: {span(-promise.left)} late"
+    return f"{said}: {span(promise.left)} left" if promise.open else f"{said}: kept"
 
 
 def sentence(file: CaseFile) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from desk.context import Context
 from vorab import ids, topics
@@ -21,18 +21,23 @@ def append(context: Context, record: Record) -> None:
     Raises:
         Unavailable: the log cannot take it now.
     """
-    appending(context.log, context.settings)(record)
+    append_each(context, [record])
+
+
+def append_each(context: Context, records: Iterable[Record]) -> None:
+    """Append several and wait for the log's word about all; raises as `append`."""
+    append_all(context.log, [_outgoing(record, context.log, context.settings) for record in records], WAIT_S)
 
 
 def appending(log: EventLog, settings: Settings) -> Callable[[Record], None]:
-    """The same for those who have no context yet."""
+    """`append` for those who have no context yet."""
+    return lambda record: append_all(log, [_outgoing(record, log, settings)], WAIT_S)
 
-    def write(record: Record) -> None:
-        key, value, headers = to_wire(record, SOURCE)
-        partition = topics.partition_of(record.key, log.partitions(record.TOPIC), settings.topics.recorded_partitions)
-        append_all(log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
 
-    return write
+def _outgoing(record: Record, log: EventLog, settings: Settings) -> Outgoing:
+    key, value, headers = to_wire(record, SOURCE)
+    partition = topics.partition_of(record.key, log.partitions(record.TOPIC), settings.topics.recorded_partitions)
+    return Outgoing(record.TOPIC, partition, key, value, headers)
 
 
 def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", about: str = "") -> Command:

@@ -23,12 +23,13 @@ from pydantic import ValidationError
 
 from vorab.errors import Unavailable
 from vorab.people import PATH, RECORDS, People, person_of
-from vorab.records import Customer, Device
+from vorab.registry.kinds import KINDS
+from vorab.registry.writing import Gone
 
 MAX_BODY: Final = 16 * 1024 * 1024
 
-Registry = Callable[[Sequence[Customer | Device], Sequence[str], Sequence[str]], None]
-"""Writes registry entries, and takes customers, then devices (keys) out, on the log; returns when the log has them."""
+Registry = Callable[[Sequence[Any], Sequence[Gone]], None]
+"""Writes registry entries, and takes others (topic and key) out, on the log; returns when the log has them."""
 
 
 class PeopleServer:
@@ -100,10 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"people": len(found)}
         if path == RECORDS:
             body = self._body()
-            entries: list[Customer | Device] = [Customer.model_validate(values) for values in body.get("customers", ())]
-            entries += [Device.model_validate(values) for values in body.get("devices", ())]
-            gone, removed = ([str(key) for key in body.get(name, ())] for name in ("gone", "removed"))
-            type(self).registry(entries, gone, removed)
+            entries = [kind.record.model_validate(values) for topic, kind in KINDS.items() for values in body.get(topic, ())]
+            type(self).registry(entries, [(str(topic), str(key)) for topic, key in body.get("gone", ())])
             return 200, {"records": len(entries)}
         return 404, None
 

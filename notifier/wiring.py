@@ -24,12 +24,13 @@ from notifier.words import load_words
 from vorab import topics
 from vorab.clock import Clock
 from vorab.errors import ConfigError
-from vorab.log import EventLog, Outgoing, append_all
+from vorab.log import EventLog
 from vorab.people import person_of
-from vorab.provision import link_secret
-from vorab.records import Channel, Customer, Device, to_wire
+from vorab.provision import create_missing, link_secret
+from vorab.records import Channel
+from vorab.registry.kinds import Entry
+from vorab.registry.writing import Gone, write
 from vorab.settings import Mode, Settings, share_of
-from vorab.topics import partition_of
 
 
 def database_address(settings: Settings) -> str:
@@ -79,17 +80,10 @@ def options_of(settings: Settings) -> Options:
     )
 
 
-def write_registry(
-    log: EventLog, settings: Settings, entries: Sequence[Customer | Device], gone: Sequence[str] = (), removed: Sequence[str] = ()
-) -> None:
-    """Registry entries to the log, customers (`gone`) and devices (`removed`) out of it, by key; raises Unavailable."""
-    recorded, found = settings.topics.recorded_partitions, []
-    for record in entries:
-        key, value, headers = to_wire(record, "urn:vorab:registry")
-        found.append(Outgoing(record.TOPIC, partition_of(record.key, log.partitions(record.TOPIC), recorded), key, value, headers))
-    for topic, name in [*((topics.CUSTOMERS, name) for name in gone), *((topics.DEVICES, name) for name in removed)]:
-        found.append(Outgoing(topic, partition_of(name, log.partitions(topic), recorded), name.encode(), None))
-    append_all(log, found)
+def write_registry(log: EventLog, settings: Settings, entries: Sequence[Entry], gone: Sequence[Gone] = ()) -> None:
+    """Registry entries to the log, and others out of it by topic and key; raises Unavailable."""
+    create_missing(log, settings, (topics.SITES, topics.CONTRACTS))  # an older vorab may have made this log
+    write(log, settings.topics.recorded_partitions, entries, gone)
 
 
 class Lock:

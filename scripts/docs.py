@@ -31,7 +31,7 @@ def settings_page() -> str:
         + "\nRead from `vorab.toml` in the working folder (or `VORAB_CONFIG`), then from the environment, then from the command "
         "line; the last one wins. "
         "A wrong key or value ends the start with exit code 2 and names file and line.\n\n"
-        "| key | environment | default | meaning |\n|---|---|---|---|\n" + rows + entries()
+        "| key | environment | default | meaning |\n|---|---|---|---|\n" + rows + tokens() + entries()
     )
 
 
@@ -57,6 +57,20 @@ PARTNERS: tuple[tuple[str, type[BaseModel], str], ...] = (
 )  # fmt: skip
 
 
+def tokens() -> str:
+    """The tables of the desk's tokens."""
+    head = "\n## Tokens of the API\n\n[The registry](registry.md#tokens) shows them at work.\n\n### `[[desk.tokens]]`\n"
+    return head + "\n| key | default | meaning |\n|---|---|---|\n" + _fields(settings.DeskToken)
+
+
+def _fields(model: type[BaseModel]) -> str:
+    rows = []
+    for name, info in model.model_fields.items():
+        default = "needed" if info.is_required() else _default(info.get_default(call_default_factory=True))
+        rows.append(f"| `{name}` | {default} | {info.description or ''}{_choices(info.annotation)} |\n")
+    return "".join(rows)
+
+
 def entries() -> str:
     """The tables of entries of lists: of the topic map, and of partners."""
     parts = ["\n## The topic map\n\n[What devices publish](formats.md#payloads-described-in-the-topic-map) shows it at work.\n"]
@@ -64,9 +78,7 @@ def entries() -> str:
         if model is partners.Partner:
             parts.append("\n## Partners\n\n[Hand-over to partners](partners.md) shows them at work.\n")
         parts.append(f"\n### `{heading}`\n\n{about}\n\n| key | default | meaning |\n|---|---|---|\n")
-        for name, info in model.model_fields.items():
-            default = "needed" if info.is_required() else _default(info.get_default(call_default_factory=True))
-            parts.append(f"| `{name}` | {default} | {info.description or ''}{_choices(info.annotation)} |\n")
+        parts.append(_fields(model))
     return "".join(parts)
 
 

@@ -15,6 +15,8 @@ from vorab.records import CaseEvent, CaseKind, Command, CommandKind, LeadTime, S
 
 KEPT: Final[Micros] = 30 * DAY
 """So long after its end a fault is remembered, and a contact or a symptom after its time."""
+NOTICES: Final[Micros] = 7 * DAY
+"""Who has not got in touch so long after a fault was detected did not notice it, or said nothing: the verdict stays unknown."""
 MOST: Final = 256
 """Symptoms and contacts of one device; the oldest are let go."""
 
@@ -112,24 +114,20 @@ class Book(msgspec.Struct):
 
     def _line(self, fault: Fault) -> LeadTime | None:
         fault.onset = first = min([fault.onset, *(self.symptoms[name] for name in fault.because if name in self.symptoms)])
-        noticed = min(
-            (
-                contact.at
-                for contact in self.contacts.values()
-                if contact.case in {"", fault.case} and first <= contact.at and (fault.ended is None or contact.at <= fault.ended)
-            ),
-            default=None,
-        )
+        until = fault.detected + NOTICES
+        last = until if fault.ended is None else min(until, fault.ended)
+        times = (contact.at for contact in self.contacts.values() if contact.case in {"", fault.case})
+        noticed = min((at for at in times if first <= at <= last), default=None)
         verdict = Verdict.UNKNOWN if fault.false_alarm else verdict_of(fault.detected, noticed)
-        times = first, fault.detected, fault.acted, fault.told, noticed, fault.ended
-        name = ids.lead_time_id(fault.case, *times, int(fault.false_alarm))
+        told = first, fault.detected, fault.acted, fault.told, noticed, fault.ended
+        name = ids.lead_time_id(fault.case, *told, int(fault.false_alarm))
         if name == fault.said:
             return None
         fault.said = name
         return LeadTime(
             id=name, tenant=self.tenant, device=self.device, case=fault.case, cause=fault.cause, first_sign=first, detected=fault.detected,
             acted=fault.acted, told=fault.told, noticed=noticed, ended=fault.ended, verdict=verdict,
-            at=max(time for time in times if time is not None),
+            at=max(time for time in told if time is not None),
         )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from streams.rules.ruleset import CLASSES, RuleSet
 from vorab.clock import HOUR, SECOND, Micros
 from vorab.frame import Quality, Reading, Value, decode, encode, pack
 from vorab.processor import Out
-from vorab.records import Customer, Device, Severity, Symptom, SymptomState
+from vorab.records import Contract, Customer, Device, Severity, Symptom, SymptomState
 from vorab.topics import READINGS
 
 T0: Final[Micros] = 1_795_000_000 * SECOND
@@ -230,6 +230,10 @@ class Registered:
     def size(self, group: str) -> int:  # noqa: ARG002 - nobody asks
         """Nobody knows."""
         return 0
+
+    def contract(self, key: str) -> Contract | None:  # noqa: ARG002 - nobody asks
+        """None."""
+        return None
 
 
 def _told(detect: Detect, rows: Sequence[Reading], now: Micros, out: dict[str, list[Symptom]]) -> None:

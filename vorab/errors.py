@@ -53,14 +53,15 @@ class VorabError(Exception):
 class ConfigError(VorabError):
     """A setting is wrong; says where it stands and what would be right."""
 
-    def __init__(self, what: str, *, file: str = "", line: int = 0, key: str = "", hint: str = "") -> None:
-        self.what, self.file, self.line, self.key, self.hint = what, file, line, key, hint
+    def __init__(self, what: str, *, file: str = "", line: int = 0, column: int = 0, key: str = "", hint: str = "") -> None:
+        self.what, self.file, self.line, self.column, self.key, self.hint = what, file, line, column, key, hint
         super().__init__(str(self))
 
     def __str__(self) -> str:
         """Three lines at most: what, where, what to do."""
         where = f"{self.file}:{self.line}" if self.line else self.file
         place = f"{where} [{self.key}]" if where and self.key else where or self.key
+        place += f", column {self.column}" if self.column else ""
         return "\n".join(part for part in (self.what, f"  at {place}" if place else "", f"  {self.hint}") if part.strip())
 
 

@@ -124,6 +124,11 @@ def lead_time_id(case: str, *times: Micros | None) -> str:
     return _id("lead-time", case, *times)
 
 
+def mark_id(customer_key: str, nonce: str) -> str:
+    """What a customer has been through once more, once per nonce."""
+    return _id("mark", customer_key, nonce)
+
+
 def request_id(customer_key: str, kind: str, nonce: str) -> str:
     """What a customer asks for, once per nonce."""
     return _id("request", customer_key, kind, nonce)

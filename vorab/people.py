@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from vorab.errors import Unavailable
 
 if TYPE_CHECKING:
-    from vorab.records import Customer, Device
+    from vorab.registry.kinds import Entry
+    from vorab.registry.writing import Gone
 
 PATH: Final = "/people"
 RECORDS: Final = "/records"
@@ -107,20 +108,11 @@ class PeopleClient:
         answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
         return any(answer is not None for answer in answers)
 
-    def register(
-        self,
-        customers: Iterable[Customer] = (),
-        devices: Iterable[Device] = (),
-        gone: Iterable[str] = (),
-        removed: Iterable[str] = (),
-    ) -> None:
-        """Write registry entries to the log through a notifier, take customers (`gone`) and devices (`removed`) out; raises Unavailable."""
-        body = {
-            "customers": [entry.model_dump(mode="json") for entry in customers],
-            "devices": [entry.model_dump(mode="json") for entry in devices],
-            "gone": list(gone),
-            "removed": list(removed),
-        }
+    def register(self, entries: Iterable[Entry], gone: Iterable[Gone] = ()) -> None:
+        """Write registry entries to the log through a notifier, and take others out (topic and key); raises Unavailable."""
+        body: dict[str, Any] = {"gone": list(gone)}
+        for entry in entries:
+            body.setdefault(entry.TOPIC, []).append(entry.model_dump(mode="json"))
         self._call(self._endpoints[0], "PUT", RECORDS, body)
 
     def _call(self, endpoint: tuple[str, str], method: str, path: str, body: object = None) -> Any:

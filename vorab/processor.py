@@ -20,7 +20,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from vorab.clock import Micros
 from vorab.frame import Frame
-from vorab.records import Customer, Device, Record
+from vorab.records import Contract, Customer, Device, Record
+from vorab.topics import key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Registry(Protocol):
     """Read-only view of the compacted registry topics, kept up to date by a table loader outside the processor."""
 
     def device(self, key: str) -> Device | None:
-        """The registry's entry for `tenant/device`."""
+        """The registry's entry for `tenant/device`; a time zone it has not is that of its site."""
 
     def customer(self, key: str) -> Customer | None:
         """The registry's entry for `tenant/customer`."""
@@ -56,6 +57,18 @@ class Registry(Protocol):
 
     def size(self, group: str) -> int:
         """How many devices it has in `tenant/group`, for the groups of `vorab.groups`; 0 where it knows of none."""
+
+    def contract(self, key: str) -> Contract | None:
+        """The registry's entry for `tenant/contract`."""
+
+
+def remote_repair(registry: Registry, device_key: str, at: Micros) -> bool | None:
+    """Whether remote repair of a device is agreed at a moment (µs): what was asked about it, else what its contract says; None: neither."""
+    device = registry.device(device_key)
+    if device is None or device.remote_repair is not None or not device.contract:
+        return device.remote_repair if device else None
+    contract = registry.contract(key_of(device.tenant, device.contract))
+    return contract.remote_repair if contract and contract.customer in {"", device.customer} and contract.in_force(at) else None
 
 
 class Processor(Protocol):

@@ -36,6 +36,8 @@ from vorab.payloads import JsonMap, PlainText
 FILE: Final = "vorab.toml"
 DIALECTS: Final[tuple[str, ...]] = ("sparkplug", "homie", "tasmota", "zigbee2mqtt", "shelly")
 """The dialects that are heard unless told otherwise, in order of preference: Shelly's topics begin with the device and fit most others."""
+MIN_SECRET: Final = 16
+"""Characters."""
 DECODERS: Final = ("auto", "json", "senml+json", "cbor", "senml+cbor", "cloudevents+json", "mapped", "packed", "text")
 """What `decoder` of a topic map entry may say, beside `module:function`."""
 
@@ -264,6 +266,20 @@ class Notifier(Section):
     people: str = Field("", description="YAML file of names and contact points, imported at start.")
 
 
+Scope = Literal["read", "write", "contacts"]
+"""What a token of the API may be for."""
+
+
+class DeskToken(Section):
+    """Somebody who may use the API of the desk."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$", description="Who it is; stands as `by` on what is asked with it.")
+    scopes: list[Scope] = Field(
+        min_length=1, description="What it is for: `read`, `write` (registry and marks), `contacts` (telling that a customer got in touch)."
+    )
+    hash: str = Field(pattern=r"^[0-9a-f]{32}:[0-9a-f]{64}$", description="Salt and SHA-256, as `vorab desk token` prints them.")
+
+
 class Desk(Section):
     """Console, API and customer page."""
 
@@ -272,6 +288,18 @@ class Desk(Section):
     database: str = Field("", description="SQLAlchemy address; empty: desk.db in the state folder.")
     base_url: str = Field("", description="Address customers reach the desk under; empty: host and port.")
     time_zone: str = Field("Europe/Berlin", description="Zone of the times the console shows.")
+    tokens: list[DeskToken] = Field(default_factory=list, description="Who may use the API; `vorab desk token` makes one.")
+    call_secret: SecretStr = Field(
+        SecretStr(""), description="Secret shared with the telephone system, whose signed calls are taken as contacts; empty: none are."
+    )
+
+    @field_validator("call_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < MIN_SECRET:
+            msg = f"a secret has at least {MIN_SECRET} characters"
+            raise ValueError(msg)
+        return secret
 
     partner_hosts: list[str] = Field(
         default_factory=list, description="Hosts that may be called for [[partners]]; *.example.org allows all below it."

@@ -23,6 +23,8 @@ class Keyed(StrEnum):
 
     DEVICE = "device"
     CUSTOMER = "customer"
+    SITE = "site"
+    CONTRACT = "contract"
     GROUP = "group"
     REMEDY = "remedy"
     COHORT = "cohort"
@@ -51,6 +53,8 @@ PRESENCE: Final = "vorab.presence"
 FACTS: Final = "vorab.facts"
 DEVICES: Final = "vorab.devices"
 CUSTOMERS: Final = "vorab.customers"
+SITES: Final = "vorab.sites"
+CONTRACTS: Final = "vorab.contracts"
 ALARMS: Final = "vorab.alarms"
 GAPS: Final = "vorab.gaps"
 SYMPTOMS: Final = "vorab.symptoms"
@@ -82,6 +86,8 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(FACTS, Keyed.DEVICE, None, "what devices say about themselves: model, firmware, units, how they speak"),
         Topic(DEVICES, Keyed.DEVICE, None, "the registry of devices"),
         Topic(CUSTOMERS, Keyed.CUSTOMER, None, "language, time zone, preferences, consents; no names, no addresses"),
+        Topic(SITES, Keyed.SITE, None, "where devices stand: time zone, region of public holidays, the site it belongs to; no address"),
+        Topic(CONTRACTS, Keyed.CONTRACT, None, "what was agreed with a customer: from when to when, service level, remote repair"),
         Topic(ALARMS, Keyed.DEVICE, 28, "findings of others: the device itself, Alertmanager, ThingsBoard"),
         Topic(GAPS, Keyed.DEVICE, 28, "sequence numbers that are missing, and that they have come"),
         Topic(SYMPTOMS, Keyed.DEVICE, 28, "raised, updated and cleared, with evidence and rule version"),
@@ -106,6 +112,9 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(REJECTED, Keyed.SOURCE, 7, "refused bytes (capped), reason and origin"),
     )
 }
+
+REGISTRY: Final = (DEVICES, CUSTOMERS, SITES, CONTRACTS)
+"""The compacted topics of the registry. One each: a site and a device may have the same name, and compaction keeps one record of a key."""
 
 DEFAULT_PARTITIONS: Final = 12
 

@@ -12,7 +12,7 @@ from streams.cases.playbook import SELF, Step, place_of
 from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy, fits
 from streams.cases.state import Case, DeviceState, Phase, Timer
 from vorab.clock import DAY, Micros
-from vorab.processor import Out, Registry
+from vorab.processor import Out, Registry, remote_repair
 from vorab.records import CaseKind, Scalar
 
 NOT_WISHED: Final = "remote repair is not wished, so somebody has to look at it"
@@ -135,8 +135,7 @@ class Decisions(Teller, ABC):
             return True
         if case.consented is not None:
             return case.consented
-        device = self._registry.device(self.key)
-        return device.remote_repair if device else None
+        return remote_repair(self._registry, self.key, case.last_at)
 
     def needs_consent(self, case: Case) -> bool:
         """Whether the customer must have agreed to what is done about a case."""

@@ -17,7 +17,7 @@ from streams.cases.policy import fits
 from streams.cases.state import Case, Flight, Job, Phase, Timer, remember
 from vorab import ids, topics
 from vorab.clock import Micros
-from vorab.processor import Out
+from vorab.processor import Out, remote_repair
 from vorab.records import Action, CaseKind, Errand, ErrandState, Permit, PermitState, Reply, ReplyStatus, Scalar
 
 MOST_HELPERS: Final = 3
@@ -151,7 +151,8 @@ class Errands(Actions):
         device, remedy = self._registry.device(self.key), self._policy.remedies.get(errand.remedy)
         if device is None or remedy is None:
             return "it is not known" if device is None else f"there is no remedy {errand.remedy}"
-        unasked = device.remote_repair is False or (device.customer and device.remote_repair is None)
+        agreed = remote_repair(self._registry, self.key, errand.at)
+        unasked = agreed is False or (device.customer and agreed is None)
         against = (
             (not fits(remedy.models, device.model), f"it may not be done to a {words.spoken(device.model) or 'machine of unknown model'}"),
             (remedy.consent and unasked, "its owner has not agreed to it"),

@@ -255,7 +255,7 @@ def run(settings: Settings, only: Sequence[str] = ()) -> int:
     kinds = pipeline.kinds(settings, only)
     with KafkaLog(address, replication=options.replication, client_id=options.group) as events, rim(settings.service, health) as port:
         _create_missing(events, kinds, options.renames)
-        provision.create_missing(events, settings, (names.DEVICES, names.CUSTOMERS, names.REJECTED))
+        provision.create_missing(events, settings, (*names.REGISTRY, names.REJECTED))
         tables = TableLoader(events).start()
         try:
             host = FaustHost(address, kinds, tables, options, clock)
@@ -272,11 +272,11 @@ def _create_missing(events: KafkaLog, kinds: Sequence[Kind], renames: Mapping[st
     """Topics that a worker run alone needs and nobody made yet, with as many partitions as its inputs that are there."""
     inputs = [renames.get(each.topic, each.topic) for kind in kinds for each in kind.inputs]
     outputs = [renames.get(topic, topic) for kind in kinds for topic in (*kind.outputs, *kind.ticks)]
-    there = events.existing([*inputs, *outputs, names.DEVICES, names.CUSTOMERS, names.REJECTED])
+    there = events.existing([*inputs, *outputs, *names.REGISTRY, names.REJECTED])
     counts = [there[topic] for topic in inputs if topic in there]
     if not counts:
         raise ConfigError(f"kafka has no topic {', '.join(sorted(set(inputs)))}", key="topics", hint="`vorab topics` creates them")
-    missing = {*inputs, *outputs, names.DEVICES, names.CUSTOMERS, names.REJECTED} - there.keys()
+    missing = {*inputs, *outputs, *names.REGISTRY, names.REJECTED} - there.keys()
     if missing:
         log.warning("missing topics are created", topics=sorted(missing), partitions=counts[0])
         events.create(dict.fromkeys(sorted(missing), counts[0]), alias={name: topic for topic, name in renames.items()})

@@ -1,17 +1,17 @@
-"""The registry of devices and customers: two compacted topics read whole before anything starts, and followed from then on."""
+"""The registry: devices, customers, sites and contracts, read whole from their compacted topics before anything starts, then followed."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Self
 
+from streams.hosts.kin import Kin
+from streams.hosts.places import Places
 from vorab import topics
 from vorab.errors import Rejected, Unavailable
-from vorab.groups import whole_groups
 from vorab.log import Entry, EventLog, Position
-from vorab.records import Customer, Device, from_wire
+from vorab.records import Contract, Customer, Device, Site, from_wire
 from vorab.service import crash, logger
 
 LIMIT: Final = 2_000
@@ -22,19 +22,29 @@ log = logger("registry")
 
 
 class Tables:
-    """Devices and customers in memory; implements `vorab.processor.Registry`, also without a log."""
+    """The registry in memory; implements `vorab.processor.Registry`, also without a log."""
 
-    def __init__(self, devices: Iterable[Device] = (), customers: Iterable[Customer] = ()) -> None:
+    def __init__(
+        self,
+        devices: Iterable[Device] = (),
+        customers: Iterable[Customer] = (),
+        sites: Iterable[Site] = (),
+        contracts: Iterable[Contract] = (),
+    ) -> None:
+        self._places, self._kin = Places(), Kin()
         self.devices: dict[str, Device] = {}
-        self._groups: dict[tuple[str, str, str], dict[str, None]] = {}
-        """(tenant, `parent` or `cohort`, its name) → keys of its devices."""
-        self._sizes: Counter[str] = Counter()
-        for device in devices:
-            self._enter(device)
-        self.customers: dict[str, Customer] = {customer.key: customer for customer in customers}
+        self.customers: dict[str, Customer] = {}
+        self.contracts: dict[str, Contract] = {}
+        for entry in (*sites, *contracts, *customers, *devices):
+            self.put(entry)
+
+    @property
+    def sites(self) -> Mapping[str, Site]:
+        """The registry's sites by key."""
+        return self._places.sites
 
     def device(self, key: str) -> Device | None:
-        """The registry's entry for `tenant/device`."""
+        """The registry's entry for `tenant/device`; a time zone it has not is that of its site."""
         return self.devices.get(key)
 
     def customer(self, key: str) -> Customer | None:
@@ -44,64 +54,64 @@ class Tables:
     def related(self, key: str, how: str) -> list[Device]:
         """The parent, the siblings or the cohort of a device, by id."""
         device = self.device(key)
-        if device is None:
-            return []
-        if how == "parent":
-            parent = self.device(topics.key_of(device.tenant, device.parent)) if device.parent else None
-            return [parent] if parent is not None else []
-        group = ("parent", device.parent) if how == "sibling" else ("cohort", device.cohort)
-        keys = self._groups.get((device.tenant, *group), {}) if group[1] else {}
-        return sorted((self.devices[other] for other in list(keys) if other != key and other in self.devices), key=lambda each: each.device)
-
-    def _enter(self, device: Device) -> None:
-        # In one stroke: whoever asks meanwhile finds the old entry or the new one.
-        before = self.devices.get(device.key)
-        self.devices[device.key] = device
-        self._regroup(before, device)
-
-    def _leave(self, key: str) -> None:
-        self._regroup(self.devices.pop(key, None), None)
-
-    def _regroup(self, before: Device | None, after: Device | None) -> None:
-        if before is not None:
-            for group in _groups_of(before):
-                self._groups[group].pop(before.key, None)
-            self._sizes.subtract(whole_groups(before))
-        if after is not None:
-            for group in _groups_of(after):
-                self._groups.setdefault(group, {})[after.key] = None
-            self._sizes.update(whole_groups(after))
+        return self._kin.related(self.devices, device, how) if device is not None else []
 
     def size(self, group: str) -> int:
         """How many devices are in `tenant/group`."""
-        return self._sizes[group]
+        return self._kin.size(group)
+
+    def contract(self, key: str) -> Contract | None:
+        """The registry's entry for `tenant/contract`."""
+        return self.contracts.get(key)
+
+    def put(self, entry: object) -> None:
+        """Take an entry up; what is none is passed over."""
+        match entry:
+            case Device():
+                placed = self._places.place(entry)
+                before = self.devices.get(entry.key)
+                self.devices[entry.key] = placed
+                self._kin.replace(before, placed)
+            case Customer():
+                self.customers[entry.key] = entry
+            case Contract():
+                self.contracts[entry.key] = entry
+            case Site():
+                self.devices.update((device.key, device) for device in self._places.settle(entry.key, entry))
+
+    def take_out(self, topic: str, key: str) -> None:
+        """Forget the entry of a key on one of the registry's topics."""
+        match topic:
+            case topics.DEVICES:
+                self._places.leave(key)
+                self._kin.replace(self.devices.pop(key, None), None)
+            case topics.CUSTOMERS:
+                self.customers.pop(key, None)
+            case topics.CONTRACTS:
+                self.contracts.pop(key, None)
+            case topics.SITES:
+                self.devices.update((device.key, device) for device in self._places.settle(key, None))
 
     def apply(self, entry: Entry) -> None:
         """Fold one record of a registry topic; one without value deletes, one that cannot be read is skipped and logged."""
         if entry.value is None:
-            key = (entry.key or b"").decode(errors="replace")
-            self._leave(key) if entry.topic == topics.DEVICES else self.customers.pop(key, None)
+            self.take_out(entry.topic, (entry.key or b"").decode(errors="replace"))
             return
         try:
             record = from_wire(entry.value, entry.headers)
         except Rejected as refusal:
             log.warning("registry entry skipped", topic=entry.topic, partition=entry.partition, offset=entry.offset, why=str(refusal))
             return
-        if isinstance(record, Device):
-            self._enter(record)
-        elif isinstance(record, Customer):
-            self.customers[record.key] = record
-
-
-def _groups_of(device: Device) -> Iterable[tuple[str, str, str]]:
-    return ((device.tenant, how, name) for how, name in (("parent", device.parent), ("cohort", device.cohort)) if name)
+        self.put(record)
 
 
 class Assumed(Tables):
     """`Tables` for what was recorded: devices they do not know are taken to be of one model, if one is named."""
 
-    def __init__(self, devices: Iterable[Device] = (), customers: Iterable[Customer] = (), model: str = "") -> None:
-        super().__init__(devices, customers)
+    def __init__(
+        self, devices: Iterable[Device] = (), customers: Iterable[Customer] = (), model: str = "", sites: Iterable[Site] = ()
+    ) -> None:
+        super().__init__(devices, customers, sites)
         self._model = model
         self._made: dict[str, Device] = {}
 
@@ -127,12 +137,12 @@ class TableLoader(Tables):
         self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
 
     def start(self, timeout_s: float = 60.0) -> Self:
-        """Read both topics to where they end now, then follow them.
+        """Read the topics to where they end now, then follow them.
 
         Raises:
             Unavailable: the end was not reached in time.
         """
-        ends = {(topic, partition): end for topic in (topics.DEVICES, topics.CUSTOMERS) for partition, end in self._log.ends(topic).items()}
+        ends = {(topic, partition): end for topic in topics.REGISTRY for partition, end in self._log.ends(topic).items()}
         self._positions = dict.fromkeys(ends, 0)
         rounds = max(1, round(timeout_s / WAIT_S))
         while self._behind(ends):
@@ -140,7 +150,13 @@ class TableLoader(Tables):
                 rounds -= 1
                 if rounds <= 0:
                     raise Unavailable(f"the registry could not be read to its end: {self._positions} of {ends}")
-        log.info("registry read", devices=len(self.devices), customers=len(self.customers))
+        log.info(
+            "registry read",
+            devices=len(self.devices),
+            customers=len(self.customers),
+            sites=len(self.sites),
+            contracts=len(self.contracts),
+        )
         self._thread.start()
         return self
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, Final
 
 import pytest
@@ -38,6 +39,7 @@ from vorab.records import (
     Cohort,
     CohortKind,
     CommandKind,
+    Contract,
     Customer,
     Delivery,
     DeliveryState,
@@ -55,6 +57,7 @@ from vorab.records import (
     Permit,
     PermitState,
     Presence,
+    Purpose,
     Recall,
     Record,
     Rejection,
@@ -63,6 +66,7 @@ from vorab.records import (
     Request,
     RequestKind,
     Severity,
+    Site,
     Stage,
     Status,
     Switch,
@@ -311,6 +315,7 @@ RECORDS: Final[tuple[Record, ...]] = (
         id="x", cohort="r:pump", kind=CohortKind.BASELINE, rule="r", start=NOW, end=NOW + MINUTE, partition=3, devices=9, level=1.5, at=NOW,
     ),
     LogCommand(id="x", case="c1", device="p", kind=CommandKind.NOTE, at=NOW, detail="seen"),
+    Contract(id="main/v", contract="v", starts=date(2026, 1, 1), response_h=4.0, purposes={Purpose.SERVICE: True}, at=NOW),
     Customer(id="main/k", customer="k", at=NOW),
     Delivery(id="x", customer="k", notification="n", stage=Stage.HEALED, state=DeliveryState.DEFERRED, at=NOW, due_at=NOW + MINUTE),
     Incident(
@@ -326,6 +331,7 @@ RECORDS: Final[tuple[Record, ...]] = (
     Request(id="x", customer="k", kind=RequestKind.CALL_ME, case="c1", device="p", at=NOW),
     Alarm(id="x", device="p", name="hot", source="alertmanager", active=True, at=NOW),
     Device(id="main/p", device="p", at=NOW, limits={"hot": 70.5}),
+    Site(id="main/s", site="s", time_zone="Europe/Berlin", region="DE-BY", at=NOW),
     Facts(id="main/p", device="p", model="S3", units={"temperature": "Cel"}, at=NOW),
     Presence(id="x", device="p", online=False, evidence="will", at=NOW),
     Rejection(id="x", source="a/b", reason=Reason.BAD_JSON, at=NOW),

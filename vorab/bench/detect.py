@@ -10,7 +10,7 @@ from vorab.bench import detect_faust
 from vorab.bench.load import expected_faults, frames
 from vorab.frame import decode, encode
 from vorab.processor import Processor
-from vorab.records import Customer, Device, Symptom, SymptomState, to_wire
+from vorab.records import Contract, Customer, Device, Symptom, SymptomState, to_wire
 from vorab.topics import READINGS
 
 CHECKPOINT_FRAMES: Final = 500
@@ -49,6 +49,9 @@ class _Empty:
 
     def size(self, group: str) -> int:  # noqa: ARG002 - the protocol
         return 0
+
+    def contract(self, key: str) -> Contract | None:  # noqa: ARG002 - the protocol
+        return None
 
 
 def processor(rules: Path) -> Processor:

@@ -10,7 +10,7 @@ from vorab.clock import Micros
 from vorab.fleet.physics.link import Batch
 from vorab.fleet.physics.simulation import MODELS, Simulation
 from vorab.frame import Block, Frame
-from vorab.records import Customer, Device
+from vorab.records import Contract, Customer, Device
 
 
 class Fleet:
@@ -37,6 +37,10 @@ class Fleet:
     def size(self, group: str) -> int:  # noqa: ARG002 - nobody asks
         """Nobody knows."""
         return 0
+
+    def contract(self, key: str) -> Contract | None:  # noqa: ARG002 - nobody asks
+        """None."""
+        return None
 
 
 def frames(simulation: Simulation, every: Micros) -> Iterator[Frame]:

@@ -210,3 +210,14 @@ def service(
     Example: `vorab bench service --data NAB`
     """
     show("service", data=data)
+
+
+@app.command()
+def registry(
+    lines: Annotated[int, typer.Option(min=1, help="Lines of the file.")] = 100_000,
+) -> None:
+    """A large file of devices into the registry, and once more without a change.
+
+    Example: `vorab bench registry --lines 100000`
+    """
+    show("registry", lines=lines)

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vorab.errors import EXIT_OK
+from vorab.cli.options import Json
+from vorab.errors import EXIT_OK, ConfigError
+from vorab.topics import CONTRACTS, SITES
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
 
 
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="Who it is for; stands as `by` on what is asked with it.")],
+    *,
+    scope: Annotated[list[str] | None, typer.Option(help="read, write or contacts; repeat for more.", show_default="read")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token for the API: it is printed once, and only its salted hash is for the settings.
+
+    Example: vorab desk token crm --scope read --scope contacts
+    """
+    from pydantic import ValidationError
+
+    from desk import tokens
+    from vorab.settings import DeskToken
+
+    made = tokens.make()
+    values = {"name": name, "scopes": list(dict.fromkeys(scope or ["read"])), "hash": tokens.hashed(made)}
+    try:
+        entry = DeskToken.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        hint = "scopes are read, write and contacts; a name has letters, digits and . _ : ~ -"
+        raise ConfigError(str(first["msg"]), key=str(first["loc"][0]), hint=hint) from None
+    if as_json:
+        typer.echo(json.dumps({"token": made, **entry.model_dump()}))
+        return
+    typer.echo(f"{made}\n")
+    typer.echo("It is shown this once. For vorab.toml, then start the desk again:\n", err=True)
+    scopes = ", ".join(f'"{each}"' for each in entry.scopes)
+    typer.echo(f'[[desk.tokens]]\nname = "{entry.name}"\nscopes = [{scopes}]\nhash = "{entry.hash}"')
+
+
+@app.callback()
 def desk(
+    ctx: typer.Context,
     *,
     config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="vorab.toml")] = None,
     log: Annotated[str | None, typer.Option(help="sqlite:///PATH or kafka://HOST:PORT.", show_default="the setting log")] = None,
@@ -27,6 +67,8 @@ def desk(
         vorab desk --log kafka://127.0.0.1:9092
         vorab desk --config /tmp/night/vorab.toml --port 8080
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from desk.service import Desk
     from vorab import provision, service, settings
     from vorab.clock import clock_from
@@ -40,6 +82,7 @@ def desk(
     says = service.logger("desk")
     health = service.Health()
     with open_log(found.log_address) as opened:
+        provision.create_missing(opened, found, (SITES, CONTRACTS))  # an older vorab may have made this log
         running = Desk(opened, found, clock_from(found.clock))
         health.ready["desk"] = running.ready
         with service.rim(found.service, health) as metrics_port:

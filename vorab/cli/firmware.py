@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vorab.cli.customers import Config, Json, Log, StateDir
+from vorab.cli.options import Config, Json, Log, StateDir
 from vorab.cli.registry import records
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vorab.cli.customers import Config, Json
+from vorab.cli.options import Config, Json
 from vorab.cli.rejected import printable
 from vorab.errors import EXIT_PROBLEMS, ConfigError
 from vorab.frame import Quality

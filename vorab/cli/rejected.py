@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from vorab.cli.customers import Config, Json, Log, StateDir
+from vorab.cli.options import Config, Json, Log, StateDir
 
 if TYPE_CHECKING:
     from vorab.log import EventLog

@@ -29,7 +29,7 @@ def check(
     from streams.rules.files import check as check_files
     from streams.rules.files import default_folder
     from vorab import settings
-    from vorab.cli.registry_files import count
+    from vorab.cli.registry_said import count
 
     checked = check_files(files, key="") if files else check_files(settings.load().streams.rules or [default_folder()])
     if as_json:

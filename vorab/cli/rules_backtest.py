@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vorab.cli.customers import Config, Log, StateDir
+from vorab.cli.options import Config, Log, StateDir
 from vorab.cli.rules_ran import Ran
 from vorab.clock import Micros, clock_from
 from vorab.errors import ConfigError
@@ -173,26 +173,27 @@ def _ends_at(log: EventLog, begins: dict[Position, int], ends: dict[Position, in
 
 def _registry(settings: Settings, devices: Path | None, customers: Path | None, model: str, *, from_log: bool, in_order: bool) -> Tables:
     from streams.hosts.registry import Assumed
-    from vorab.cli.customers import _KNOWN, customer_of
-    from vorab.cli.devices import _FIELDS, device_of
     from vorab.cli.registry import latest
-    from vorab.cli.registry_files import entries_of, read_rows
-    from vorab.topics import CUSTOMERS, DEVICES
+    from vorab.cli.registry_import import read_all
+    from vorab.records import Site
+    from vorab.registry import kinds
+    from vorab.topics import CUSTOMERS, DEVICES, SITES
 
     some: list[Device] = []
     people: list[Customer] = []
     if devices is not None:
-        some = entries_of(read_rows(devices, _FIELDS), lambda row: device_of(row, devices, 0), lambda each: each.key, devices)
+        some = read_all(kinds.DEVICES, devices)
     elif from_log:
         some = [each for each in latest(settings, DEVICES).values() if isinstance(each, Device)]
     if customers is not None:
-        people = entries_of(read_rows(customers, _KNOWN), lambda row: customer_of(row, customers, 0)[0], lambda each: each.key, customers)
+        people = read_all(kinds.CUSTOMERS, customers)
     elif from_log:
         people = [each for each in latest(settings, CUSTOMERS).values() if isinstance(each, Customer)]
     if in_order:
         # A recording is read in the order of time: nothing waits for what was measured before.
         some = [each.model_copy(update={"grace_s": None}) for each in some]
-    return Assumed(some, people, model)
+    sites = [each for each in latest(settings, SITES).values() if isinstance(each, Site)] if from_log else []
+    return Assumed(some, people, model, sites)
 
 
 def _moment(text: str, option: str, zone: tzinfo) -> Micros | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vorab.cli.customers import Config
-from vorab.cli.registry_files import count
+from vorab.cli.options import Config
+from vorab.cli.registry_said import count
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 
 if TYPE_CHECKING:

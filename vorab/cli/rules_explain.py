@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vorab.cli.customers import Config, Json, Log, StateDir
+from vorab.cli.options import Config, Json, Log, StateDir
 from vorab.errors import ConfigError
 
 if TYPE_CHECKING:

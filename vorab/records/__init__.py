@@ -38,7 +38,7 @@ from vorab.records.messages import (
     Stage,
     Urgency,
 )
-from vorab.records.registry import Channel, Customer, Device, Presence, Purpose
+from vorab.records.registry import Channel, Contract, Customer, Device, Presence, Purpose, Site
 from vorab.records.reports import Alarm, Cohort, CohortKind, Facts, FirmwareLine, FirmwareUse, Gap
 from vorab.records.symptoms import Point, Symptom, SymptomState
 from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, parse, to_wire, type_of
@@ -57,6 +57,7 @@ __all__ = [
     "CohortKind",
     "Command",
     "CommandKind",
+    "Contract",
     "Customer",
     "CustomerRecord",
     "Delivery",
@@ -91,6 +92,7 @@ __all__ = [
     "RequestKind",
     "Scalar",
     "Severity",
+    "Site",
     "Stage",
     "Status",
     "Switch",

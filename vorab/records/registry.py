@@ -1,14 +1,15 @@
-"""Who is there: devices, customers, and whether a device is online."""
+"""Who is there: devices, customers, sites, contracts, and whether a device is online."""
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
 
 from vorab import topics
-from vorab.clock import Micros
-from vorab.records.base import At, CustomerRecord, DeviceRecord
+from vorab.clock import Micros, to_datetime
+from vorab.records.base import At, CustomerRecord, DeviceRecord, Name, Record
 
 
 class Device(DeviceRecord):
@@ -75,7 +76,75 @@ class Customer(CustomerRecord):
     returns: int = 0
     wrong_bills: int = 0
     complaints: int = 0
+    marked: tuple[Name, ...] = ()
+    """Ids of the marks that were counted last, so that one told twice counts once."""
     at: At = 0
+
+    @property
+    def time(self) -> Micros:
+        """When the entry was written."""
+        return self.at
+
+
+class Site(Record):
+    """A place where devices stand, without its address; the id is the key."""
+
+    TYPE = "io.vorab.site.v1"
+    TOPIC = topics.SITES
+
+    site: Name
+    name: str = ""
+    time_zone: str = ""
+    """For devices there that have none of their own; empty: as the site it belongs to."""
+    region: str = ""
+    """Whose public holidays count there, after ISO 3166: DE-BY."""
+    parent: str = ""
+    """The site it belongs to."""
+    at: At = 0
+
+    @property
+    def key(self) -> str:
+        """`tenant/site`."""
+        return topics.key_of(self.tenant, self.site)
+
+    @property
+    def time(self) -> Micros:
+        """When the entry was written."""
+        return self.at
+
+
+class Contract(Record):
+    """What was agreed with a customer; the id is the key."""
+
+    TYPE = "io.vorab.contract.v1"
+    TOPIC = topics.CONTRACTS
+
+    contract: Name
+    customer: str = ""
+    kind: str = ""
+    """What the operator calls it: full service."""
+    starts: date | None = None
+    """Its first day; None: it always was."""
+    ends: date | None = None
+    """Its last day; None: until further notice."""
+    response_h: float | None = Field(None, gt=0)
+    """Within so many hours something is done about a fault; None: nothing was promised."""
+    repair_h: float | None = Field(None, gt=0)
+    """Within so many hours it is gone; None: nothing was promised."""
+    remote_repair: bool | None = None
+    """Whether remote repair was agreed, for devices of which nobody was asked; None: it says nothing."""
+    purposes: dict[Purpose, bool] = Field(default_factory=dict)
+    at: At = 0
+
+    def in_force(self, at: Micros) -> bool:
+        """Whether it holds at a moment (µs); its days are those of UTC."""
+        day = to_datetime(at).date()
+        return (self.starts is None or self.starts <= day) and (self.ends is None or day <= self.ends)
+
+    @property
+    def key(self) -> str:
+        """`tenant/contract`."""
+        return topics.key_of(self.tenant, self.contract)
 
     @property
     def time(self) -> Micros:

@@ -15,7 +15,7 @@ from vorab.records.cases import Action, CaseEvent, Errand, Permit, Recall, Reply
 from vorab.records.incidents import Incident
 from vorab.records.lead_times import LeadTime
 from vorab.records.messages import Command, Delivery, Notification, Request
-from vorab.records.registry import Customer, Device, Presence
+from vorab.records.registry import Contract, Customer, Device, Presence, Site
 from vorab.records.reports import Alarm, Cohort, Facts, FirmwareUse, Gap
 from vorab.records.symptoms import Symptom
 
@@ -73,8 +73,8 @@ class Tick(Record):
 
 
 KINDS: Final[tuple[type[Record], ...]] = (
-    Device, Customer, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request, Rejection, Tick,
-    Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch,
+    Device, Customer, Site, Contract, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request,
+    Rejection, Tick, Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch,
     Incident,
 )  # fmt: skip
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.sla import SlaClock, sla_clock
-from desk.words import sla_words
+from desk.sla import Promise, SlaClock, promises, sla_clock
+from desk.words import promise_words, sla_words
 from tests.unit.desk.house import NIGHT, House, Story
 from vorab.clock import HOUR, MINUTE, SECOND, Micros
-from vorab.records import CaseEvent, CaseKind, Severity, Status
+from vorab.records import CaseEvent, CaseKind, Contract, Severity, Status
 
 
 def events(*stages: tuple[Micros, Status], tenant: str = "main") -> list[CaseEvent]:
@@ -74,3 +74,16 @@ def test_the_clock_in_words() -> None:
     """Short where nothing was waited for."""
     assert sla_words(SlaClock(HOUR, 0, runs=True)) == "SLA clock 60 min"
     assert sla_words(SlaClock(4 * HOUR, 14 * HOUR, runs=False)) == "SLA clock 4 h, stopped; 14 h the customer was waited for"
+
+
+def test_a_promise_counts_only_time_that_is_ours() -> None:
+    """Four hours to respond, eight to repair; two hours in which the customer was waited for count for nobody."""
+    contract = Contract(id="main/v", contract="v", response_h=4, repair_h=8)
+    told = events((0, Status.ACKNOWLEDGED), (HOUR, Status.PENDING), (3 * HOUR, Status.HELD), (5 * HOUR, Status.IN_PROGRESS))
+    told[3] = told[3].model_copy(update={"kind": CaseKind.TAKEN})
+    waiting, taken = promises(told[:3], contract, NIGHT + 4 * HOUR), promises(told, contract, NIGHT + 12 * HOUR)
+    assert waiting == [Promise("response", 4 * HOUR, 2 * HOUR, open=True), Promise("repair", 8 * HOUR, 6 * HOUR, open=True)]
+    assert taken == [Promise("response", 4 * HOUR, HOUR, open=False), Promise("repair", 8 * HOUR, -2 * HOUR, open=True)]
+    assert [promise_words(each) for each in waiting] == ["response promised within 4 h: 2 h left", "repair promised within 8 h: 6 h left"]
+    assert [promise_words(each) for each in taken] == ["response promised within 4 h: kept", "repair promised within 8 h: 2 h late"]
+    assert promises(told, None, NIGHT) == promises(told, Contract(id="main/v", contract="v"), NIGHT) == []

@@ -23,7 +23,7 @@ from vorab.records import Customer, Device
 ERIKA = Person("main/c-1", "Erika Muster", "erika@example.org", "+49 30 1")
 BOB = Person("main/c-2", "Bob", "bob@example.org")
 
-Written = tuple[list[Customer | Device], list[str], list[str]]
+Written = tuple[list[Customer | Device], list[tuple[str, str]]]
 """Entries, customers taken out, devices taken out."""
 
 
@@ -45,8 +45,8 @@ def written() -> list[Written]:
 def served(store: PeopleStore, tmp_path: Path, written: list[Written]) -> Iterator[PeopleClient]:
     """The store behind HTTP, and a client that found it."""
 
-    def registry(entries: Sequence[Customer | Device], gone: Sequence[str], removed: Sequence[str]) -> None:
-        written.append((list(entries), list(gone), list(removed)))
+    def registry(entries: Sequence[Customer | Device], gone: Sequence[tuple[str, str]]) -> None:
+        written.append((list(entries), list(gone)))
 
     server = PeopleServer(store, registry, tmp_path / "notifier.json")
     server.start()
@@ -77,8 +77,8 @@ def test_the_same_through_http(served: PeopleClient, written: list[Written]) -> 
     assert served.erase("main/c-2")
     assert not served.erase("main/c-2")
     pump = Device(id="main/pump-1", device="pump-1", at=1)
-    served.register([customer()], [pump], ["main/c-2"], ["main/pump-2"])
-    assert written == [([customer(), pump], ["main/c-2"], ["main/pump-2"])]
+    served.register([customer(), pump], [("vorab.customers", "main/c-2")])
+    assert written == [([pump, customer()], [("vorab.customers", "main/c-2")])]
 
 
 def test_without_the_token_nothing_is_told(served: PeopleClient, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from streams.rules.ruleset import CLASSES, RuleSet
 from vorab.clock import SECOND
 from vorab.frame import Reading, decode, encode, pack
 from vorab.processor import Out
-from vorab.records import Customer, Device, Symptom, SymptomState
+from vorab.records import Contract, Customer, Device, Symptom, SymptomState
 from vorab.topics import READINGS
 
 T0 = 1_795_000_000 * SECOND
@@ -40,6 +40,10 @@ class Registered:
     def size(self, group: str) -> int:  # noqa: ARG002 - nobody asks
         """Nobody knows."""
         return 0
+
+    def contract(self, key: str) -> Contract | None:  # noqa: ARG002 - nobody asks
+        """None."""
+        return None
 
 
 def rule(detector: str, id: str = "", **more: Any) -> AnyRule:  # noqa: A002 - the word of the file

@@ -218,3 +218,10 @@ def test_what_does_not_belong_is_refused() -> None:
 def test_the_printer_has_an_open_line() -> None:
     """A fault that goes on has no end."""
     assert last(run(log_of(day())))["printer-3"].ended is None
+
+
+@pytest.mark.parametrize(("at", "verdict"), [("7+04:00", Verdict.VORAB_FIRST), ("7+04:01", Verdict.UNKNOWN)])
+def test_after_seven_days_nobody_knows_who_noticed(at: str, verdict: Verdict) -> None:
+    """A case that is still open: who gets in touch a week after it was found may have another reason."""
+    ward = day()
+    assert last(run([*log_of(ward), complaint(at, "hp-14")]))["hp-14"].verdict is verdict

@@ -19,9 +19,9 @@ from vorab.records import Customer, Device
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[SqliteLog]:
-    """A log with the two registry topics."""
+    """A log with the topics of the registry."""
     with SqliteLog(tmp_path / "log.db", fsync=False) as events:
-        events.create({topics.DEVICES: 3, topics.CUSTOMERS: 2})
+        events.create({topics.DEVICES: 3, topics.CUSTOMERS: 2, topics.SITES: 2, topics.CONTRACTS: 2})
         yield events
 
 
