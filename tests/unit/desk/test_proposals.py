@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from desk import store as tables
 from desk.projector import Projector
 from desk.store import Store
 from tests.unit.desk.house import MORNING, NIGHT, House, Story, device, doubted, healed
@@ -35,7 +37,7 @@ def judge(house: House, story: Story, about: str, said: str, nonce: str = "12345
     address = f"/cases/{story.case}/verdict"
     answer = house.client.post(address, data={"nonce": nonce, "about": about, "said": said})
     house.catch_up()
-    return answer.status_code
+    return int(answer.status_code)
 
 
 def test_proposals_say_what_helped_in_other_cases(house: House, homes: dict[str, Story]) -> None:
@@ -163,9 +165,7 @@ def test_a_cancelled_case_proposes_nothing(house: House) -> None:
 
 def blocks(store: Store) -> dict[str, bytes]:
     """What helped, as it stands in the tables."""
-    from desk import store as tables
-
-    return {row["name"]: row["block"] for row in store.rows(tables.sa.select(tables.ranking))}
+    return {row["name"]: row["block"] for row in store.rows(sa.select(tables.ranking))}
 
 
 def test_counts_are_the_same_after_a_restart_and_when_built_anew(house: House, homes: dict[str, Story], tmp_path: Path) -> None:
@@ -190,8 +190,6 @@ def test_counts_are_the_same_after_a_restart_and_when_built_anew(house: House, h
 def test_a_desk_from_before_learns_from_what_it_kept(house: House, homes: dict[str, Story]) -> None:
     """A database without counts gets them from the records in it."""
     before = blocks(house.store)
-    from desk import store as tables
-
     with house.store.write() as db:
         db.execute(tables.ranking.delete())
     Projector(house.log, house.store, house.clock).load()
