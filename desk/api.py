@@ -83,10 +83,13 @@ def routes(context: Context) -> APIRouter:
         return JSONResponse({"counts": found, "not_sent": dict(queries.not_sent()), "lag_s": round(context.lag_s(), 1)})
 
     @router.get("/why/{any_id}")
-    def chain(any_id: str) -> JSONResponse:
-        """The causal chain of any id."""
+    def chain(any_id: str, *, again: bool = False) -> JSONResponse:
+        """The causal chain of any id; with `again`, decided anew from the log and compared."""
         found = why(queries, any_id)
-        return JSONResponse(found.json()) if found else _nobody_knows("id")
+        if found is None:
+            return _nobody_knows("id")
+        anew = {"again": context.again(found.case, found.device)} if again and context.again and found.case else {}
+        return JSONResponse({**found.json(), **anew})
 
     return router
 

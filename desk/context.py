@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from desk.projector import Projector
 from desk.queries import Queries
 from vorab.clock import SECOND, Clock
 from vorab.log import EventLog
 from vorab.settings import Settings
+
+Again = Callable[[str, str], dict[str, Any]]
+"""Case and key of its device → what comes of deciding it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Context:
     projector: Projector
     settings: Settings
     clock: Clock
+    again: Again | None = None
+    """Decides a case anew, where whoever put the desk up can."""
 
     def lag_s(self) -> float:
         """Wall seconds since the tables were last known to hold all of the log."""
