@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories healing bench bench-kafka parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories healing decisions mutations bench bench-kafka parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,12 @@ histories: $(DEV) ## device histories shuffled, delayed, repeated: the symptoms 
 
 healing: $(DEV) ## a fleet of which half can be cured: proven or not closed (ARGS="--faults 1000", ARGS="--faults 200 --kills 24")
 	@$(BIN)/python -m tests.healing $(ARGS)
+
+decisions: $(DEV) ## a simulated fleet's decisions, 10,000 of them decided anew from the log (ARGS="--devices 3000 --ids 10000")
+	@$(BIN)/python -m tests.decided $(ARGS)
+
+mutations: $(DEV) ## take out each policy line and guard of the case core: a test must notice (ARGS="--only consent")
+	@$(BIN)/python -m tests.mutations $(ARGS)
 
 bench: $(DEV) ## vorab's own benchmarks, one JSON line each (ARGS="frame" for one)
 	@for name in $(if $(ARGS),$(ARGS),frame detect bridge latency); do $(BIN)/vorab bench $$name; done

@@ -119,11 +119,12 @@ def routes(context: Context, library: Library) -> APIRouter:
         return JSONResponse({"counts": found, "not_sent": dict(queries.not_sent()), "lag_s": round(context.lag_s(), 1)})
 
     @router.get("/why/{any_id}")
-    def chain(any_id: str) -> JSONResponse:
-        """The causal chain of any id."""
+    def chain(any_id: str, *, again: bool = False) -> JSONResponse:
+        """The causal chain of any id; with `again`, decided anew from the log and compared."""
         found = why(queries, any_id)
         if found is None:
             raise unknown("id")
-        return JSONResponse(found.json())
+        anew = {"again": context.again(found.case, found.device)} if again and context.again and found.case else {}
+        return JSONResponse({**found.json(), **anew})
 
     return router

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from desk.incident_queries import Incidents
 from desk.partner.service import Partners
@@ -11,6 +13,9 @@ from desk.queries import Queries
 from vorab.clock import SECOND, Clock
 from vorab.log import EventLog
 from vorab.settings import Settings
+
+Again = Callable[[str, str], dict[str, Any]]
+"""Case and key of its device → what comes of deciding it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Context:
     settings: Settings
     clock: Clock
     partners: Partners | None = None
+    again: Again | None = None
+    """Decides a case anew, where whoever put the desk up can."""
 
     @property
     def incidents(self) -> Incidents:

@@ -175,7 +175,7 @@ class Queries:
         r = tables.records.c
         found = CaseFile(case)
         for record in self.records(r.case == case):
-            self._sort(found, record)
+            self.sort(found, record)
         if not found.events:
             return None
         key = found.events[0].key
@@ -184,7 +184,7 @@ class Queries:
         notices = [notice.id for notice in found.notifications]
         for record in self.records(r.device == key, sa.or_(r.id.in_(symptoms), r.kind.like("io.vorab.reply%"))):
             if isinstance(record, Symptom) or (isinstance(record, Reply) and record.action in actions):
-                self._sort(found, record)
+                self.sort(found, record)
         if notices:
             for record in self.records(r.kind.like("io.vorab.delivery%"), r.case == ""):
                 if isinstance(record, Delivery) and record.notification in notices:
@@ -194,7 +194,8 @@ class Queries:
         return found
 
     @staticmethod
-    def _sort(found: CaseFile, record: Record) -> None:
+    def sort(found: CaseFile, record: Record) -> None:
+        """Put a record where it belongs in the file of its case."""
         match record:
             case CaseEvent():
                 found.events.append(record)

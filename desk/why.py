@@ -128,9 +128,14 @@ def why(queries: Queries, any_id: str) -> Chain | None:
         file = queries.case(case) if case else None
         if file is None:
             return _alone(record, full)
+    return chain(file, full, kind)
+
+
+def chain(file: CaseFile, asked: str, kind: str) -> Chain:
+    """The chain of a case, with what led to what was asked about."""
     found = links(file)
-    _mark(found, full)
-    return Chain(full, kind, file.case, file.last.key, sentence(file), found)
+    _mark(found, asked)
+    return Chain(asked, kind, file.case, file.last.key, sentence(file), found)
 
 
 def links(file: CaseFile) -> list[Link]:

@@ -295,6 +295,7 @@ def _headers(kind: type[Record]) -> Json:
             "ce_type": fixed,
             "ce_time": {"type": "string", "format": "date-time"},
             "ce_subject": {"type": "string"},
+            "ce_edition": {"type": "string", "description": "Which wording of policy decided: a hash of all of it."},
             "content-type": {"const": "application/json"},
         },
     }

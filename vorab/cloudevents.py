@@ -14,6 +14,7 @@ from vorab.errors import Reason, Rejected
 Headers = tuple[tuple[str, bytes], ...]
 
 JSON: Final = b"application/json"
+EDITION: Final = "ce_edition"
 FRAME: Final = b"application/vnd.vorab.frame+msgpack"
 
 
@@ -38,6 +39,16 @@ def headers(*, id: str, type: str, source: str, time: Micros, subject: str, cont
         ("ce_subject", subject.encode()),
         ("content-type", content_type),
     )
+
+
+def edition_header(edition: str) -> tuple[str, bytes]:
+    """An extension attribute: which wording of policy decided a record."""
+    return EDITION, edition.encode()
+
+
+def edition_of(found: Iterable[tuple[str, bytes]]) -> str:
+    """Which wording of policy decided a record; empty where nothing is said."""
+    return dict(found).get(EDITION, b"").decode(errors="replace")
 
 
 def attributes(found: Iterable[tuple[str, bytes]]) -> Attributes:

@@ -118,8 +118,10 @@ class Kind:
     ticks: tuple[str, ...]
     schema: int
     build: Factory
+    edition: str = ""
+    """Which wording of what people wrote decides; the host writes it beside every output (`ce_edition`)."""
 
 
-def kind_of(cls: Any, build: Factory) -> Kind:
+def kind_of(cls: Any, build: Factory, edition: str = "") -> Kind:
     """The `Kind` of a processor class and how its instances are built."""
-    return Kind(cls.name, cls.inputs, cls.outputs, cls.ticks, cls.schema, build)
+    return Kind(cls.name, cls.inputs, cls.outputs, cls.ticks, cls.schema, build, edition)

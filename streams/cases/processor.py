@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
 from streams.cases import state as states
+from streams.cases.edition import edition
 from streams.cases.flow import DeviceCases
 from streams.cases.policy import Policy
 from streams.cases.state import DeviceState
@@ -141,4 +142,4 @@ class Cases:
 
 def kind(policy: Policy) -> Kind:
     """What hosts need to run it."""
-    return kind_of(Cases, lambda _partition, registry: Cases(policy, registry))
+    return kind_of(Cases, lambda _partition, registry: Cases(policy, registry), edition(policy))

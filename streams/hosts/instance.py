@@ -12,7 +12,7 @@ import msgspec
 from streams.hosts.merge import BEGINNING, Due, Merge, Progress, Step
 from vorab import ids, topics
 from vorab.clock import SECOND, Micros
-from vorab.cloudevents import Headers, attributes
+from vorab.cloudevents import Headers, attributes, edition_header
 from vorab.errors import ConfigError, Rejected
 from vorab.frame import Frame, decode
 from vorab.frame_join import join
@@ -141,6 +141,7 @@ class Instance:
         self.told: dict[str, Micros] = {}
         """The last tick of each topic; a host that knows more from before a crash adds it, so that no tick is told twice."""
         self._source = f"urn:vorab:{kind.name}"
+        self._beside: Headers = (edition_header(kind.edition),) if kind.edition else ()
         self._outputs: list[Outgoing] = []
         self.processor: Processor = kind.build(partition, registry)
         self._joins = self.processor if isinstance(self.processor, TakesJoined) else None
@@ -271,7 +272,7 @@ class Instance:
                 key = out.key.encode()
             if partition is None:
                 partition = self._layout.partition_of(out.topic, key.decode())
-            self._outputs.append(Outgoing(self._layout.name(out.topic), partition, key, value, headers))
+            self._outputs.append(Outgoing(self._layout.name(out.topic), partition, key, value, headers + self._beside))
 
     def _pass_on(self, topic: str) -> None:
         mark = self._held.pop(topic, None)

@@ -76,14 +76,14 @@ def test_why_asks_the_running_desk_and_then_its_database(folder: tuple[Path, dic
     case = stories["healed"].case
     with desk(home) as process:
         chain = ask(home, process, f"/api/why/{case}")
-        running = vorab("why", case, "--state-dir", str(home), "--json", cwd=home)
+        running = vorab("why", case, "--told-only", "--state-dir", str(home), "--json", cwd=home)
         assert json.loads(running.stdout) == chain
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == EXIT_OK
-    ended = vorab("why", case[:8], "--state-dir", str(home), "--json", cwd=home)
+    ended = vorab("why", case[:8], "--told-only", "--state-dir", str(home), "--json", cwd=home)
     assert ended.returncode == EXIT_OK
     assert json.loads(ended.stdout) == chain
-    told = vorab("why", stories["healed"].action, "--state-dir", str(home), cwd=home)
+    told = vorab("why", stories["healed"].action, "--told-only", "--state-dir", str(home), cwd=home)
     assert "Heat Pump 001 healed itself" in told.stdout
     assert "▸" in told.stdout
     assert "not sent" in told.stdout.lower()

@@ -1,4 +1,4 @@
-"""`vorab why ID`: how it came to be, in a few lines."""
+"""`vorab why ID`: how it came to be, in a few lines, and whether it would be decided so again."""
 
 from __future__ import annotations
 
@@ -7,39 +7,67 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 
+if TYPE_CHECKING:
+    from vorab.cli.why_again import Again
+    from vorab.settings import Settings
+
 TIMEOUT_S: Final = 5.0
 
 
 def why(
-    any_id: Annotated[str, typer.Argument(metavar="ID", help="A symptom, case, action or message; its first 8 characters are enough.")],
+    any_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="A symptom, case, action, command or message; its first 8 characters are enough.")
+    ] = "",
     *,
+    check: Annotated[int, typer.Option("--check", min=0, metavar="N", help="Instead: N random commands, actions and cases.")] = 0,
+    seed: Annotated[int, typer.Option(help="With --check: which ones.")] = 0,
+    again: Annotated[bool, typer.Option("--again/--told-only", help="Decide it anew from the log, and compare.")] = True,
     state_dir: Annotated[str | None, typer.Option(help="Folder for what vorab keeps.")] = None,
+    log: Annotated[str | None, typer.Option(help="sqlite:///PATH or kafka://HOST:PORT.", show_default="the setting log")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="vorab.toml")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole chain as one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole answer as one JSON document.")] = False,
 ) -> None:
     """Show the causal chain of a symptom, case, action or message: readings, rule, policy, consent, command, answer, proof, message.
 
-    Asks the running desk; where none runs, reads the desk's database.
+    Asks the running desk; where none runs, reads the desk's database or the log. Then the case is decided anew from the log with the policy
+    in force, and every event, question for a permit and action is compared with what stands there: `agrees`, or the first difference, and
+    exit code 1. Nothing is written.
 
     Examples:
         vorab why b816ec32
         vorab why b816ec32-9195-5d75-adc1-ebacb3c78d3e --json
+        vorab why --check 10000 --seed 7
     """
     from vorab import settings
+    from vorab.cli import why_tell
+    from vorab.cli.why_again import opened
 
+    if bool(any_id) == bool(check):
+        raise ConfigError("name an id, or --check N", key="ID", hint="for example: vorab why b816ec32, or vorab why --check 1000")
     file = config
     if file is None and state_dir and (Path(state_dir) / settings.FILE).exists():
         file = Path(state_dir) / settings.FILE  # a demo keeps its settings beside its state
-    found = settings.load(file, overrides={"state_dir": state_dir})
+    found = settings.load(file, overrides={"state_dir": state_dir, "log": log})
+    if check:
+        from vorab.cli.why_check import run
+
+        raise typer.Exit(run(found, check, seed, as_json=as_json))
     chain = _ask(found.state_path, any_id)
     if chain is None:
         chain = _read(found, any_id)
+    if again or chain is None:
+        with opened(found) as log_:
+            chain = _add(chain, log_, any_id, again=again)
+    if chain is None:
+        raise ConfigError(
+            "no desk runs here, and there is no desk database", key="state_dir", file=str(found.state_path), hint="--state-dir names it"
+        )
     if not chain:
         typer.echo(
             f"nobody knows {any_id}\n  in {found.state_path}\n  `vorab demo` and the console name ids that can be asked for", err=True
@@ -48,8 +76,22 @@ def why(
     if as_json:
         typer.echo(json.dumps(chain, ensure_ascii=False))
     else:
-        _tell(chain)
-    raise typer.Exit(EXIT_OK)
+        why_tell.chain(chain)
+    raise typer.Exit(EXIT_PROBLEMS if chain.get("again", {}).get("state") == "differs" else EXIT_OK)
+
+
+def _add(chain: dict[str, Any] | None, log: Again | None, any_id: str, *, again: bool) -> dict[str, Any] | None:
+    """The chain from the log where nobody else had it, and what comes of deciding it anew."""
+    if log is None:
+        if chain and again:
+            chain["again"] = {"state": "unknown", "note": "the log cannot be read from here"}
+        return chain
+    if chain is None:
+        told = log.chain(any_id)
+        chain = told.json() if told else {}
+    if chain and again and chain["case"]:
+        chain["again"] = log.case(chain["case"], chain["device"])
+    return chain
 
 
 def _ask(folder: Path, any_id: str) -> dict[str, Any] | None:
@@ -67,47 +109,17 @@ def _ask(folder: Path, any_id: str) -> dict[str, Any] | None:
         return None
 
 
-def _read(settings: Any, any_id: str) -> dict[str, Any]:
-    """From the desk's database, without a desk."""
+def _read(settings: Settings, any_id: str) -> dict[str, Any] | None:
+    """From the desk's database, without a desk; None where there is none."""
     from desk.queries import Queries
     from desk.store import open_read_only
     from desk.why import why as chain_of
 
     store = open_read_only(settings.desk.database or f"sqlite:///{settings.state_path / 'desk.db'}")
     if store is None:
-        raise ConfigError(
-            "no desk runs here, and there is no desk database", key="state_dir", file=str(settings.state_path), hint="--state-dir names it"
-        )
+        return None
     try:
         chain = chain_of(Queries(store), any_id)
     finally:
         store.close()
     return chain.json() if chain else {}
-
-
-def _tell(chain: dict[str, Any]) -> None:
-    from zoneinfo import ZoneInfo
-
-    from rich.console import Console
-    from rich.text import Text
-
-    from vorab.clock import parse_iso, to_datetime
-
-    console = Console(highlight=False)
-    console.print(Text(chain["sentence"], style="bold"), soft_wrap=True)
-    console.print(Text(f"{chain['device']}  case {chain['case'] or 'none'}", style="dim"), soft_wrap=True)
-    day = ""
-    width = max((len(link["title"]) for link in chain["chain"]), default=0)
-    for link in chain["chain"]:
-        local = to_datetime(parse_iso(link["at"])).astimezone(ZoneInfo("Europe/Berlin"))
-        if (today := local.strftime("%A, %d %B %Y")) != day:
-            day = today
-            console.print(Text(f"\n{day}", style="dim"))
-        mark = "▸" if link["asked"] else " "
-        style = "" if link["on_path"] else "dim"
-        line = Text(f"{mark} {local:%H:%M:%S}  {link['title']:<{width}}  ", style="bold" if link["asked"] else style)
-        line.append(link["text"], style=style)
-        console.print(line, soft_wrap=True)
-        for name in ("rule", "policy"):
-            if link["facts"].get(name) and (link["type"] in {"symptom.raised", "case.opened", "case.handed_over"}):
-                console.print(Text(f"{'':12}{'':<{width}}{name}: {link['facts'][name]}", style="dim"), soft_wrap=True)

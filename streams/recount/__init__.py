@@ -1,0 +1,1 @@
+"""What was decided, decided once more from the log, and compared with what stands there."""

@@ -1,0 +1,110 @@
+"""What stands on the log beside what is decided anew: agreement, or the first difference by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from streams.recount.story import SAID_ELSEWHERE, Story, Told
+from vorab.clock import Micros, iso
+from vorab.processor import Out
+from vorab.records import CaseEvent, Record, type_of
+
+
+class State(StrEnum):
+    """What a comparison comes to."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    CHANGED = "changed"
+    """What it was decided by is not what is in force now."""
+    GONE = "gone"
+    """What it was decided from is no longer kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One record that is not as it would be decided."""
+
+    case: str
+    id: str
+    what: str
+    """`case.opened`, `action`."""
+    at: Micros
+    text: str
+
+    def json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"case": self.case, "id": self.id, "type": self.what, "at": iso(self.at), "text": self.text}
+
+
+def differences(story: Story, out: Sequence[Out], facts_topic: str) -> list[Difference]:
+    """All of them, the earliest first."""
+    facts = _once(each.record for each in out if each.topic == facts_topic)
+    orders = _once(each.record for each in out if each.topic != facts_topic and each.topic not in SAID_ELSEWHERE)
+    stored_facts, stored_orders = _once(each.record for each in story.facts), _once(each.record for each in story.orders)
+    found = [
+        *_twice(story.facts), *_twice(story.orders),
+        *_beside(story, stored_facts, facts), *_beside(story, stored_orders, orders),
+    ]  # fmt: skip
+    if not found:
+        found += _order(stored_facts, facts)
+    return sorted(found, key=lambda each: each.at)
+
+
+def _once(records: Iterable[Record]) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for record in records:
+        found.setdefault(record.id, record)
+    return found
+
+
+def _twice(told: Iterable[Told]) -> list[Difference]:
+    """A record may stand twice after a crash, but not with other words."""
+    first: dict[str, Record] = {}
+    return [
+        _difference(record, f"stands on the log twice: {_changed(record, first[record.id])}")
+        for record in (each.record for each in told)
+        if first.setdefault(record.id, record) != record
+    ]
+
+
+def _beside(story: Story, stored: dict[str, Record], anew: dict[str, Record]) -> list[Difference]:
+    found = []
+    for name, record in stored.items():
+        if name not in anew:
+            found.append(_difference(record, "stands on the log, but no line of policy and nothing that was asked for leads to it"))
+        elif anew[name] != record:
+            found.append(_difference(record, _changed(record, anew[name])))
+    since = {type(each.record): story.kept_since.get(each.place.topic) for each in (*story.facts, *story.orders)}
+    for name, record in anew.items():
+        kept = since.get(type(record))
+        if name not in stored and record.time < story.until and (kept is None or record.time >= kept):
+            found.append(_difference(record, "was decided, but does not stand on the log"))
+    return found
+
+
+def _order(stored: dict[str, Record], anew: dict[str, Record]) -> list[Difference]:
+    for one, other in zip(stored, anew, strict=False):
+        if one != other:
+            return [_difference(stored[one], f"stands before {_what(anew[other])} {other}, which was decided first")]
+    return []
+
+
+def _changed(stored: Record, anew: Record) -> str:
+    for name in type(stored).model_fields:
+        one, other = getattr(stored, name), getattr(anew, name, None)
+        if one != other:
+            return f"says {name} {one!r}, and {other!r} is decided"
+    return "is another kind of record"
+
+
+def _difference(record: Record, text: str) -> Difference:
+    case = record.case if isinstance(record, CaseEvent) else str(getattr(record, "case", ""))
+    return Difference(case, record.id, _what(record), record.time, f"{_what(record)} of {iso(record.time)} {text}")
+
+
+def _what(record: Record) -> str:
+    return type_of(record).removeprefix("io.vorab.").removesuffix(".v1")
