@@ -1,16 +1,21 @@
-"""Writes the pages that repeat what the code says: settings, metrics, topics, vorab.example.toml, asyncapi.yaml. `make docs` runs it.
+"""Writes the pages that repeat what the code says, whole or in part: settings, metrics, topics, cases, care and more. `make docs` runs it.
 
 A test compares the files with what this would write, so that the docs cannot drift.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from streams.care import conditions, policy
+from streams.cases import table
 from vorab import layouts, metrics, payloads, settings, topics
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,12 +131,43 @@ def asyncapi() -> str:
     return str(runpy.run_path(str(ROOT / "scripts" / "asyncapi.py"))["page"]())
 
 
+def _replaced(name: str, pattern: str, parts: Sequence[str]) -> str:
+    """A page with each place that fits the pattern written anew, in their order."""
+    found = iter(parts)
+    text, n = re.subn(pattern, lambda _: next(found), (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if n != len(parts):
+        raise SystemExit(f"{name} has {n} places for {len(parts)} parts")
+    return text
+
+
+def cases_page() -> str:
+    """docs/cases.md: the diagram and the table of the state machine."""
+    pattern = r"^```mermaid\n(?:.*\n)*?```$|^\| status \| facts .*\n(?:\|.*(?:\n(?=\|))?)*"
+    return _replaced("docs/cases.md", pattern, [f"```mermaid\n{table.diagram()}\n```", table.stays()])
+
+
+CARE = (policy.File, policy.Rule, conditions.When, policy.Queue, policy.Goodwill, policy.Gesture, policy.Advice)
+
+
+def care_page() -> str:
+    """docs/care.md: a table for each part of the care file."""
+    return _replaced("docs/care.md", r"^\| key \| default .*\n(?:\|.*(?:\n(?=\|))?)*", [policy.keys(part) for part in CARE])
+
+
+def care_schema() -> str:
+    """care/schema.json."""
+    return json.dumps(policy.json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES = {
     "docs/settings.md": settings_page,
     "docs/metrics.md": metrics_page,
     "docs/topics.md": topics_page,
     "vorab.example.toml": example,
     "firmware/asyncapi.yaml": asyncapi,
+    "docs/cases.md": cases_page,
+    "docs/care.md": care_page,
+    "care/schema.json": care_schema,
 }
 
 

@@ -11,6 +11,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from streams.care.account import Account, money
+from streams.care.policy import Care
 from streams.cases.policy import Policy
 from vorab import ids, topics
 from vorab.clock import DAY, HOUR, SECOND, Micros, iso
@@ -66,6 +68,10 @@ class Told(msgspec.Struct):
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Told).decode
+_decode_account: Final = msgspec.msgpack.Decoder(Account).decode
+
+ACCOUNT: Final = "account:"
+"""Begins the names of blocks that are accounts of goodwill; the customer's key follows. Ids of cases hold no colon."""
 
 
 class Customers:
@@ -77,11 +83,13 @@ class Customers:
     ticks: ClassVar[tuple[str, ...]] = ()
     schema: ClassVar[int] = 1
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, care: Care | None = None) -> None:
+        self._policy, self._care = policy, care or Care()
         self._cases: dict[str, Told] = {}
         self._over: dict[str, Micros] = {}
         """Cases that are over, by when, the earliest first."""
+        self._accounts: dict[str, Account] = {}
+        """Goodwill by customer, whose single writer this is."""
         self._changed: set[str] = set()
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
@@ -97,14 +105,16 @@ class Customers:
         return ()
 
     def dirty(self) -> Mapping[str, bytes]:
-        """One block per case that changed."""
-        blocks = {case: _encode(self._cases[case]) if case in self._cases else b"" for case in sorted(self._changed)}
+        """One block per case and account that changed."""
+        found = {name: self._accounts.get(name) or self._cases.get(name) for name in sorted(self._changed)}
+        blocks = {name: _encode(block) if block else b"" for name, block in found.items()}
         self._changed.clear()
         return blocks
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
-        """Take over the cases."""
-        self._cases = {case: _decode(block) for case, block in blocks.items() if block}
+        """Take over the cases and accounts."""
+        self._cases = {case: _decode(block) for case, block in blocks.items() if block and not case.startswith(ACCOUNT)}
+        self._accounts = {name: _decode_account(block) for name, block in blocks.items() if block and name.startswith(ACCOUNT)}
         over = sorted((told.over_at, case) for case, told in self._cases.items() if told.over_at is not None)
         self._over = {case: at for at, case in over}
 
@@ -115,6 +125,8 @@ class Customers:
         told.seq = event.seq
         self._changed.add(event.case)
         _fold(told, event)
+        if event.kind is CaseKind.GOODWILL_ASKED:
+            yield self._count(event)
         stage = _stage(told, event)
         if stage is not None and stage not in told.stages:
             told.stages.append(stage)
@@ -122,6 +134,23 @@ class Customers:
         if told.over_at is not None:
             self._over.setdefault(event.case, told.over_at)
             self._forget(event.at)
+
+    def _count(self, event: CaseEvent) -> Out:
+        """Whether the customer's account allows it; the case hears of it by a command."""
+        name, cap = ACCOUNT + topics.key_of(event.tenant, event.customer), round(self._care.goodwill.per_year * 100)
+        account = self._accounts.setdefault(name, Account())
+        granted = account.ask(event.id, event.at, event.amount_cents, cap)
+        self._changed.add(name)
+        kind = CommandKind.GOODWILL_COUNTED if granted else CommandKind.GOODWILL_OVER
+        of = f"{money(account.given(event.at), event.currency)} of {money(cap, event.currency)} in a year"
+        detail = f"{event.gesture}, {money(event.amount_cents, event.currency)}; {of}"
+        return Out(
+            topics.COMMANDS,
+            Command(
+                id=ids.command_id(event.key, kind, event.id), tenant=event.tenant, device=event.device, kind=kind, case=event.case,
+                at=event.at, by="account", because=event.id, detail=detail if granted else f"not within the yearly cap: {of}",
+            ),
+        )  # fmt: skip
 
     def _forget(self, now: Micros) -> None:
         while self._over:
@@ -178,6 +207,7 @@ class Customers:
                 at=request.at,
                 by="customer",
                 because=request.id,
+                detail=request.text,
             ),
         )
 
@@ -212,6 +242,6 @@ def _iso(at: Micros | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def kind(policy: Policy) -> Kind:
+def kind(policy: Policy, care: Care | None = None) -> Kind:
     """What hosts need to run it."""
-    return kind_of(Customers, lambda _partition, _registry: Customers(policy))
+    return kind_of(Customers, lambda _partition, _registry: Customers(policy, care))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from streams.care.policy import Bot, Care
 from streams.cases import proof, words
-from streams.cases.facts import Teller, Why
+from streams.cases.caring import Caring
+from streams.cases.facts import Why
 from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy
 from streams.cases.state import Case, DeviceState, Early, Flight, Phase, Timer, remember
 from vorab import ids, topics
@@ -13,17 +15,18 @@ from vorab.clock import DAY, Micros
 from vorab.processor import Out, Registry
 from vorab.records import Action, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus
 
+LEFT_ALONE: Final = "we have not touched it from afar"
 NOT_WISHED: Final = "remote repair is not wished, so somebody has to look at it"
 
 WORKING = frozenset({Phase.PERMIT, Phase.ACTING, Phase.PROVING})
 """Phases in which a case has its device for itself."""
 
 
-class Decisions(Teller):
+class Decisions(Caring):
     """What is done about the cases of a device."""
 
-    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry) -> None:
-        super().__init__(key, state, policy, registry)
+    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry, care: Care | None = None) -> None:
+        super().__init__(key, state, policy, registry, care)
         self.now: Micros = 0
         """Merged time; only looked at to see that a decision is too old to be sent to a device as it is."""
 
@@ -33,7 +36,10 @@ class Decisions(Teller):
         remedy = self._policy.remedy(line)
         case.policy = line.line
         case.timers.clear()
-        if line.do == OBSERVE:
+        verdict = self.judge(case, why.at)
+        if verdict.bot is Bot.MUST_NOT:
+            self.hand_over(case, why, self.tried(case, why) if case.attempts else LEFT_ALONE)
+        elif line.do == OBSERVE:
             case.phase = Phase.OBSERVING
             if line.observe is not None:
                 case.timers[Timer.OBSERVE] = why.at + line.observe
@@ -47,6 +53,9 @@ class Decisions(Teller):
         elif why.at < case.opened_at + line.settle:
             case.phase = Phase.WAITING
             case.timers[Timer.NEXT] = case.opened_at + line.settle
+            self.watch(case, why.at)
+        elif not self.allowed(case, verdict):
+            self.ask_approval(case, verdict, why, remedy.command)
             self.watch(case, why.at)
         else:
             self._seek_consent(case, line, remedy, why)
@@ -81,6 +90,7 @@ class Decisions(Teller):
         """A person has to look; the detail is what that person can say first."""
         case.phase = Phase.PERSON
         case.timers.clear()
+        self.queue(case, why.at)
         says = self._policy.says.get(case.cause, "")
         detail = words.first_sentence(case, device=self.device, says=says, zone=self.zone(case), at=why.at, tried=tried)
         self.tell(case, CaseKind.HANDED_OVER, why, detail)
@@ -131,10 +141,18 @@ class Decisions(Teller):
             case = min(ready, key=lambda case: (case.queued_at, case.id))
             line = self.line(case)
             remedy = self._policy.remedy(line)
-            if remedy is None or case.attempts >= line.attempts or self._too_often(remedy, why.at) or not self._consent(case, remedy):
+            if (
+                remedy is None
+                or case.attempts >= line.attempts
+                or self._too_often(remedy, why.at)
+                or not self._clear_to_act(case, remedy, why)
+            ):
                 self.plan(case, why)  # policy, consent or what was done has changed while it waited
             else:
                 self._ask(case, line, remedy, why)
+
+    def _clear_to_act(self, case: Case, remedy: Remedy, why: Why) -> bool:
+        return bool(self._consent(case, remedy)) and self.allowed(case, self.judge(case, why.at))
 
     def _ask(self, case: Case, line: Line, remedy: Remedy, why: Why) -> None:
         # A decision about readings that came late, or after an outage, would be out of date before the device hears of it.

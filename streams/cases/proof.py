@@ -15,7 +15,7 @@ from vorab.clock import Micros
 SILENCE: Final = "silence"
 """The detector whose symptoms say that nothing is heard."""
 
-WATCHED: Final = frozenset({Phase.OBSERVING, Phase.CONSENT, Phase.WAITING, Phase.QUEUED, Phase.PERSON, Phase.PROVING})
+WATCHED: Final = frozenset({Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED, Phase.PERSON, Phase.PROVING})
 """Phases in which a case becomes well by staying clear; an action under way has to be answered first."""
 
 

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from streams.care.state import Contact, Mind
 from vorab.clock import Micros
 from vorab.records import Severity, Status
 
@@ -22,6 +23,8 @@ class Phase(StrEnum):
     """The symptom to pass, by policy."""
     CONSENT = "consent"
     """The customer's yes or no."""
+    APPROVAL = "approval"
+    """People to approve."""
     WAITING = "waiting"
     """The next attempt."""
     QUEUED = "queued"
@@ -49,6 +52,9 @@ class Timer(StrEnum):
     NEXT = "next"
     """Time for the next attempt."""
     CONSENT = "consent"
+    APPROVAL = "approval"
+    PROMISE = "promise"
+    """Somebody should have taken it by now."""
     OBSERVE = "observe"
     CLOSE = "close"
     FORGET = "forget"
@@ -110,6 +116,8 @@ class Case(msgspec.Struct):
     call_wished: bool = False
     commands: list[str] = []
     policy: str = ""
+    care: Mind = msgspec.field(default_factory=Mind)
+    """Who acts, who approved, what is given."""
 
     @property
     def worst(self) -> Seen:
@@ -164,11 +172,13 @@ class DeviceState(msgspec.Struct):
     """When its latest cases were opened."""
     acted: list[Micros] = []
     """When something was last done to it, for all its cases."""
+    contacts: list[Contact] = []
+    """When its customer last got in touch, and about what."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remember."""
-        return not (self.cases or self.asked or self.held or self.flight or self.silent or self.early or self.opened)
+        return not (self.cases or self.asked or self.held or self.flight or self.silent or self.early or self.opened or self.contacts)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -185,7 +195,7 @@ def load(block: bytes) -> DeviceState:
     return _decode(block)
 
 
-Thing = TypeVar("Thing", str, Micros)
+Thing = TypeVar("Thing", str, Micros, Contact)
 
 
 def remember(things: list[Thing], thing: Thing) -> None:

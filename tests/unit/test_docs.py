@@ -24,7 +24,19 @@ def _script() -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", ["docs/settings.md", "docs/metrics.md", "docs/topics.md", "vorab.example.toml", "firmware/asyncapi.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docs/settings.md",
+        "docs/metrics.md",
+        "docs/topics.md",
+        "docs/cases.md",
+        "docs/care.md",
+        "care/schema.json",
+        "vorab.example.toml",
+        "firmware/asyncapi.yaml",
+    ],
+)
 def test_pages_made_from_tables_are_up_to_date(name: str) -> None:
     """`make docs` would change nothing."""
     assert _script().PAGES[name]() == (ROOT / name).read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ PERSONAL: Final = ("name", "mail", "email", "phone")
 _REGISTRY: Final = tuple(name for name in Customer.model_fields if name not in {"id", "at"})
 _KNOWN: Final = ("customer", "tenant", *PERSONAL, *(name for name in _REGISTRY if name not in {"customer", "tenant"}))
 
+YES_OR_NO: Final = frozenset({"tell_healed", "vulnerable"})
 _ID_HINT: Final = (
     "a random id such as c-5f3a9c, of letters, digits and . _ : ~ -; it appears in the log, so it is never a name or an address"
 )
@@ -237,8 +238,7 @@ def customer_of(row: Row, file: Path, at: int) -> tuple[Customer, Person]:
         values["channels"] = words(values["channels"])
     if "purposes" in values:
         values["purposes"] = _purposes(values["purposes"])
-    if "tell_healed" in values:
-        values["tell_healed"] = truth(values["tell_healed"])
+    values |= {key: truth(values[key]) for key in YES_OR_NO & values.keys()}
     for key, what, hint in _wrong_words(values):
         say(key, what, hint)
         values.pop(key)
@@ -289,8 +289,8 @@ def _wrong_words(values: dict[str, Any]) -> list[Wrong]:
         shown = agreed if not isinstance(agreed, dict) else next((n for n, y in agreed.items() if n not in purposes), "")
         what = f"no purpose {shown!r}" if shown else "a purpose is agreed to or not: yes or no"
         wrong.append(("purposes", what, f"the purposes agreed to, of {', '.join(purposes)}; or service=yes advertising=no"))
-    if not isinstance(values.get("tell_healed", False), bool):
-        wrong.append(("tell_healed", f"{values['tell_healed']!r} is neither yes nor no", "yes or no"))
+    unclear = [key for key in sorted(YES_OR_NO) if not isinstance(values.get(key, False), bool)]
+    wrong += [(key, f"{values[key]!r} is neither yes nor no", "yes or no") for key in unclear]
     return wrong
 
 

@@ -189,6 +189,10 @@ def _wrong_words(values: dict[str, Any]) -> list[Wrong]:
         if not isinstance(values["remote_repair"], bool):
             what = f"{values['remote_repair']!r} is neither yes nor no"
             wrong.append(("remote_repair", what, "yes or no; leave it out where nobody was asked"))
+    if "medical" in values:
+        values["medical"] = truth(values["medical"])
+        if not isinstance(values["medical"], bool):
+            wrong.append(("medical", f"{values['medical']!r} is neither yes nor no", "yes or no"))
     if values.get("time_zone"):
         zone = values["time_zone"] = str(values["time_zone"])
         try:

@@ -122,6 +122,15 @@ class CommandKind(StrEnum):
     FALSE_ALARM = "false_alarm"
     COMPLAINT = "complaint"
     """A customer has told of a fault by another way: by phone, by mail. Needs no case."""
+    APPROVE = "approve"
+    """A person approves what vorab would do to the device."""
+    DECLINE = "decline"
+    APPROVE_GOODWILL = "approve_goodwill"
+    DECLINE_GOODWILL = "decline_goodwill"
+    GOODWILL_COUNTED = "goodwill_counted"
+    """The customer's account says: it is within the yearly cap. Names the event that asked."""
+    GOODWILL_OVER = "goodwill_over"
+    """The account says: that would be more than the cap."""
 
 
 class Command(DeviceRecord):
@@ -171,6 +180,8 @@ class Request(CustomerRecord):
     device: Name
     at: At
     notification: str = ""
+    text: Text = ""
+    """What the customer wrote with it."""
 
     @property
     def time(self) -> Micros:
