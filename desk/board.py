@@ -12,7 +12,7 @@ from markupsafe import Markup
 from desk.evidence import thin
 from desk.plot import sparkline
 from desk.queries import CaseRow, Machine, Message, Queries
-from desk.words import REASONS, spaced, span
+from desk.words import REASONS, money, spaced, span
 from vorab import topics
 from vorab.clock import DAY, HOUR, Micros
 from vorab.records import DeliveryReason, DeliveryState, Status
@@ -102,15 +102,17 @@ class Board:
     states: Sequence[tuple[str, str, str]] = ()
     """Case, group and word for the rows the visitor's page shows."""
     lag_s: float = 0.0
+    spent: str = ""
+    """Goodwill that was granted: `20.00 EUR`."""
     reasons: dict[str, str] = field(default_factory=lambda: {reason.value: REASONS[reason] for reason in DeliveryReason})
 
 
-def queue(queries: Queries, now: Micros, search: str = "") -> list[Row]:
-    """The queue in order of its groups; with `search` only cases that fit it."""
+def queue(queries: Queries, now: Micros, search: str = "", name: str = "") -> list[Row]:
+    """The cases in order of their groups; with `search` only those that fit it, with a `name` only those of this queue."""
     order = [name for name, _ in GROUPS]
     found = []
     for case in queries.cases(limit=500):
-        if search and not _fits(case, search):
+        if (search and not _fits(case, search)) or (name and (case.last.queue != name or not case.last.status.open)):
             continue
         found.append((order.index(group_of(case)), case))
     found.sort(key=lambda pair: (pair[0], _age(pair[1]) if order[pair[0]] == "over" else 0))
@@ -180,6 +182,7 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
         fresh=fresh,
         states=states,
         lag_s=lag_s,
+        spent=", ".join(money(cents, currency) for currency, cents in queries.spent().items()),
     )
 
 

@@ -20,19 +20,21 @@ def routes(context: Context, pages: Pages) -> APIRouter:
     queries = context.queries
 
     @router.api_route("/", methods=["GET", "HEAD"])
-    def console(q: Annotated[str, Query(max_length=200)] = "") -> Response:
+    def console(q: Annotated[str, Query(max_length=200)] = "", queue: Annotated[str, Query(max_length=64)] = "") -> Response:
         """The answer, the queue, the fleet, the messages."""
         search = q.strip()
         if search and (full := queries.resolve(search)) is not None:
             return RedirectResponse(f"/why/{full}", 303)
         now = context.clock.now()
-        rows = board.queue(queries, now, search)
+        rows = board.queue(queries, now, search, queue)
         return pages.html(
             "console.html",
             board=board.board(queries, now, context.lag_s()),
             rows=rows,
             groups=board.GROUPS,
             search=search,
+            queue=queue,
+            queues=queries.queues(),
             words_of=board.state_word,
             state_names=board.STATES,
             night=(context.settings.state_path / "beats.json").exists(),
@@ -45,10 +47,18 @@ def routes(context: Context, pages: Pages) -> APIRouter:
         return pages.html("part_live.html", board=found, state_names=board.STATES, polled=True)
 
     @router.get("/parts/queue")
-    def queue(q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
-        """The queue as it is now."""
-        rows = board.queue(queries, context.clock.now(), q.strip())
-        return pages.html("part_queue.html", rows=rows, groups=board.GROUPS, search=q.strip(), words_of=board.state_word)
+    def rows(q: Annotated[str, Query(max_length=200)] = "", queue: Annotated[str, Query(max_length=64)] = "") -> HTMLResponse:
+        """The cases as they are now."""
+        found = board.queue(queries, context.clock.now(), q.strip(), queue)
+        return pages.html(
+            "part_queue.html",
+            rows=found,
+            groups=board.GROUPS,
+            search=q.strip(),
+            queue=queue,
+            queues=queries.queues(),
+            words_of=board.state_word,
+        )
 
     @router.api_route("/why/{any_id}", methods=["GET", "HEAD"])
     def why(any_id: str) -> Response:

@@ -79,6 +79,17 @@ def counted(record: Record) -> list[str]:
     return found
 
 
+SPENT: Final = "goodwill cents "
+"""Start of the names of counts of money that was given; the currency follows."""
+
+
+def spent(record: Record) -> dict[str, int]:
+    """The money a record says was given."""
+    if isinstance(record, CaseEvent) and record.kind is CaseKind.GOODWILL_GRANTED:
+        return {SPENT + record.currency: record.amount_cents}
+    return {}
+
+
 @dataclass(slots=True)
 class Curves:
     """The latest frames as they came, and which devices' readings are worth keeping, from when to when.

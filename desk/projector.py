@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from desk import store as tables
-from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
+from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case, spent
 from desk.store import Store
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
@@ -197,6 +197,8 @@ class Projector:
         """What a record changes beyond being there."""
         for name in counted(record):
             self._add(name, batch)
+        for name, cents in spent(record).items():
+            self._add(name, batch, cents)
         if isinstance(record, CaseEvent):
             batch.cases[record.case] = self._fold_case(db, record, batch)
             batch.points += self.curves.watch(record.key, (record.onset or record.opened_at) - BEFORE)

@@ -24,8 +24,8 @@ def append(context: Context, record: Record) -> None:
     append_all(context.log, [Outgoing(record.TOPIC, partition, key, value, headers)], WAIT_S)
 
 
-def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "") -> Command:
-    """An agent asks for something about a case; the same nonce is the same command."""
+def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", by: str = "agent") -> Command:
+    """An agent asks for something about a case; the same nonce is the same command. `by` is a role or a short id, never a name."""
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
         tenant=event.tenant,
@@ -33,14 +33,14 @@ def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, d
         kind=kind,
         case=event.case,
         at=context.clock.now(),
-        by="agent",
+        by=by,
         detail=detail,
     )
     append(context, made)
     return made
 
 
-def request(context: Context, claims: Claims, kind: RequestKind) -> Request:
+def request(context: Context, claims: Claims, kind: RequestKind, text: str = "") -> Request:
     """A customer asks for something behind a link; the same link and wish is the same request."""
     tenant, _, customer = claims.customer.partition("/")
     made = Request(
@@ -52,6 +52,7 @@ def request(context: Context, claims: Claims, kind: RequestKind) -> Request:
         device=claims.device.partition("/")[2],
         at=context.clock.now(),
         notification=claims.notification,
+        text=text,
     )
     append(context, made)
     return made
