@@ -102,8 +102,8 @@ class Board:
     states: Sequence[tuple[str, str, str]] = ()
     """Case, group and word for the rows the visitor's page shows."""
     lag_s: float = 0.0
-    spent: str = ""
-    """Goodwill that was granted: `20.00 EUR`."""
+    spent: Sequence[tuple[str, str]] = ()
+    """Goodwill that was granted: currency and amount."""
     reasons: dict[str, str] = field(default_factory=lambda: {reason.value: REASONS[reason] for reason in DeliveryReason})
 
 
@@ -182,7 +182,7 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
         fresh=fresh,
         states=states,
         lag_s=lag_s,
-        spent=", ".join(money(cents, currency) for currency, cents in queries.spent().items()),
+        spent=[(currency, money(cents, "")) for currency, cents in queries.spent().items()],
     )
 
 

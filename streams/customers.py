@@ -81,7 +81,7 @@ class Customers:
     inputs: ClassVar[tuple[Input, ...]] = (Input(topics.CASES_BY_CUSTOMER, gating=False), Input(topics.REQUESTS, gating=False))
     outputs: ClassVar[tuple[str, ...]] = (topics.NOTIFICATIONS, topics.COMMANDS)
     ticks: ClassVar[tuple[str, ...]] = ()
-    schema: ClassVar[int] = 1
+    schema: ClassVar[int] = 2
 
     def __init__(self, policy: Policy, care: Care | None = None) -> None:
         self._policy, self._care = policy, care or Care()

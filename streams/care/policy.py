@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -15,9 +16,11 @@ from streams.care.conditions import When
 from streams.cases.policy import Part, Patterns
 from streams.rules.schedule import DAYS, Days, Hours
 from streams.rules.words import Duration, Slug
-from vorab.clock import DAY, HOUR, Micros, to_datetime
+from vorab.clock import DAY, HOUR, Micros, to_datetime, to_micros
 
 MINUTES: Final = 24 * 60
+DAYS_AHEAD: Final = 400
+"""A promise longer than that is none."""
 Version = Annotated[str, BeforeValidator(str, json_schema_input_type=str | int), Field(min_length=1, max_length=40)]
 Money = Annotated[Decimal, Field(ge=0, le=100_000, decimal_places=2)]
 Sentence = Annotated[str, Field(min_length=1, max_length=120)]
@@ -62,7 +65,7 @@ class Queue(Part):
     days: Days = Field(tuple(range(7)), description="Days they work: `mon-fri`.")
     hours: Hours = Field(((0, MINUTES),), description="Hours they work: `08:00-18:00`.")
     zone: str = Field("Europe/Berlin", description="Zone of these hours.")
-    promise: Duration | None = Field(None, description="A case is taken within this time; later is a missed promise. None: none is given.")
+    promise: Duration | None = Field(None, description="A case is taken within so many of these hours; later is a missed promise.")
 
     @field_validator("zone")
     @classmethod
@@ -80,6 +83,21 @@ class Queue(Part):
         today = day in self.days and any(first <= minute < last for first, last in self.hours)
         yesterday = (day - 1) % len(DAYS) in self.days and any(first <= minute + MINUTES < last for first, last in self.hours)
         return today or yesterday
+
+    def due(self, at: Micros) -> Micros | None:
+        """When a promise given at a moment is missed; only the hours in which somebody works the queue count. None: none is given."""
+        left, zone = self.promise, ZoneInfo(self.zone)
+        if left is None:
+            return None
+        today = datetime.combine(to_datetime(at).astimezone(zone).date(), time())
+        for day in (today + timedelta(days=n) for n in range(-1, DAYS_AHEAD)):
+            for first, last in self.hours if day.weekday() in self.days else ():
+                start, end = (to_micros((day + timedelta(minutes=minute)).replace(tzinfo=zone)) for minute in (first, last))
+                start = max(start, at)
+                if end - start >= left:
+                    return start + left
+                left -= max(0, end - start)
+        return None
 
 
 class Apology(Part):

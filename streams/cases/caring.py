@@ -43,9 +43,10 @@ class Caring(Teller):
         verdict = self.judge(case, at)
         if verdict.queue is not None:
             case.care.queue, case.care.skill = verdict.queue.name, verdict.skill
-            given = verdict.queue.promise if promise and not case.care.missed and self.tenant != topics.RECORDED_TENANT else None
-            if given is not None:
-                case.timers[Timer.PROMISE] = at + given
+            keeps = promise and not case.care.missed and self.tenant != topics.RECORDED_TENANT
+            due = verdict.queue.due(at) if keeps else None
+            if due is not None:
+                case.timers[Timer.PROMISE] = due
 
     def call_for(self, case: Case, asked: CommandKind, at: Micros) -> None:
         """A call is wished: whoever calls is in a queue too."""

@@ -11,7 +11,7 @@ from streams.care.state import Contact, Mind
 from vorab.clock import Micros
 from vorab.records import Severity, Status
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 REMEMBERED: Final = 16
 """Actions, commands and closed cases of a device that are remembered, so that repetitions are recognised and memory is bounded."""
 

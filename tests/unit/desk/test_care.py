@@ -109,7 +109,7 @@ def test_what_goodwill_cost_is_counted_once(house: House) -> None:
     found = house.client.get("/api/kpis").json()
     assert found["goodwill"] == {"proposed": 4, "granted": 2, "declined": 1, "cost": {"EUR": 35.0}}
     assert found["queues"] == {"care": 4}
-    assert "<dt>goodwill</dt><dd>35.00 EUR</dd>" in house.client.get("/").text
+    assert "<dt>goodwill, EUR</dt><dd>35.00</dd>" in house.client.get("/").text
 
 
 def test_the_api_says_what_to_do_next_and_why(house: House) -> None:

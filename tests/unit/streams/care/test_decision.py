@@ -11,7 +11,7 @@ import pytest
 from streams.care.conditions import CaseFacts, Contacts, When
 from streams.care.decision import NOBODY_SAID_NO, Verdict, decide
 from streams.care.files import load_care, read_care
-from streams.care.policy import Bot, Care
+from streams.care.policy import Bot, Care, Queue
 from vorab.clock import Micros, parse_iso
 from vorab.records import Customer, Device, Severity
 
@@ -129,6 +129,28 @@ def test_a_case_goes_to_the_first_queue_that_takes_it_speaks_the_language_and_is
     assert [where(MONDAY, site="nord-3"), where(MONDAY), where(night), where(saturday)] == ["nord", "day", "night", "day"]
     assert [where(MONDAY, language="en"), where(MONDAY, language="pl")] == ["english", "day"]
     assert where(MONDAY, care=Care()) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "due"),
+    [
+        ("2026-11-23T10:00:00+01:00", "2026-11-23T18:00:00+01:00"),
+        ("2026-11-23T20:00:00+01:00", "2026-11-24T12:00:00+01:00"),
+        ("2026-11-23T23:30:00+01:00", "2026-11-24T14:00:00+01:00"),
+        ("2026-11-27T21:00:00+01:00", "2026-11-30T13:00:00+01:00"),
+    ],
+)
+def test_a_promise_counts_the_hours_somebody_works(given: str, due: str) -> None:
+    """Eight hours of mon-fri, 06:00-22:00: over night, from the night, over a weekend."""
+    queue = Queue.model_validate({"name": "q", "days": "mon-fri", "hours": "06:00-22:00", "promise": "8 h"})
+    assert queue.due(parse_iso(given)) == parse_iso(due)
+    assert queue.model_copy(update={"promise": None}).due(MONDAY) is None
+
+
+def test_a_promise_is_kept_through_the_change_of_clocks() -> None:
+    """In the night of 29 March an hour is missing, so that eight hours around the clock end an hour later on it."""
+    queue = Queue.model_validate({"name": "q", "promise": "8 h"})
+    assert queue.due(parse_iso("2026-03-28T22:00:00+01:00")) == parse_iso("2026-03-29T07:00:00+02:00")
 
 
 # ---------------------------------------------------------------------------------------------------- goodwill
