@@ -148,8 +148,8 @@ def _spark(queries: Queries, case: CaseRow, now: Micros) -> Markup:
     return sparkline(thin(points, 60), last.limit)
 
 
-def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None) -> Board:
-    """Everything on the first page but the queue; with `shown` (starts of case ids) also what has changed since."""
+def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None, name: str = "") -> Board:
+    """Everything on the first page but the cases; with `shown` (starts of case ids) also what has changed since, in the queue `name`."""
     counts = queries.counts()
     machines = queries.fleet()
     by_model: dict[str, list[Machine]] = {}
@@ -167,7 +167,7 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
             group = group_of(case)
             if case.last.case[:8] in shown:
                 states.append((case.last.case[:8], group, state_word(case)))
-            elif group not in {"over", "recorded"}:
+            elif group not in {"over", "recorded"} and name in {"", case.last.queue}:
                 fresh += 1
     return Board(
         answer=answer,

@@ -41,9 +41,9 @@ def routes(context: Context, pages: Pages) -> APIRouter:
         )
 
     @router.get("/parts/live")
-    def live(shown: Annotated[str, Query(max_length=MAX_SHOWN)] = "") -> HTMLResponse:
+    def live(shown: Annotated[str, Query(max_length=MAX_SHOWN)] = "", queue: Annotated[str, Query(max_length=64)] = "") -> HTMLResponse:
         """What refreshes itself: everything but the order of the queue."""
-        found = board.board(queries, context.clock.now(), context.lag_s(), frozenset(filter(None, shown.split(","))))
+        found = board.board(queries, context.clock.now(), context.lag_s(), frozenset(filter(None, shown.split(","))), queue)
         return pages.html("part_live.html", board=found, state_names=board.STATES, polled=True)
 
     @router.get("/parts/queue")

@@ -21,7 +21,13 @@ def held(name: str = "heat-pump-007", *, so_far: tuple[str, ...] = (), **changes
     """A case that waits for two approvals, of an angry customer."""
     story = Story(name).opened()
     at = NIGHT + 6 * MINUTE
-    marks = {"bot": "must_ask", "care": f"{LINE} (version 1@abc)", "queue": "heating", "skill": "heating", "approvals_needed": 2}
+    marks: dict[str, Any] = {
+        "bot": "must_ask",
+        "care": f"{LINE} (version 1@abc)",
+        "queue": "heating",
+        "skill": "heating",
+        "approvals_needed": 2,
+    }
     story.event(CaseKind.APPROVAL_ASKED, at, status=Status.HELD, detail="May we restart it?", **{**marks, **changes})
     for n, who in enumerate(so_far, start=1):
         story.event(CaseKind.APPROVAL_GIVEN, at + MINUTE, detail=f"{who}:", **{**marks, **changes, "approvals": so_far[:n]})
@@ -31,7 +37,14 @@ def held(name: str = "heat-pump-007", *, so_far: tuple[str, ...] = (), **changes
 def gifted(name: str = "heat-pump-008", state: str = "proposed", cents: int = 2000) -> Story:
     """A case for a person with a gesture of goodwill in some state."""
     story = doubted(name)
-    marks = {"gesture": "a voucher", "amount_cents": cents, "currency": "EUR", "goodwill_needed": 1, "queue": "care", "said": ("anger",)}
+    marks: dict[str, Any] = {
+        "gesture": "a voucher",
+        "amount_cents": cents,
+        "currency": "EUR",
+        "goodwill_needed": 1,
+        "queue": "care",
+        "said": ("anger",),
+    }
     at = NIGHT + 50 * MINUTE
     story.event(CaseKind.GOODWILL_PROPOSED, at, status=Status.HELD, detail="Es tut uns leid.", goodwill="proposed", **marks)
     if state != "proposed":
@@ -158,3 +171,10 @@ def test_an_approval_that_is_settled_is_not_asked_any_more() -> None:
     found = best(story)
     assert found is not None
     assert "Approve" not in found.do
+
+
+def test_a_queue_tells_of_its_own_new_cases_alone(house: House) -> None:
+    """Who looks at one queue is not told of cases that wait in another."""
+    furnished(house, held(), gifted())
+    for queue, told in (("", "2 new"), ("heating", "1 new"), ("nowhere", 'role="status"></p>')):
+        assert told in house.client.get(f"/parts/live?shown=none&queue={queue}").text
