@@ -48,6 +48,13 @@ class Caring(Teller):
             if due is not None:
                 case.timers[Timer.PROMISE] = due
 
+    def look_again(self, case: Case, at: Micros) -> None:
+        """A customer got in touch: who may act is another question now, and so is the queue of a case that waits for a person."""
+        if case.phase in {Phase.PERSON, Phase.APPROVAL}:
+            self.queue(case, at, promise=False)
+        else:
+            self.judge(case, at)
+
     def call_for(self, case: Case, asked: CommandKind, at: Micros) -> None:
         """A call is wished: whoever calls is in a queue too."""
         if asked is CommandKind.CALL and case.phase is not Phase.OVER:

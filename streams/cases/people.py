@@ -63,6 +63,8 @@ class People(Votes):
         kind = KINDS[command.kind]
         said = " ".join(part for part in (f"{command.by}:" if command.by else "", command.detail) if part)
         new = self.hear(command, why.at)
+        if new:
+            self.look_again(case, why.at)
         refused = f"the case is {case.status}" if after(case.status, kind) is None else self.objection(case, command)
         if refused:
             self.tell(case, CaseKind.NOTED, why, f"refused: {spoken(command.kind)}, because {refused}; {said}".rstrip("; "))

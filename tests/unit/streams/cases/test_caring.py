@@ -214,6 +214,30 @@ def test_what_the_machine_is_at_it_ends_and_a_person_calls_all_the_same() -> Non
     assert "it runs normally again" in found.last.detail
 
 
+def test_a_case_that_waits_moves_to_the_queue_it_belongs_to_now() -> None:
+    """A threat takes it from the heating engineers to the legal department; the note of it says so already."""
+    found = ward()
+    found.raised("12:00")
+    found.replied("12:04", ReplyStatus.FAILED)
+    assert found.last.queue == "heating"
+    found.asked("12:30", CommandKind.COMPLAINT, detail="my lawyer will hear of it")
+    assert (found.last.kind, found.last.queue, found.last.bot) == (CaseKind.NOTED, "legal", "must_not")
+
+
+def test_a_threat_after_it_was_resolved_brings_it_back_to_a_person() -> None:
+    """Nobody closes a case of somebody who has just written of a lawyer."""
+    found = ward()
+    symptom = found.raised("02:00")
+    found.replied("02:02", ReplyStatus.SUCCEEDED)
+    found.cleared("02:08", symptom)
+    found.tick("02:30")
+    assert found.last.status is Status.RESOLVED
+    found.asked("02:35", CommandKind.COMPLAINT, detail="my lawyer will hear of it")
+    assert (found.last.kind, found.last.status, found.last.queue) == (CaseKind.CALL_WISHED, Status.HELD, "legal")
+    found.tick("1+02:00")
+    assert not found.kinds(CaseKind.CLOSED)
+
+
 def test_what_an_agent_notes_is_not_what_the_customer_said() -> None:
     """A note about a lawyer is no threat."""
     found = ward()
