@@ -1,4 +1,4 @@
-"""Puts the worked example (rules/, remedies/, knowledge/) into the wheel; all else stands in pyproject.toml."""
+"""Puts the worked example (rules/, remedies/, care/, knowledge/) into the wheel; all else stands in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-EXAMPLE = ("rules", "remedies", "knowledge")
+EXAMPLE = ("rules", "remedies", "care", "knowledge")
 
 
 class BuildWithExample(build_py):  # type: ignore[misc]  # setuptools ships no types we could check against

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Security
 from fastapi.responses import JSONResponse
 
+from desk.advice import apology, next_best, waits_for_approval
 from desk.api_contacts import BEARER
+from desk.cases import first_words
 from desk.context import Context
 from desk.partner.service import mirror_json
 from desk.problems import RESPONSES, unknown
 from desk.proposals import Help, help_of
-from desk.queries import CaseFile, CaseRow
+from desk.queries import CaseFile, CaseRow, Queries
 from desk.sla import promises, sla_clock
 from desk.verdicts import Given, give
 from desk.why import why
@@ -41,6 +43,13 @@ def case_json(row: CaseRow) -> dict[str, Any]:
         "healed": row.healed,
         "customer": last.customer,
         "site": last.site,
+        "queue": last.queue,
+        "skill": last.skill,
+        "bot": last.bot,
+        "care": last.care,
+        "approvals": list(last.approvals),
+        "approvals_needed": last.approvals_needed,
+        "goodwill": last.goodwill,
         "opened_at": iso(last.opened_at),
         "changed_at": iso(row.changed_at),
     }
@@ -48,12 +57,28 @@ def case_json(row: CaseRow) -> dict[str, Any]:
 
 def file_json(file: CaseFile, helping: Help, now: Micros) -> dict[str, Any]:
     """A case with every record that belongs to it, what may help, and its SLA clock at `now` (µs)."""
-    sla = sla_clock(file.events, now)
+    sla, following, last = sla_clock(file.events, now), next_best(file), file.last
     return {
         "case": file.case,
         "device": file.last.key,
         "status": file.last.status.value,
         "sentence": sentence(file),
+        "first_sentence": first_words(file),
+        "next": {"do": following.do, "why": following.why} if following else None,
+        "care": {"bot": last.bot, "line": last.care, "queue": last.queue, "skill": last.skill, "said": list(last.said)},
+        "waits_for_approval": waits_for_approval(file.events),
+        "approvals": {"by": list(last.approvals), "needed": last.approvals_needed},
+        "goodwill": {
+            "state": last.goodwill,
+            "gesture": last.gesture,
+            "cents": last.amount_cents,
+            "currency": last.currency,
+            "approved_by": list(last.goodwill_approvals),
+            "needed": last.goodwill_needed,
+            "apology": apology(file.events),
+        }
+        if last.goodwill
+        else None,
         "sla": {
             "ours_s": round(sla.ours / SECOND),
             "customers_s": round(sla.customers / SECOND),
@@ -72,8 +97,17 @@ def file_json(file: CaseFile, helping: Help, now: Micros) -> dict[str, Any]:
     }
 
 
+def kpis_json(queries: Queries) -> dict[str, Any]:
+    """The figures of `/api/kpis`."""
+    counts = queries.counts()
+    goodwill = {kind: counts.get(f"io.vorab.case.goodwill_{kind}.v1", 0) for kind in ("proposed", "granted", "declined")}
+    cost = {currency: cents / 100 for currency, cents in queries.spent().items()}
+    figures = {name: counts[name] for name in ("cases", "cases_open", "healed", "need_person")}
+    return {**figures, "queues": dict(queries.queues()), "goodwill": {**goodwill, "cost": cost}}
+
+
 def routes(context: Context, library: Library) -> APIRouter:
-    """`/api/cases`, `/api/cases/{id}` and its verdicts, `/api/counts`, `/api/why/{id}`."""
+    """`/api/cases`, `/api/cases/{id}` and its verdicts, `/api/counts`, `/api/kpis`, `/api/why/{id}`."""
     router = APIRouter(prefix="/api", tags=["desk"], responses=RESPONSES, dependencies=[Security(BEARER)])
     queries = context.queries
 
@@ -86,6 +120,11 @@ def routes(context: Context, library: Library) -> APIRouter:
     ) -> JSONResponse:
         """Cases in the order of the queue."""
         return JSONResponse([case_json(row) for row in queries.cases(only_open=only_open, limit=limit, offset=offset)])
+
+    @router.get("/kpis")
+    def kpis() -> JSONResponse:
+        """Figures to steer by: cases, those healed, those that need a person by queue, and what goodwill has cost."""
+        return JSONResponse(kpis_json(queries))
 
     @router.get("/cases/{case}")
     def one_case(case: str) -> JSONResponse:

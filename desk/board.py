@@ -12,7 +12,7 @@ from markupsafe import Markup
 from desk.evidence import thin
 from desk.plot import sparkline
 from desk.queries import CaseRow, Machine, Message, Queries
-from desk.words import REASONS, incident_sentence, spaced, span
+from desk.words import REASONS, incident_sentence, money, spaced, span
 from vorab import topics
 from vorab.clock import DAY, HOUR, Micros
 from vorab.records import DeliveryReason, DeliveryState, Incident, IncidentStatus, Status
@@ -104,15 +104,17 @@ class Board:
     states: Sequence[tuple[str, str, str]] = ()
     """Case, group and word for the rows the visitor's page shows."""
     lag_s: float = 0.0
+    spent: Sequence[tuple[str, str]] = ()
+    """Goodwill that was granted: currency and amount."""
     reasons: dict[str, str] = field(default_factory=lambda: {reason.value: REASONS[reason] for reason in DeliveryReason})
 
 
-def queue(queries: Queries, now: Micros, search: str = "") -> list[Row]:
-    """The queue in order of its groups; with `search` only cases that fit it."""
+def queue(queries: Queries, now: Micros, search: str = "", name: str = "") -> list[Row]:
+    """The cases in order of their groups; with `search` only those that fit it, with a `name` only those of this queue."""
     order = [name for name, _ in GROUPS]
     found = []
     for case in queries.cases(limit=500, loose=not search):
-        if search and not _fits(case, search):
+        if (search and not _fits(case, search)) or (name and (case.last.queue != name or not case.last.status.open)):
             continue
         found.append((order.index(group_of(case)), case))
     found.sort(key=lambda pair: (pair[0], _age(pair[1]) if order[pair[0]] == "over" else 0))
@@ -148,8 +150,10 @@ def _spark(queries: Queries, case: CaseRow, now: Micros) -> Markup:
     return sparkline(thin(points, 60), last.limit)
 
 
-def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None, storms: Sequence[Incident] = ()) -> Board:
-    """Everything on the first page but the queue; with `shown` (starts of case ids) also what has changed since.
+def board(
+    queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | None = None, storms: Sequence[Incident] = (), name: str = ""
+) -> Board:
+    """Everything on the first page but the cases; with `shown` (starts of case ids) also what has changed since, in the queue `name`.
 
     `storms` are the incidents that are not closed: each stands for all of its cases.
     """
@@ -174,7 +178,7 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
             group = group_of(case)
             if case.last.case[:8] in shown:
                 states.append((case.last.case[:8], group, state_word(case)))
-            elif group not in {"over", "recorded"}:
+            elif group not in {"over", "recorded"} and name in {"", case.last.queue}:
                 fresh += 1
     return Board(
         answer=answer,
@@ -189,6 +193,7 @@ def board(queries: Queries, now: Micros, lag_s: float, shown: frozenset[str] | N
         fresh=fresh,
         states=states,
         lag_s=lag_s,
+        spent=[(currency, money(cents, "")) for currency, cents in queries.spent().items()],
     )
 
 

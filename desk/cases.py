@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from desk import writing
+from desk.advice import apology, next_best, waits_for_approval
 from desk.context import Context
 from desk.evidence import evidence
 from desk.pages import Pages
@@ -24,7 +25,18 @@ from vorab.errors import Unavailable
 from vorab.knowledge import Library
 from vorab.records import CaseKind, CommandKind, Delivery, Notification, Status
 
-ACTIONS: Final = {"take": CommandKind.TAKE, "note": CommandKind.NOTE, "resolve": CommandKind.RESOLVE}
+ACTIONS: Final = {
+    "take": CommandKind.TAKE,
+    "note": CommandKind.NOTE,
+    "resolve": CommandKind.RESOLVE,
+    "approve": CommandKind.APPROVE,
+    "decline": CommandKind.DECLINE,
+    "goodwill": CommandKind.APPROVE_GOODWILL,
+    "no-goodwill": CommandKind.DECLINE_GOODWILL,
+}
+SIGNED: Final = frozenset({"approve", "decline", "goodwill", "no-goodwill"})
+"""Decisions that name the person who takes them, by a short id: two people are told apart by it."""
+WHO: Final = r"^[A-Za-z0-9._-]{0,32}$"
 MAX_NOTE: Final = 500
 MAX_ASKED: Final = 200
 SHOWN: Final = 5
@@ -32,17 +44,15 @@ SHOWN: Final = 5
 WAIT_STEPS: Final = 20
 STEP_S: Final = 0.05
 
-NEXT: Final = {
-    Status.PENDING: "Nothing: the customer has been asked.",
-    Status.ACKNOWLEDGED: "Nothing: vorab is on it, and will say so when a person is needed.",
-    Status.IN_PROGRESS: "Nothing: vorab is on it, and will say so when a person is needed.",
-}
-
 DONE: Final = {
     "take": "You have it. vorab leaves this case to you.",
     "note": "Noted.",
     "resolve": "Resolved. vorab goes on watching the machine.",
     "verdict": "Thank you. That counts for the next case like this one.",
+    "approve": "Your approval is noted. Who has approved so far stands below, or in the story.",
+    "decline": "Declined. A person has to look now.",
+    "goodwill": "Your approval is noted. With the last one that is needed, the customer's account counts it.",
+    "no-goodwill": "Declined. Nothing is given.",
 }
 
 
@@ -53,19 +63,11 @@ def first_words(file: CaseFile) -> str:
     return next((event.detail for event in reversed(file.events) if event.kind is CaseKind.HANDED_OVER), "")
 
 
-def next_step(file: CaseFile) -> str:
-    """What a person would do next; empty where there is nothing left to do."""
-    kinds = {event.kind for event in file.events}
-    status = file.last.status
-    if status is Status.HELD:
-        if CaseKind.CALL_WISHED in kinds:
-            return "Call the customer: they asked for it."
-        if CaseKind.DISPROVED in kinds:
-            return "A restart did not help. Send somebody to look at the machine."
-        return "Take the case, and look at the machine."
-    if status is Status.IN_PROGRESS and CaseKind.TAKEN in kinds:
-        return "Note what you find; resolve it when it is done."
-    return NEXT.get(status, "")
+def approval(file: CaseFile) -> str:
+    """What people are asked to approve; empty where nothing waits for them."""
+    if not waits_for_approval(file.events):
+        return ""
+    return next((event.detail for event in reversed(file.events) if event.kind is CaseKind.APPROVAL_ASKED), "")
 
 
 def messages(file: CaseFile) -> list[tuple[Notification, list[Delivery]]]:
@@ -118,7 +120,9 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             chain=links(file),
             messages=messages(file),
             first_words=first_words(file),
-            next_step=next_step(file),
+            next_step=following.said if (following := next_best(file)) else "",
+            approval=approval(file),
+            apology=apology(file.events),
             helping=help_of(queries, library, file, context.clock.now()),
             verdicts=VERDICTS,
             of_a_rule=OF_A_RULE,
@@ -144,6 +148,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
         action: str,
         nonce: Annotated[str, Form(min_length=8, max_length=64)],
         text: Annotated[str, Form(max_length=MAX_NOTE)] = "",
+        who: Annotated[str, Form(pattern=WHO)] = "",
     ) -> Response:
         """Take it, note something, or resolve it: a command on the log."""
         file, kind = queries.case(case), ACTIONS.get(action)
@@ -151,8 +156,10 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             return nothing()
         if kind is CommandKind.NOTE and not text.strip():
             return RedirectResponse(f"/cases/{case}#note", 303)
+        if action in SIGNED and not who:
+            return RedirectResponse(f"/cases/{case}", 303)
         try:
-            made = writing.command(context, file.last, kind, nonce, text.strip())
+            made = writing.command(context, file.last, kind, nonce, text.strip(), f"agent-{who}" if action in SIGNED else "agent")
         except Unavailable:
             return away(pages)
         settle(context, case, made.id)

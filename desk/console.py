@@ -20,14 +20,14 @@ def routes(context: Context, pages: Pages) -> APIRouter:
     queries = context.queries
 
     @router.api_route("/", methods=["GET", "HEAD"])
-    def console(q: Annotated[str, Query(max_length=200)] = "") -> Response:
+    def console(q: Annotated[str, Query(max_length=200)] = "", queue: Annotated[str, Query(max_length=64)] = "") -> Response:
         """The answer, the queue, the fleet, the messages."""
         search = q.strip()
         if search and (full := queries.resolve(search)) is not None:
             return RedirectResponse(f"/why/{full}", 303)
         now = context.clock.now()
-        rows = board.queue(queries, now, search)
-        storms = [] if search else context.incidents.all(only_open=True)
+        rows = board.queue(queries, now, search, queue)
+        storms = [] if search or queue else context.incidents.all(only_open=True)
         return pages.html(
             "console.html",
             board=board.board(queries, now, context.lag_s(), storms=storms),
@@ -35,25 +35,41 @@ def routes(context: Context, pages: Pages) -> APIRouter:
             storms=storms,
             groups=board.GROUPS,
             search=search,
+            queue=queue,
+            queues=queries.queues(),
             words_of=board.state_word,
             state_names=board.STATES,
             night=(context.settings.state_path / "beats.json").exists(),
         )
 
     @router.get("/parts/live")
-    def live(shown: Annotated[str, Query(max_length=MAX_SHOWN)] = "") -> HTMLResponse:
+    def live(shown: Annotated[str, Query(max_length=MAX_SHOWN)] = "", queue: Annotated[str, Query(max_length=64)] = "") -> HTMLResponse:
         """What refreshes itself: everything but the order of the queue."""
         found = board.board(
-            queries, context.clock.now(), context.lag_s(), frozenset(filter(None, shown.split(","))), context.incidents.all(only_open=True)
+            queries,
+            context.clock.now(),
+            context.lag_s(),
+            frozenset(filter(None, shown.split(","))),
+            context.incidents.all(only_open=True),
+            queue,
         )
         return pages.html("part_live.html", board=found, state_names=board.STATES, polled=True)
 
     @router.get("/parts/queue")
-    def queue(q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
-        """The queue as it is now."""
-        rows = board.queue(queries, context.clock.now(), q.strip())
-        storms = [] if q.strip() else context.incidents.all(only_open=True)
-        return pages.html("part_queue.html", rows=rows, storms=storms, groups=board.GROUPS, search=q.strip(), words_of=board.state_word)
+    def rows(q: Annotated[str, Query(max_length=200)] = "", queue: Annotated[str, Query(max_length=64)] = "") -> HTMLResponse:
+        """The cases as they are now."""
+        found = board.queue(queries, context.clock.now(), q.strip(), queue)
+        storms = [] if q.strip() or queue else context.incidents.all(only_open=True)
+        return pages.html(
+            "part_queue.html",
+            rows=found,
+            storms=storms,
+            groups=board.GROUPS,
+            search=q.strip(),
+            queue=queue,
+            queues=queries.queues(),
+            words_of=board.state_word,
+        )
 
     @router.api_route("/why/{any_id}", methods=["GET", "HEAD"])
     def why(any_id: str) -> Response:

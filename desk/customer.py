@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request
@@ -18,6 +18,9 @@ from vorab.errors import Unavailable
 from vorab.links import Claims, LinkRefused, verify
 from vorab.records import Customer, RequestKind
 from vorab.words import Words
+
+MAX_SAID: Final = 500
+"""Letters a customer may write with a wish."""
 
 
 class Door:
@@ -57,7 +60,12 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
     door = Door(context, pages)
 
     @router.post("/answer")
-    def answer(request: Request, token: Annotated[str, Form()], kind: Annotated[RequestKind, Form()]) -> HTMLResponse:
+    def answer(
+        request: Request,
+        token: Annotated[str, Form()],
+        kind: Annotated[RequestKind, Form()],
+        text: Annotated[str, Form(max_length=MAX_SAID)] = "",
+    ) -> HTMLResponse:
         """A button was pressed: a request on the log, once per link and wish."""
         found = door.opened(token)
         if found is None:
@@ -68,7 +76,7 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
         language = words.language_of(customer)
         frame = words.FRAME[language]
         try:
-            writing.request(context, claims, kind, about_of(file) if kind in words.VERDICTS else "")
+            writing.request(context, claims, kind, text.strip(), about_of(file) if kind in words.VERDICTS else "")
         except Unavailable:
             title, text, status = frame["busy_title"], frame["busy"], 503
         else:

@@ -76,6 +76,7 @@ THANKS: Final[dict[str, dict[RequestKind, tuple[str, str]]]] = {
 FRAME: Final[dict[str, dict[str, str]]] = {
     "de": {
         "choose": "Was Sie tun können",
+        "say": "Was sollen wir dazu wissen? (muss nicht sein)",
         "answered": "Sie haben uns geantwortet",
         "back": "Zurück",
         "foot": "Diese Seite gehört zu Ihrer Nachricht von uns. Geben Sie den Link nicht weiter.",
@@ -85,6 +86,7 @@ FRAME: Final[dict[str, dict[str, str]]] = {
     },
     "en": {
         "choose": "What you can do",
+        "say": "Is there anything we should know? (optional)",
         "answered": "You have answered us",
         "back": "Back",
         "foot": "This page belongs to the message you had from us. Please do not pass the link on.",

@@ -14,7 +14,7 @@ from vorab import records, topics
 from vorab.clock import HOUR, Micros
 from vorab.frame import Frame
 from vorab.frame_join import join
-from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryState, Record, type_of
+from vorab.records import CaseEvent, CaseKind, Delivery, DeliveryState, Record, Status, type_of
 
 NOT_SENT: Final = "not sent "
 """Start of the names of counts of messages that were not sent; the reason follows."""
@@ -42,9 +42,9 @@ class CaseRow:
 def fold_case(before: CaseRow | None, event: CaseEvent) -> CaseRow:
     """The row after one more event; events of a case come in order."""
     needs = before.needs_person if before else False
-    if event.kind is CaseKind.HANDED_OVER:
+    if event.status is Status.HELD:
         needs = True
-    if not event.status.open:
+    elif not event.status.open or event.kind is CaseKind.APPROVED:
         needs = False
     return CaseRow(event, event.at, needs, event.healed)
 
@@ -77,6 +77,17 @@ def counted(record: Record) -> list[str]:
     if isinstance(record, Delivery) and record.state is DeliveryState.SUPPRESSED:
         found.append(NOT_SENT + record.reason.value)
     return found
+
+
+SPENT: Final = "goodwill cents "
+"""Start of the names of counts of money that was given; the currency follows."""
+
+
+def spent(record: Record) -> dict[str, int]:
+    """The money a record says was given."""
+    if isinstance(record, CaseEvent) and record.kind is CaseKind.GOODWILL_GRANTED:
+        return {SPENT + record.currency: record.amount_cents}
+    return {}
 
 
 @dataclass(slots=True)

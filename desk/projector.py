@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from desk import store as tables
 from desk.entries import Entries, Heard
-from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case
+from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case, spent
 from desk.incident_queries import OPEN_INCIDENTS, incident_row
 from desk.learning import load_book, save_book
 from desk.partner.service import Partners
@@ -241,6 +241,8 @@ class Projector:
             self._add(name, batch)
         if isinstance(record, CaseEvent | Command):
             self._book.take(record)
+        for name, cents in spent(record).items():
+            self._add(name, batch, cents)
         if isinstance(record, CaseEvent):
             row = batch.cases[record.case] = self._fold_case(db, record, batch)
             batch.mirrored += self._partners.fits(row) if self._partners is not None else []

@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from desk import store as tables
-from desk.fold import NOT_SENT
+from desk.fold import NOT_SENT, SPENT
 from desk.registry_queries import RegistryQueries
 from desk.store import Store
 from vorab import topics
@@ -308,6 +308,17 @@ class Queries:
         found["unassigned"] = self.registry.unassigned_count()
         found["devices"] = self._count(tables.devices, ~tables.devices.c.device.like(RECORDED))
         return found
+
+    def queues(self) -> Counter[str]:
+        """Cases that need a person, by the queue they wait in."""
+        c = tables.cases.c
+        rows = self._store.rows(sa.select(c.body).where(c.needs_person.is_(True), c.status.in_(OPEN)))
+        return Counter(queue for row in rows if (queue := CaseEvent.model_validate_json(row["body"]).queue))
+
+    def spent(self) -> dict[str, int]:
+        """Goodwill that was granted, in cents by currency."""
+        query = sa.select(tables.counts).where(tables.counts.c.name.like(SPENT + "%"))
+        return {row["name"].removeprefix(SPENT): row["value"] for row in self._store.rows(query)}
 
     def healed_since(self, at: Micros) -> int:
         """Cases that healed since a moment (µs)."""

@@ -74,6 +74,7 @@ def _lines(record: Record, file: CaseFile) -> Iterator[Line]:
             yield _reply(record)
         case CaseEvent():
             yield from _event(record, file)
+            yield from _decided(record)
         case Request():
             yield Line(record.at, "customer", f"{spaced(record.kind.value).capitalize()}.")
         case Delivery():
@@ -135,6 +136,25 @@ def _event(event: CaseEvent, file: CaseFile) -> Iterator[Line]:
             yield Line(event.at, "vorab" if event.healed or not _by_person(event, file) else "person", _resolved(event), "good")
         case CaseKind.TAKEN | CaseKind.NOTED | CaseKind.CALL_WISHED | CaseKind.FALSE_ALARM:
             yield Line(event.at, "person" if _by_person(event, file) else "customer", event.detail or spaced(event.kind.value).capitalize())
+
+
+def _decided(event: CaseEvent) -> Iterator[Line]:
+    """What people were asked, and what they said."""
+    match event.kind:
+        case CaseKind.APPROVAL_ASKED:
+            yield Line(event.at, "vorab", "I ask people first.")
+        case CaseKind.APPROVAL_GIVEN | CaseKind.GOODWILL_APPROVED:
+            yield Line(event.at, "person", f"I approve: {event.detail}".rstrip(": "))
+        case CaseKind.DECLINED:
+            yield Line(event.at, "person", f"I do not approve: {event.detail}".rstrip(": "))
+        case CaseKind.APPROVED:
+            yield Line(event.at, "vorab", f"Approved by {event.detail}.", "good", aside=True)
+        case CaseKind.GOODWILL_PROPOSED:
+            yield Line(event.at, "vorab", f"We could give {event.gesture}. {event.detail}", aside=True)
+        case CaseKind.GOODWILL_GRANTED:
+            yield Line(event.at, "vorab", f"Granted: {event.detail}.", aside=True)
+        case CaseKind.GOODWILL_DECLINED:
+            yield Line(event.at, "vorab", f"Not granted: {event.detail}.", aside=True)
 
 
 def _by_person(event: CaseEvent, file: CaseFile) -> bool:

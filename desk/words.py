@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from desk.advice import waits_for_approval
 from vorab.clock import MINUTE, SECOND, Micros
 from vorab.records import (
     CaseEvent,
@@ -43,6 +44,15 @@ KINDS: Final[dict[CaseKind, str]] = {
     CaseKind.DISPROVED: "Not believed",
     CaseKind.HANDED_OVER: "Handed to a person",
     CaseKind.TAKEN: "Taken",
+    CaseKind.APPROVAL_ASKED: "Approval asked",
+    CaseKind.APPROVAL_GIVEN: "A person approves",
+    CaseKind.APPROVED: "Approved",
+    CaseKind.DECLINED: "Declined",
+    CaseKind.GOODWILL_PROPOSED: "Goodwill proposed",
+    CaseKind.GOODWILL_APPROVED: "A person approves goodwill",
+    CaseKind.GOODWILL_ASKED: "Account asked",
+    CaseKind.GOODWILL_GRANTED: "Goodwill granted",
+    CaseKind.GOODWILL_DECLINED: "Goodwill declined",
     CaseKind.NOTED: "Note",
     CaseKind.CALL_WISHED: "Customer wishes a call",
     CaseKind.FALSE_ALARM: "Customer says: nothing was wrong",
@@ -208,6 +218,11 @@ def span(length: Micros, *, coarse: bool = False) -> str:
     return f"{hours // 24} d"
 
 
+def money(cents: int, currency: str) -> str:
+    """`20.00 EUR`."""
+    return f"{cents // 100:,}.{cents % 100:02} {currency}".strip()
+
+
 def sla_words(clock: SlaClock) -> str:
     """`SLA clock 3 h 20 min, stood still for 14 h while the customer was waited for`."""
     said = f"SLA clock {span(clock.ours)}" + ("" if clock.runs else ", stopped")
@@ -230,6 +245,8 @@ def sentence(file: CaseFile) -> str:
     if not last.status.open:
         return _over(file, name, wrong)
     if last.status is Status.HELD:
+        if waits_for_approval(file.events):
+            return f"{name} has {wrong}. vorab waits for approval: {len(last.approvals)} of {last.approvals_needed} so far."
         if CaseKind.DISPROVED in kinds:
             return f"{name} said it was done, and is not: {wrong} is still there. It needs a person."
         return f"{name} needs a person: {wrong}, for {span(last.at - (last.onset or last.opened_at))} before it was handed over."

@@ -40,8 +40,10 @@ def _outgoing(record: Record, log: EventLog, settings: Settings) -> Outgoing:
     return Outgoing(record.TOPIC, partition, key, value, headers)
 
 
-def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", about: str = "") -> Command:
-    """An agent asks for something about a case; the same nonce is the same command."""
+def command(
+    context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", *, about: str = "", by: str = "agent"
+) -> Command:
+    """An agent asks for something about a case; the same nonce is the same command. `by` is a role or a short id, never a name."""
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
         tenant=event.tenant,
@@ -49,7 +51,7 @@ def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, d
         kind=kind,
         case=event.case,
         at=context.clock.now(),
-        by="agent",
+        by=by,
         detail=detail,
         about=about,
     )
@@ -57,7 +59,7 @@ def command(context: Context, event: CaseEvent, kind: CommandKind, nonce: str, d
     return made
 
 
-def request(context: Context, claims: Claims, kind: RequestKind, about: str = "") -> Request:
+def request(context: Context, claims: Claims, kind: RequestKind, text: str = "", about: str = "") -> Request:
     """A customer asks for something behind a link; the same link and wish is the same request."""
     tenant, _, customer = claims.customer.partition("/")
     made = Request(
@@ -70,6 +72,7 @@ def request(context: Context, claims: Claims, kind: RequestKind, about: str = ""
         at=context.clock.now(),
         notification=claims.notification,
         about=about,
+        text=text,
     )
     append(context, made)
     return made

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import re
 import runpy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from streams.care import conditions
+from streams.care import policy as care
 from streams.cases import playbook, policy, table
 from vorab import layouts, metrics, partners, payloads, settings, topics
 
@@ -143,42 +146,49 @@ def _toml(value: str) -> str:
     return value if plain else f'"{value}"'
 
 
+def asyncapi() -> str:
+    """firmware/asyncapi.yaml."""
+    return str(runpy.run_path(str(ROOT / "scripts" / "asyncapi.py"))["page"]())
+
+
+def _replaced(name: str, pattern: str, parts: Sequence[str]) -> str:
+    """A page with each place that fits the pattern written anew, in their order."""
+    found = iter(parts)
+    text, n = re.subn(pattern, lambda _: next(found), (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    if n != len(parts):
+        raise SystemExit(f"{name} has {n} places for {len(parts)} parts")
+    return text
+
+
+def cases_page() -> str:
+    """docs/cases.md: the diagram and the table of the state machine."""
+    pattern = r"^```mermaid\n(?:.*\n)*?```$|^\| status \| facts .*\n(?:\|.*(?:\n(?=\|))?)*"
+    return _replaced("docs/cases.md", pattern, [f"```mermaid\n{table.diagram()}\n```", table.stays()])
+
+
+_KEYS = r"^\| key \| default .*\n(?:\|.*(?:\n(?=\|))?)*"
+REMEDIES = (policy.Remedy, policy.Limits, playbook.Playbook, playbook.Step, playbook.Branch, policy.Line, policy.History)
+CARE = (care.File, care.Rule, conditions.When, care.Queue, care.Goodwill, care.Gesture, care.Advice)
+
+
+def remedies_page() -> str:
+    """docs/remedies.md: a table for each part of a remedy file."""
+    return _replaced("docs/remedies.md", _KEYS, [policy.keys(part) for part in REMEDIES])
+
+
 def remedies_schema() -> str:
     """remedies/schema.json."""
     return json.dumps(policy.json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-PARTS = {
-    "A remedy": policy.Remedy,
-    "Its limits": policy.Limits,
-    "A playbook": playbook.Playbook,
-    "A step": playbook.Step,
-    "A branch": playbook.Branch,
-    "A line of policy": policy.Line,
-    "History": policy.History,
-}
-_TABLE = r"(\n#+ {heading}\n.*?)\| key \| default \| what it says \|\n(?:\|[^\n]*\n)+"
+def care_page() -> str:
+    """docs/care.md: a table for each part of the care file."""
+    return _replaced("docs/care.md", _KEYS, [care.keys(part) for part in CARE])
 
 
-def remedies_page() -> str:
-    """docs/remedies.md, with the tables of keys as the code has them."""
-    text = (ROOT / "docs" / "remedies.md").read_text(encoding="utf-8")
-    for heading, part in PARTS.items():
-        rows = policy.keys(part) + "\n"
-        text = re.sub(_TABLE.format(heading=heading), lambda found, rows=rows: found[1] + rows, text, count=1, flags=re.DOTALL)
-    return text
-
-
-def cases_page() -> str:
-    """docs/cases.md, with the diagram and the table of the states as the code has them."""
-    text = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
-    text = re.sub(r"```mermaid\n.*?\n```", lambda _: f"```mermaid\n{table.diagram()}\n```", text, count=1, flags=re.DOTALL)
-    return re.sub(r"\| status \| facts that leave it as it is \|\n(?:\|.*\n)+", lambda _: table.stays() + "\n", text, count=1)
-
-
-def asyncapi() -> str:
-    """firmware/asyncapi.yaml."""
-    return str(runpy.run_path(str(ROOT / "scripts" / "asyncapi.py"))["page"]())
+def care_schema() -> str:
+    """care/schema.json."""
+    return json.dumps(care.json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 PAGES = {
@@ -190,6 +200,8 @@ PAGES = {
     "remedies/schema.json": remedies_schema,
     "docs/remedies.md": remedies_page,
     "docs/cases.md": cases_page,
+    "docs/care.md": care_page,
+    "care/schema.json": care_schema,
 }
 
 

@@ -14,6 +14,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from streams.care.account import Account, money
+from streams.care.policy import Care
 from streams.cases.policy import Policy
 from streams.customers_told import SAYS, WANTS, Folded, Told, stage_of
 from vorab import ids, topics
@@ -64,6 +66,11 @@ _decode_folded: Final = msgspec.msgpack.Decoder(Folded).decode
 FOLDED: Final = "incident/"
 """How the names of blocks begin that are about incidents."""
 
+_decode_account: Final = msgspec.msgpack.Decoder(Account).decode
+
+ACCOUNT: Final = "account:"
+"""Begins the names of blocks that are accounts of goodwill; the customer's key follows. Ids of cases hold no colon."""
+
 
 class Customers:
     """Decides what there is to say."""
@@ -74,9 +81,9 @@ class Customers:
     ticks: ClassVar[tuple[str, ...]] = ()
     schema: ClassVar[int] = 2
 
-    def __init__(self, policy: Policy, options: Incidents | None = None) -> None:
+    def __init__(self, policy: Policy, options: Incidents | None = None, care: Care | None = None) -> None:
         """Without `options`, or where they say so, no case waits for the word of `incidents`."""
-        self._policy = policy
+        self._policy, self._care = policy, care or Care()
         self._waits = options is not None and options.on
         self._at_once = options.at_once_priority if options is not None else 0
         self._cases: dict[str, Told] = {}
@@ -84,6 +91,8 @@ class Customers:
         """By incident and customer."""
         self._over: dict[str, Micros] = {}
         """Cases that are over, by when, the earliest first."""
+        self._accounts: dict[str, Account] = {}
+        """Goodwill by customer, whose single writer this is."""
         self._changed: set[str] = set()
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
@@ -101,18 +110,20 @@ class Customers:
         return ()
 
     def dirty(self) -> Mapping[str, bytes]:
-        """One block per case that changed, and per customer in an incident."""
+        """One block per case that changed, per customer in an incident, and per account."""
         blocks: dict[str, bytes] = {}
         for name in sorted(self._changed):
-            thing = self._folded.get(name) if name.startswith(FOLDED) else self._cases.get(name)
+            thing = self._folded.get(name) or self._accounts.get(name) or self._cases.get(name)
             blocks[name] = _encode(thing) if thing is not None else b""
         self._changed.clear()
         return blocks
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
-        """Take over the cases, and who is in which incident."""
-        self._cases = {name: _decode(block) for name, block in blocks.items() if block and not name.startswith(FOLDED)}
-        self._folded = {name: _decode_folded(block) for name, block in blocks.items() if block and name.startswith(FOLDED)}
+        """Take over the cases, who is in which incident, and the accounts."""
+        kept = {name: block for name, block in blocks.items() if block}
+        self._folded = {name: _decode_folded(block) for name, block in kept.items() if name.startswith(FOLDED)}
+        self._accounts = {name: _decode_account(block) for name, block in kept.items() if name.startswith(ACCOUNT)}
+        self._cases = {name: _decode(block) for name, block in kept.items() if not name.startswith((FOLDED, ACCOUNT))}
         over = sorted((told.over_at, case) for case, told in self._cases.items() if told.over_at is not None)
         self._over = {case: at for at, case in over}
 
@@ -122,6 +133,8 @@ class Customers:
             return  # it came twice
         told.take(event)
         self._changed.add(event.case)
+        if event.kind is CaseKind.GOODWILL_ASKED:
+            yield self._count(event)
         if told.over_at is None:
             self._over.pop(event.case, None)
         folded = self._folded.get(told.incident)
@@ -138,6 +151,23 @@ class Customers:
         if told.over_at is not None:
             self._over.setdefault(event.case, told.over_at)
             self._forget(event.at)
+
+    def _count(self, event: CaseEvent) -> Out:
+        """Whether the customer's account allows it; the case hears of it by a command."""
+        name, cap = ACCOUNT + topics.key_of(event.tenant, event.customer), round(self._care.goodwill.per_year * 100)
+        account = self._accounts.setdefault(name, Account())
+        granted = account.ask(event.id, event.at, event.amount_cents, cap)
+        self._changed.add(name)
+        kind = CommandKind.GOODWILL_COUNTED if granted else CommandKind.GOODWILL_OVER
+        of = f"{money(account.given(event.at), event.currency)} of {money(cap, event.currency)} in a year"
+        detail = f"{event.gesture}, {money(event.amount_cents, event.currency)}; {of}"
+        return Out(
+            topics.COMMANDS,
+            Command(
+                id=ids.command_id(event.key, kind, event.id), tenant=event.tenant, device=event.device, kind=kind, case=event.case,
+                at=event.at, by="account", because=event.id, detail=detail if granted else f"not within the yearly cap: {of}",
+            ),
+        )  # fmt: skip
 
     def _speak(self, told: Told, event: CaseEvent) -> Iterator[Out]:
         """Say what a case has to say for itself, once."""
@@ -293,7 +323,7 @@ class Customers:
                 at=request.at,
                 by="customer",
                 because=request.id,
-                detail="this came too late" if kind is CommandKind.TOO_LATE else "",
+                detail="this came too late" if kind is CommandKind.TOO_LATE else request.text,
                 about=request.about,
             ),
         )
@@ -303,6 +333,6 @@ def _iso(at: Micros | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def kind(policy: Policy, options: Incidents | None = None) -> Kind:
+def kind(policy: Policy, options: Incidents | None = None, care: Care | None = None) -> Kind:
     """What hosts need to run it."""
-    return kind_of(Customers, lambda _partition, _registry: Customers(policy, options))
+    return kind_of(Customers, lambda _partition, _registry: Customers(policy, options, care))

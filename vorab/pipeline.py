@@ -47,14 +47,17 @@ def _kind(name: str, settings: Settings) -> Kind:
     from streams.cases.remedies import load_policy  # noqa: PLC0415
 
     policy = load_policy(settings.streams.remedies)
-    if name == "cases":
-        from streams.cases import processor as cases  # noqa: PLC0415
-
-        return cases.kind(policy)
     if name == "permits":
         from streams import permits  # noqa: PLC0415
 
         return permits.kind(policy)
+    from streams.care.files import load_care  # noqa: PLC0415
+
+    care = load_care(settings.streams.care)
+    if name == "cases":
+        from streams.cases import processor as cases  # noqa: PLC0415
+
+        return cases.kind(policy, care)
     from streams import customers  # noqa: PLC0415
 
-    return customers.kind(policy, settings.streams.incidents)
+    return customers.kind(policy, settings.streams.incidents, care)

@@ -238,6 +238,7 @@ class Streams(Section):
     group: str = Field("vorab", description="Prefix of the consumer groups.")
     rules: list[str] = Field(default_factory=list, description="Rule files or folders; none: the rules that come with vorab.")
     remedies: list[str] = Field(default_factory=list, description="Remedy files or folders; none: the remedies that come with vorab.")
+    care: str = Field("", description="Care file, or folder of care.yaml: where a person must act; empty: the one that comes with vorab.")
     checkpoint_s: float = Field(1.0, gt=0, description="Seconds between checkpoints of the state.")
     grace_s: float = Field(
         0.0, ge=0, le=3600, description="Seconds readings wait for earlier ones of their device, unless its registry entry says otherwise."

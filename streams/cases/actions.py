@@ -88,7 +88,11 @@ class Actions(Decisions):
         self.watch(case, why.at)
 
     def _not_any_more(self, case: Case, remedy: Remedy, attempts: int, why: Why) -> bool:
-        return case.tries >= attempts or self.too_often(remedy, why.at) or not self.consent(case, remedy)
+        return (
+            case.tries >= attempts
+            or self.too_often(remedy, why.at)
+            or not (self.consent(case, remedy) and self.allowed(case, self.judge(case, why.at)))
+        )
 
     def fresh(self, why: Why, valid: Micros) -> Micros:
         """The time of a decision: a decision about readings that came late, or after an outage, would be out of date before it arrives."""

@@ -6,15 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Final
 
+from streams.care.decision import Verdict
+from streams.care.policy import Bot, Care
 from streams.cases import proof, words
-from streams.cases.facts import Teller, Why
+from streams.cases.caring import Caring
+from streams.cases.facts import Why
 from streams.cases.playbook import SELF, Step, place_of
 from streams.cases.policy import HAND_OVER, OBSERVE, Line, Policy, Remedy, fits
 from streams.cases.state import Case, DeviceState, Phase, Timer
 from vorab.clock import DAY, Micros
-from vorab.processor import Out, Registry, remote_repair
+from vorab.processor import Registry, remote_repair
 from vorab.records import CaseKind, Scalar
 
+LEFT_ALONE: Final = "we have not touched it from afar"
 NOT_WISHED: Final = "remote repair is not wished, so somebody has to look at it"
 
 WORKING = frozenset({Phase.PERMIT, Phase.ACTING, Phase.PROVING})
@@ -26,12 +30,11 @@ LEARNED: Final = 8
 """Sentences that are kept for the person who takes over."""
 
 
-class Decisions(Teller, ABC):
+class Decisions(Caring, ABC):
     """What is done about the cases of a device."""
 
-    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry) -> None:
-        super().__init__(key, state, policy, registry)
-        self.out: list[Out] = []
+    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry, care: Care | None = None) -> None:
+        super().__init__(key, state, policy, registry, care)
         self.now: Micros = 0
         """Merged time; only looked at to see that a decision is too old to be sent to a device as it is."""
 
@@ -46,7 +49,10 @@ class Decisions(Teller, ABC):
         line = self.line(case)
         case.policy = line.line
         case.timers.clear()
-        if line.do == OBSERVE:
+        verdict = self.judge(case, why.at)
+        if verdict.bot is Bot.MUST_NOT:
+            self.hand_over(case, why, self.all_tried(case, why) if case.attempts else LEFT_ALONE)
+        elif line.do == OBSERVE:
             case.phase = Phase.OBSERVING
             if line.observe is not None:
                 case.timers[Timer.OBSERVE] = why.at + line.observe
@@ -104,6 +110,8 @@ class Decisions(Teller, ABC):
             case.phase = Phase.WAITING
             case.timers[Timer.NEXT] = why.at + step.wait
             self.watch(case, why.at)
+        elif remedy is not None and not self.allowed(case, verdict := self.judge(case, why.at)):
+            self._ask_people(case, verdict, remedy, why)
         elif step.of != SELF:
             self.send(case, step, why)
         elif remedy is None:
@@ -115,6 +123,13 @@ class Decisions(Teller, ABC):
             self.hand_over(case, why, f"something was done to it {remedy.limits.per_device} times in 24 hours, and that is enough")
         else:
             self._seek_consent(case, step.do, remedy, why)
+
+    def _ask_people(self, case: Case, verdict: Verdict, remedy: Remedy, why: Why) -> None:
+        if verdict.bot is Bot.MUST_NOT:
+            self.hand_over(case, why, self.all_tried(case, why) if case.learned else LEFT_ALONE)
+            return
+        self.ask_approval(case, verdict, why, remedy.command)
+        self.watch(case, why.at)
 
     def _seek_consent(self, case: Case, name: str, remedy: Remedy, why: Why) -> None:
         consent = self.consent(case, remedy)
@@ -205,6 +220,7 @@ class Decisions(Teller, ABC):
         """A person has to look; the detail is what that person can say first."""
         case.phase = Phase.PERSON
         case.timers.clear()
+        self.queue(case, why.at)
         says = self._policy.says.get(case.cause, "")
         detail = words.first_sentence(case, device=self.device, says=says, zone=self.zone(case), at=why.at, tried=tried)
         self.tell(case, CaseKind.HANDED_OVER, why, detail)

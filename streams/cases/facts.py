@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from streams.care.policy import Care
 from streams.cases.policy import Line, Policy
 from streams.cases.priority import URGENCY, history_of, impact_of, priority
 from streams.cases.proof import shown_by
@@ -30,11 +31,11 @@ class Why(NamedTuple):
 class Teller:
     """The cases of a device, as far as they are told about."""
 
-    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry) -> None:
+    def __init__(self, key: str, state: DeviceState, policy: Policy, registry: Registry, care: Care | None = None) -> None:
         self.key, self.state = key, state
         self.tenant, _, self.device = key.partition("/")
         self.out: list[Out] = []
-        self._policy, self._registry = policy, registry
+        self._policy, self._registry, self._care = policy, registry, care or Care()
 
     def tell(self, case: Case, kind: CaseKind, why: Why, detail: str = "") -> None:
         """Make a fact of what the table allows; anything else is a defect, and says so by a KeyError."""
@@ -75,6 +76,7 @@ class Teller:
             healed=case.healed,
             proof=shown_by(case) if kind is CaseKind.RESOLVED else None,
             seq=case.seq,
+            **case.care.fields(),
         )
         case.seq += 1
         self.out.append(Out(topics.CASES, event))
@@ -93,9 +95,12 @@ class Teller:
         case.severity = case.worst.severity
         case.impact = impact_of(self.line(case), customer=bool(case.customer))
         case.urgency = URGENCY[case.severity]
+        case.history = history_of(self._customer(case), self.faults(case), self._policy.history)
+
+    def faults(self, case: Case) -> int:
+        """Cases of the device within the window of the history, this one among them."""
         since = case.opened_at - self._policy.history.window
-        faults = sum(since < at <= case.opened_at for at in self.state.opened)
-        case.history = history_of(self._customer(case), faults, self._policy.history)
+        return sum(since < at <= case.opened_at for at in self.state.opened)
 
     def line(self, case: Case) -> Line:
         """The line of policy about a case as it stands."""

@@ -115,6 +115,7 @@ class DeviceCases(People):
         self.weigh(case)
         if case.phase is Phase.RESOLVED:
             case.done_at = None
+            case.care.approvals.clear()
             case.timers.clear()
             self.tell(case, CaseKind.RELAPSED, why, symptom.explanation)
             if case.attempts:
@@ -142,7 +143,9 @@ class DeviceCases(People):
         remember(self.state.opened, why.at)
         self.weigh(case)
         case.policy = self.line(case).line
+        verdict = self.judge(case, why.at)
         self.tell(case, CaseKind.OPENED, why, symptom.explanation)
+        self.propose(case, verdict, why)
         self.plan(case, why)
 
     def _updated(self, symptom: Symptom, why: Why) -> None:
@@ -210,6 +213,7 @@ class DeviceCases(People):
         elif timer == "history":
             self.state.opened.clear()
             self.state.acted.clear()
+            self.state.contacts.clear()
         else:
             self._fire(next(case for case in self.state.cases if case.id == name), Timer(timer), at)
 
@@ -220,8 +224,9 @@ class DeviceCases(People):
             found.append((self.state.flight.until, ORDER[Timer.WITHIN], "", "flight"))
         found += [(at, ORDER[Timer.ERRAND], action, "job") for at, action in self.jobs_due()]
         found += [(early.until, len(ORDER), action, "early") for action, early in self.state.early.items()]
-        if self.state.opened:
-            found.append((self.state.opened[-1] + max(self._policy.history.window, DAY), len(ORDER), "", "history"))
+        past = [*self.state.opened[-1:], *(contact.at for contact in self.state.contacts)]
+        if past:
+            found.append((max(past) + max(self._policy.history.window, self._care.window, DAY), len(ORDER), "", "history"))
         return found
 
     def _fire(self, case: Case, timer: Timer, at: Micros) -> None:
@@ -240,6 +245,10 @@ class DeviceCases(People):
                 self.plan(case, why)
             case Timer.CONSENT:
                 self.hand_over(case, why, f"we asked whether we may {case.remedy} it remotely, and have no answer")
+            case Timer.APPROVAL:
+                self.hand_over(case, why, f"nobody has approved it within {span(self._care.approve_within)}")
+            case Timer.PROMISE:
+                self.promise_missed(case, why)
             case Timer.OBSERVE:
                 passed = f"it has not passed by itself in {span(at - case.opened_at)}"
                 self.hand_over(case, why, f"{self.all_tried(case, why)}; and nothing shows that it is well" if case.learned else passed)

@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
+from streams.care.policy import Care
 from streams.cases import state as states
 from streams.cases.edition import edition
 from streams.cases.flow import DeviceCases
@@ -53,8 +54,8 @@ class Cases:
     ticks: ClassVar[tuple[str, ...]] = (topics.CASES, topics.CASES_BY_GROUP)
     schema: ClassVar[int] = states.SCHEMA
 
-    def __init__(self, policy: Policy, registry: Registry) -> None:
-        self._policy, self._registry = policy, registry
+    def __init__(self, policy: Policy, registry: Registry, care: Care | None = None) -> None:
+        self._policy, self._registry, self._care = policy, registry, care or Care()
         self._devices: dict[str, DeviceCases] = {}
         self._changed: set[str] = set()
         self._due: list[tuple[Micros, str]] = []
@@ -113,13 +114,13 @@ class Cases:
         """Take over the devices."""
         for key, block in blocks.items():
             if block:
-                device = self._devices[key] = DeviceCases(key, states.load(block), self._policy, self._registry)
+                device = self._devices[key] = DeviceCases(key, states.load(block), self._policy, self._registry, self._care)
                 self._schedule(device)
 
     def _device(self, key: str) -> DeviceCases:
         device = self._devices.get(key)
         if device is None:
-            device = self._devices[key] = DeviceCases(key, DeviceState(), self._policy, self._registry)
+            device = self._devices[key] = DeviceCases(key, DeviceState(), self._policy, self._registry, self._care)
         device.now = self._now
         return device
 
@@ -140,6 +141,6 @@ class Cases:
             heapq.heappush(self._due, (deadline, device.key))
 
 
-def kind(policy: Policy) -> Kind:
+def kind(policy: Policy, care: Care | None = None) -> Kind:
     """What hosts need to run it."""
-    return kind_of(Cases, lambda _partition, registry: Cases(policy, registry), edition(policy))
+    return kind_of(Cases, lambda _partition, registry: Cases(policy, registry, care), edition(policy, care))

@@ -20,7 +20,9 @@ SILENCE: Final = "silence"
 UNREAD: Final = frozenset({"reported", "firmware"})
 """Detectors that judge no readings, so that none can be asked for: what others report, and firmwares compared."""
 
-WATCHED: Final = frozenset({Phase.OBSERVING, Phase.CONSENT, Phase.WAITING, Phase.QUEUED, Phase.ERRAND, Phase.PERSON, Phase.PROVING})
+WATCHED: Final = frozenset(
+    {Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED, Phase.ERRAND, Phase.PERSON, Phase.PROVING}
+)
 """Phases in which a case becomes well by staying clear; an action under way has to be answered first."""
 
 

@@ -7,10 +7,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from streams.care.state import Contact, Mind
 from vorab.clock import Micros
 from vorab.records import Severity, Status
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 REMEMBERED: Final = 16
 """Actions, commands and closed cases of a device that are remembered, so that repetitions are recognised and memory is bounded."""
 
@@ -22,6 +23,8 @@ class Phase(StrEnum):
     """The symptom to pass, by policy."""
     CONSENT = "consent"
     """The customer's yes or no."""
+    APPROVAL = "approval"
+    """People to approve."""
     WAITING = "waiting"
     """The next attempt."""
     QUEUED = "queued"
@@ -53,6 +56,9 @@ class Timer(StrEnum):
     NEXT = "next"
     """Time for the next attempt."""
     CONSENT = "consent"
+    APPROVAL = "approval"
+    PROMISE = "promise"
+    """Somebody should have taken it by now."""
     OBSERVE = "observe"
     CLOSE = "close"
     FORGET = "forget"
@@ -122,6 +128,8 @@ class Case(msgspec.Struct):
     call_wished: bool = False
     commands: list[str] = []
     policy: str = ""
+    care: Mind = msgspec.field(default_factory=Mind)
+    """Who acts, who approved, what is given."""
     plan: str = ""
     """The remedy or playbook that is followed,"""
     step: int = 0
@@ -210,11 +218,24 @@ class DeviceState(msgspec.Struct):
     """When its latest cases were opened."""
     acted: list[Micros] = []
     """When something was last done to it, for all its cases."""
+    contacts: list[Contact] = []
+    """When its customer last got in touch, and about what."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remember."""
-        things = (self.cases, self.asked, self.held, self.flight, self.jobs, self.jobs_known, self.silent, self.early, self.opened)
+        things = (
+            self.cases,
+            self.asked,
+            self.held,
+            self.flight,
+            self.jobs,
+            self.jobs_known,
+            self.silent,
+            self.early,
+            self.opened,
+            self.contacts,
+        )
         return not any(things)
 
 
@@ -232,7 +253,7 @@ def load(block: bytes) -> DeviceState:
     return _decode(block)
 
 
-Thing = TypeVar("Thing", str, Micros)
+Thing = TypeVar("Thing", str, Micros, Contact)
 
 
 def remember(things: list[Thing], thing: Thing) -> None:

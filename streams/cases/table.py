@@ -26,6 +26,7 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, CaseKind], Status]] = {
     (Status.ACKNOWLEDGED, CaseKind.ACTION_REQUESTED): Status.IN_PROGRESS,
     (Status.ACKNOWLEDGED, CaseKind.MACHINE_ASKED): Status.IN_PROGRESS,
     (Status.ACKNOWLEDGED, CaseKind.CONCLUDED): Status.ACKNOWLEDGED,
+    (Status.ACKNOWLEDGED, CaseKind.APPROVAL_ASKED): Status.HELD,
     (Status.ACKNOWLEDGED, CaseKind.HANDED_OVER): Status.HELD,
     (Status.ACKNOWLEDGED, CaseKind.TAKEN): Status.IN_PROGRESS,
     (Status.ACKNOWLEDGED, CaseKind.NOTED): Status.ACKNOWLEDGED,
@@ -61,6 +62,7 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, CaseKind], Status]] = {
     (Status.IN_PROGRESS, CaseKind.CONCLUDED): Status.IN_PROGRESS,
     (Status.IN_PROGRESS, CaseKind.PROVING): Status.IN_PROGRESS,
     (Status.IN_PROGRESS, CaseKind.DISPROVED): Status.IN_PROGRESS,
+    (Status.IN_PROGRESS, CaseKind.APPROVAL_ASKED): Status.HELD,
     (Status.IN_PROGRESS, CaseKind.HANDED_OVER): Status.HELD,
     (Status.IN_PROGRESS, CaseKind.TAKEN): Status.IN_PROGRESS,
     (Status.IN_PROGRESS, CaseKind.NOTED): Status.IN_PROGRESS,
@@ -74,6 +76,10 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, CaseKind], Status]] = {
     (Status.HELD, CaseKind.CONSENT_REFUSED): Status.HELD,
     (Status.HELD, CaseKind.ACTION_ANSWERED): Status.HELD,
     (Status.HELD, CaseKind.MACHINE_ANSWERED): Status.HELD,
+    (Status.HELD, CaseKind.APPROVAL_GIVEN): Status.HELD,
+    (Status.HELD, CaseKind.APPROVED): Status.ACKNOWLEDGED,
+    (Status.HELD, CaseKind.DECLINED): Status.HELD,
+    (Status.HELD, CaseKind.HANDED_OVER): Status.HELD,
     (Status.HELD, CaseKind.TAKEN): Status.IN_PROGRESS,
     (Status.HELD, CaseKind.NOTED): Status.HELD,
     (Status.HELD, CaseKind.CALL_WISHED): Status.HELD,
@@ -96,6 +102,21 @@ TRANSITIONS: Final[Mapping[tuple[Status | None, CaseKind], Status]] = {
     (Status.CANCELLED, CaseKind.CALL_WISHED): Status.CANCELLED,
     (Status.CANCELLED, CaseKind.FALSE_ALARM): Status.CANCELLED,
     (Status.REJECTED, CaseKind.NOTED): Status.REJECTED,
+    # goodwill goes beside: it changes no state, and may be settled when the case is over
+    **{
+        (status, kind): status
+        for status in Status
+        if status not in {Status.REJECTED, Status.CANCELLED}
+        for kind in (
+            CaseKind.GOODWILL_PROPOSED,
+            CaseKind.GOODWILL_APPROVED,
+            CaseKind.GOODWILL_ASKED,
+            CaseKind.GOODWILL_GRANTED,
+            CaseKind.GOODWILL_DECLINED,
+        )
+    },
+    (Status.CANCELLED, CaseKind.GOODWILL_GRANTED): Status.CANCELLED,
+    (Status.CANCELLED, CaseKind.GOODWILL_DECLINED): Status.CANCELLED,
 }
 
 

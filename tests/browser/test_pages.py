@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from desk.service import Desk, wait_until_up
+from tests.parts.base import wait_until
 from tests.unit.desk.house import House, Story, device, doubted, furnish
+from tests.unit.desk.test_care import gifted, held
 from vorab import topics
 from vorab.records import Command, CommandKind, Request, RequestKind, Stage
 
@@ -111,6 +113,33 @@ def test_new_cases_wait_until_they_are_wanted(desk: Open, page: Page) -> None:
         page.keyboard.press("n")
         page.wait_for_function("n => document.querySelectorAll('[data-row]').length > n", arg=rows)
         page.get_by_role("button", name="1 new").wait_for(state="detached")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_case_is_found_in_its_queue_and_approved(desk: Open, browser: Browser, width: int, scheme: Literal["light", "dark"]) -> None:
+    """From the queue to the case, an id typed, Approve pressed; wide and narrow, light and dark, without a complaint."""
+    story = held(so_far=("agent-anna",))
+    desk.house.write([device(story.device), *story.records, device("heat-pump-008"), *gifted().records])
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    with listening(page):
+        wait_until(
+            lambda: all(page.request.get(f"{desk.url}/cases/{other.case}").ok for other in (story, gifted())), "both cases are shown"
+        )
+        page.goto(desk.url)
+        page.get_by_role("link", name="heating 1").click()
+        page.get_by_role("link", name="Heat Pump 007").and_(page.locator("[data-row]")).click()
+        page.get_by_label("Who decides").fill("ben")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_role("button", name="Approve").click()
+        page.wait_for_url("**?done=approve")
+        page.goto(f"{desk.url}/cases/{gifted().case}")
+        assert page.get_by_role("heading", name="Goodwill: a voucher, 20.00 EUR, proposed").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+    commands = [record for record in desk.house.told(topics.COMMANDS) if isinstance(record, Command)]
+    assert [(command.kind, command.by) for command in commands] == [(CommandKind.APPROVE, "agent-ben")]
 
 
 def test_a_plot_can_be_read_point_by_point(desk: Open, page: Page) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.parts.base import REPOSITORY
 
 PACKAGES: Final = ("vorab", "ingest", "streams", "notifier", "desk")
-EXAMPLE: Final = ("rules", "remedies", "knowledge")
+EXAMPLE: Final = ("rules", "remedies", "care", "knowledge")
 
 
 def product_files() -> set[str]:

@@ -1,4 +1,4 @@
-"""Rules and remedies: can they be read as the stages will read them?"""
+"""Rules, remedies and the care file: can they be read as the stages will read them?"""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from vorab import pipeline
-from vorab.doctor import Finding, ok, problem
+from vorab.doctor import Finding, Verdict, ok, problem
 from vorab.errors import ConfigError
 from vorab.settings import Settings
 
-READERS: Final = {"rules": "detect", "remedies": "cases"}
+READERS: Final = {"rules": "detect", "remedies": "permits", "care": "cases"}
 """What is read, and the processor that reads it."""
 
 
 def examine(settings: Settings) -> Sequence[Finding]:
-    """Load both; the first mistake of each is a problem."""
-    named = {"rules": settings.streams.rules, "remedies": settings.streams.remedies}
-    return [_examine(about, reader, named[about], settings) for about, reader in READERS.items()]
+    """Load them; the first mistake of each is a problem."""
+    care = [settings.streams.care] if settings.streams.care else []
+    named = {"rules": settings.streams.rules, "remedies": settings.streams.remedies, "care": care}
+    found = [_examine(about, reader, named[about], settings) for about, reader in READERS.items()]
+    # Who reads the care file reads the remedies first: a mistake in them is told once.
+    return found[:-1] if found[1].verdict is Verdict.PROBLEM else found
 
 
 def _examine(about: str, reader: str, files: Sequence[str], settings: Settings) -> Finding:

@@ -1,6 +1,7 @@
-"""The worked example that ships with vorab: rules, remedies and knowledge of a pump, a printer and a heat pump.
+"""The worked example that ships with vorab: rules, remedies, care and knowledge of a pump, a printer and a heat pump.
 
-In a checkout it stands at the top (`rules/`, `remedies/`, `knowledge/`), where readers find it; the wheel carries it inside this package.
+In a checkout it stands at the top (`rules/`, `remedies/`, `care/`, `knowledge/`), where readers find it; the wheel carries it inside this
+package.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-Name = Literal["rules", "remedies", "knowledge"]
+Name = Literal["rules", "remedies", "care", "knowledge"]
 
 
 def folder(name: Name) -> Path:

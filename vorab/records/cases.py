@@ -59,6 +59,13 @@ class CaseKind(StrEnum):
     """A person has to look."""
     TAKEN = "taken"
     """A person has acknowledged it."""
+    APPROVAL_ASKED = "approval_asked"
+    """One or two people must approve before anything is done."""
+    APPROVAL_GIVEN = "approval_given"
+    """One of them has."""
+    APPROVED = "approved"
+    """All of them have."""
+    DECLINED = "declined"
     NOTED = "noted"
     CALL_WISHED = "call_wished"
     FALSE_ALARM = "false_alarm"
@@ -66,6 +73,14 @@ class CaseKind(StrEnum):
     RESOLVED = "resolved"
     CLOSED = "closed"
     RELAPSED = "relapsed"
+    GOODWILL_PROPOSED = "goodwill_proposed"
+    GOODWILL_APPROVED = "goodwill_approved"
+    """A person has approved it."""
+    GOODWILL_ASKED = "goodwill_asked"
+    """Enough people have: the account of the customer is asked whether the yearly cap allows it."""
+    GOODWILL_GRANTED = "goodwill_granted"
+    GOODWILL_DECLINED = "goodwill_declined"
+    """By a person, or by the cap."""
 
 
 class Proof(BaseModel):
@@ -131,6 +146,27 @@ class CaseEvent(DeviceRecord):
     """What shows it: the readings that do."""
     seq: int = 0
     """Position in the case's own history, from 0."""
+    bot: str = ""
+    """Whether vorab may act: `may`, `must_ask` or `must_not`."""
+    care: str = ""
+    """The line of the care file that says so, with its version."""
+    queue: str = ""
+    """The queue it waits in, once it needs a person."""
+    skill: str = ""
+    advice: Text = ""
+    """What the care file would do next, and why."""
+    said: tuple[Name, ...] = ()
+    """Topics of what the customer has said lately: `anger`, `legal`; never the words."""
+    approvals: tuple[str, ...] = ()
+    """Who has approved so far."""
+    approvals_needed: int = 0
+    goodwill: str = ""
+    """`proposed`, `asked`, `granted` or `declined`."""
+    gesture: str = ""
+    amount_cents: int = 0
+    currency: str = ""
+    goodwill_approvals: tuple[str, ...] = ()
+    goodwill_needed: int = 0
 
     @property
     def time(self) -> Micros:

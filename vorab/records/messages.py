@@ -134,6 +134,15 @@ class CommandKind(StrEnum):
     """A verdict: the finding was wrong, or what was tried did not help."""
     TOO_LATE = "too_late"
     """A verdict, mostly a customer's: it was right, and came too late to be of use."""
+    APPROVE = "approve"
+    """A person approves what vorab would do to the device."""
+    DECLINE = "decline"
+    APPROVE_GOODWILL = "approve_goodwill"
+    DECLINE_GOODWILL = "decline_goodwill"
+    GOODWILL_COUNTED = "goodwill_counted"
+    """The customer's account says: it is within the yearly cap. Names the event that asked."""
+    GOODWILL_OVER = "goodwill_over"
+    """The account says: that would be more than the cap."""
 
 
 class Command(DeviceRecord):
@@ -188,6 +197,8 @@ class Request(CustomerRecord):
     notification: str = ""
     about: str = Field("", max_length=255)
     """What a verdict is about: the rule that found it."""
+    text: Text = ""
+    """What the customer wrote with it."""
 
     @property
     def time(self) -> Micros:

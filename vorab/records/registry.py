@@ -29,6 +29,8 @@ class Device(DeviceRecord):
     contract: str = ""
     time_zone: str = ""
     """Where it stands (Europe/Berlin), for rules that look at certain hours."""
+    medical: bool = False
+    """Whether somebody's health hangs on it."""
     remote_repair: bool | None = None
     """The customer's consent to remote repair; None has not been asked."""
     limits: dict[str, float] = Field(default_factory=dict)
@@ -76,6 +78,8 @@ class Customer(CustomerRecord):
     returns: int = 0
     wrong_bills: int = 0
     complaints: int = 0
+    vulnerable: bool = False
+    """Whether people act for this customer, not machines: age, illness, a hardship."""
     marked: tuple[Name, ...] = ()
     """Ids of the marks that were counted last, so that one told twice counts once."""
     at: At = 0

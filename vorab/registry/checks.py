@@ -41,6 +41,7 @@ def device(values: Mapping[str, Any], at: Micros) -> tuple[Device | None, Mistak
     _refers(found, wrong, "customer", "the id of a customer, as `vorab customers import` takes it")
     _refers(found, wrong, "site", "the id of a site, as `vorab sites import` takes it: " + ID_HINT)
     _refers(found, wrong, "contract", "the id of a contract, as `vorab contracts import` takes it: " + ID_HINT)
+    _yes(found, wrong, "medical", "yes or no")
     _yes(found, wrong, "remote_repair", YES_HINT)
     _zone(found, wrong)
     if "limits" in found:
@@ -62,7 +63,8 @@ def customer(values: Mapping[str, Any], at: Micros) -> tuple[Customer | None, Mi
             del found["channels"]
             wrong.append(Wrong("channels", f"no channel {strange[0]!r}", f"one or more of {', '.join(Channel)}, the favourite first"))
     _purposes(found, wrong)
-    _yes(found, wrong, "tell_healed", "yes or no")
+    for name in ("tell_healed", "vulnerable"):
+        _yes(found, wrong, name, "yes or no")
     spoken = str(found.get("language", "en")).lower().replace("_", "-").partition("-")[0]
     if spoken not in LANGUAGES:
         wrong.append(Wrong("language", f"no messages in the language {found['language']!r}", f"one of {', '.join(LANGUAGES)}"))

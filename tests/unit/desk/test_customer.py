@@ -129,3 +129,13 @@ def test_names_from_devices_are_only_text(house: House, homes: dict[str, Story])
     page = house.client.get(f"/c/{evil.token()}").text
     assert "<img" not in page
     assert "&lt;img src=x" in page
+
+
+def test_what_a_customer_writes_goes_with_the_wish(house: House, homes: dict[str, Story]) -> None:
+    """The page has one field for it; longer than 500 letters is refused, and nothing is asked."""
+    token = homes["doubted"].token()
+    assert 'maxlength="500"' in house.client.get(f"/c/{token}").text
+    assert house.client.post("/c/answer", data={"token": token, "kind": "call_me", "text": "x" * 501}).status_code == 422
+    house.client.post("/c/answer", data={"token": token, "kind": "call_me", "text": " Ich bin verärgert. "})
+    [asked] = [record for record in house.told(topics.REQUESTS) if isinstance(record, Request)]
+    assert (asked.kind, asked.text) == (RequestKind.CALL_ME, "Ich bin verärgert.")

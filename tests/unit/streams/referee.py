@@ -14,6 +14,7 @@ from vorab.records import Action, CaseEvent, CaseKind, Device, Permit, PermitSta
 
 QUESTIONS = {"self_test"}
 """Commands that change nothing."""
+GOODWILL = {kind for kind in CaseKind if kind.startswith("goodwill")}
 ENDED = {Status.CLOSED, Status.CANCELLED, Status.REJECTED}
 
 
@@ -47,6 +48,10 @@ class Referee:
     """How many have to show that a machine is well."""
     ids: set[str] = field(default_factory=set)
     seen: int = 0
+    approvals: int = 0
+    """So many people must have approved an action."""
+    approved: dict[str, set[str]] = field(default_factory=dict)
+    """Case → who has approved, as they said themselves."""
 
     def hears(self, record: Symptom | Reply) -> None:
         """What the ward is about to be told."""
@@ -99,7 +104,7 @@ class Referee:
             assert what not in self.live, "a second open case of the same cause"
             self.live[what] = event.case
         assert self.live.get(what, event.case) == event.case or event.kind in {
-            CaseKind.NOTED, CaseKind.CALL_WISHED, CaseKind.FALSE_ALARM,
+            CaseKind.NOTED, CaseKind.CALL_WISHED, CaseKind.FALSE_ALARM, *GOODWILL,
         }, "something happened to a case that is over"  # fmt: skip
         if event.status in ENDED and self.live.get(what) == event.case:
             del self.live[what]
@@ -115,6 +120,7 @@ class Referee:
             assert action.id in self.granted, "an action without a permit"
             consent = self.said.get(action.case, self.devices[action.key].remote_repair)
             assert consent is True, "an action without consent"
+            assert len(self.approved.get(action.case, ())) >= self.approvals, "an action without two approvals"
         before = self.last_action.get(action.key)
         if before is not None:
             grace = GRACE if before.name in QUESTIONS else self.grace

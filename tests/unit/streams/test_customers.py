@@ -113,6 +113,17 @@ def test_a_request_becomes_a_command_to_the_case(ward: Ward, asked: RequestKind,
     )  # fmt: skip
 
 
+def test_what_a_customer_wrote_goes_on_with_the_wish(ward: Ward) -> None:
+    """The case hears what it is about."""
+    ward.raised("02:00", device=ASKS)
+    case = ward.events[-1].case
+    request = Request(
+        id="r-1", customer="c-1", kind=RequestKind.CALL_ME, case=case, device=ASKS.device, at=clock("07:00"), text="I am upset"
+    )
+    ward.step(topics.REQUESTS, request, "customers")
+    assert [command.detail for command in ward.commands] == ["I am upset"]
+
+
 def test_nobody_asks_about_the_device_of_another_case(ward: Ward) -> None:
     """A request that names another device than its case is about is refused."""
     ward.raised("02:00", device=ASKS)

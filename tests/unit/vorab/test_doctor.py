@@ -216,6 +216,8 @@ def test_rules_and_remedies_are_read_as_the_stages_read_them(tmp_path: Path) -> 
     assert [finding.verdict for finding in found] == [Verdict.PROBLEM, Verdict.PROBLEM]
     assert f"{bad}:2" in found[0].says
     assert nowhere in found[1].says
+    [*_, care] = rules.examine(Settings(streams=Streams(care=nowhere)))
+    assert (care.verdict, nowhere in care.says) == (Verdict.PROBLEM, True)
     assert all(finding.do for finding in found)
 
 

@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from streams.care.files import read_care
+from streams.care.policy import Care
 from streams.cases import proof
 from streams.cases.actions import Actions
 from streams.cases.flow import DeviceCases
@@ -67,12 +69,13 @@ class Night(RuleBasedStateMachine):
 
     text = POLICY
     readings = 0
+    care: Care | None = None
 
     def __init__(self) -> None:
         super().__init__()
         policy = written(self.text)
         self.steady, self.forgetful, self.slow = (
-            Ward(policy=policy, permits_answer=False, forgetful=forgetful) for forgetful in (False, True, False)
+            Ward(policy=policy, permits_answer=False, forgetful=forgetful, care=self.care) for forgetful in (False, True, False)
         )
         self.wards = (self.steady, self.forgetful, self.slow)
         self.referee = Referee(self.steady, STAYS, GRACE, {device.key: device for device in DEVICES}, readings=self.readings)
@@ -120,13 +123,19 @@ class Night(RuleBasedStateMachine):
         self._tell(topics.REPLIES, reply)
 
     @precondition(lambda self: self.steady.events)
-    @rule(back=st.integers(0, 8), kind=st.sampled_from([*CommandKind, *3 * [CommandKind.CONSENT]]))
-    def ask(self, back: int, kind: CommandKind) -> None:
+    @rule(
+        back=st.integers(0, 8), kind=st.sampled_from([*CommandKind, *3 * [CommandKind.CONSENT], *3 * [CommandKind.APPROVE]]),
+        by=st.sampled_from(["", "agent-1", "Agent-1", "agent-2", "customer"]), said=st.sampled_from(["", "my lawyer will write to you"]),
+    )  # fmt: skip
+    def ask(self, back: int, kind: CommandKind, by: str, said: str) -> None:
         """A person asks for something about one of the latest cases."""
         event = self.steady.events[-1 - min(back, len(self.steady.events) - 1)]
         self.clicks += 1
         name = ids.command_id(event.key, kind, str(self.clicks))
-        self._tell(topics.COMMANDS, Command(id=name, device=event.device, kind=kind, case=event.case, at=self._moment()))
+        asked = Command(id=name, device=event.device, kind=kind, case=event.case, at=self._moment(), by=by, detail=said)
+        if kind is CommandKind.APPROVE and by not in {"", "customer"}:
+            self.referee.approved.setdefault(event.case, set()).add(by.casefold())
+        self._tell(topics.COMMANDS, asked)
 
     @rule(minutes=st.sampled_from([1, 2, 5, 10, 11, 20, 40]))
     def pass_time(self, minutes: int) -> None:
@@ -248,6 +257,25 @@ class NightOfPlaybooks(Night):
         self._tell(topics.SYMPTOMS, cleared.model_copy(update=told))
 
 
+class CaredNight(Night):
+    """The same, where two people approve every restart, and a threat leaves a case to people."""
+
+    care = read_care(
+        """
+version: 1
+rules:
+- {line: two people, bot: must_ask, approvals: 2}
+- {line: a threat, when: {said: legal}, bot: must_not}
+words: {legal: {en: [lawyer]}}
+""",
+        "care.yaml",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.referee.approvals = 2
+
+
 QUICK: Final = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -261,6 +289,32 @@ def test_the_rules_hold_in_every_night() -> None:
 def test_the_rules_hold_where_machines_are_asked_first() -> None:
     """The same with playbooks, and with readings that have to change."""
     run_state_machine_as_test(NightOfPlaybooks, settings=settings(QUICK, max_examples=250, stateful_step_count=50))
+
+
+@pytest.mark.slow
+def test_the_rules_hold_where_people_approve() -> None:
+    """The same, and no action that two different people have not approved."""
+    run_state_machine_as_test(CaredNight, settings=settings(QUICK, max_examples=300, stateful_step_count=50))
+
+
+def test_approvals_hold_in_a_few_nights() -> None:
+    """A taste of the above for those who do not wait."""
+    run_state_machine_as_test(CaredNight, settings=settings(QUICK, max_examples=15, stateful_step_count=30))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("allowed", lambda _self, _case, _verdict: True),
+        ("objection", lambda _self, _case, _command: ""),
+    ],
+)
+def test_a_broken_approval_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, bad: Any) -> None:
+    """Known bad: nobody is asked; one person is two."""
+    monkeypatch.setattr(DeviceCases, name, bad)
+    with pytest.raises(AssertionError, match="an action without two approvals"):
+        run_state_machine_as_test(CaredNight, settings=settings(QUICK, max_examples=400, phases=[Phase.generate]))
 
 
 def _no_one_was_asked(self: Actions, case: Case, remedy: object) -> bool:  # noqa: ARG001 - the shape of what it replaces

@@ -8,6 +8,7 @@ from typing import Final
 
 import yaml
 
+from streams.care.policy import Care
 from streams.cases.policy import File, History, Policy
 from streams.cases.processor import Cases
 from streams.customers import Customers
@@ -91,11 +92,12 @@ class Ward:
     """One partition of everything."""
 
     def __init__(
-        self, *, policy: Policy | None = None, devices: Iterable[Device] = DEVICES, forgetful: bool = False, permits_answer: bool = True
-    ) -> None:
+        self, *, policy: Policy | None = None, devices: Iterable[Device] = DEVICES, forgetful: bool = False, permits_answer: bool = True,
+        care: Care | None = None, customers: Iterable[Customer] = (),
+    ) -> None:  # fmt: skip
         """`forgetful` restarts every processor from its own blocks after each record; without `permits_answer` they wait for `answer`."""
-        self.policy = policy or written(POLICY)
-        self.registry = Tables(devices, [CUSTOMER, TRIED])
+        self.policy, self.care = policy or written(POLICY), care
+        self.registry = Tables(devices, [CUSTOMER, TRIED, *customers])
         self.forgetful, self.permits_answer = forgetful, permits_answer
         self.now = NIGHT
         self.out: list[Out] = []
@@ -109,9 +111,9 @@ class Ward:
 
     def _build(self, name: str) -> Processor:
         made: Mapping[str, Processor] = {
-            "cases": Cases(self.policy, self.registry),
+            "cases": Cases(self.policy, self.registry, self.care),
             "permits": Permits(self.policy),
-            "customers": Customers(self.policy),
+            "customers": Customers(self.policy, self.care),
         }
         made[name].restore({key: block for key, block in self._blocks[name].items() if block})
         return made[name]
@@ -157,12 +159,15 @@ class Ward:
         )  # fmt: skip
         self.step(topics.REPLIES, reply)
 
-    def asked(self, at: str | Micros, kind: CommandKind, case: str = "", device: Device = HEAT_PUMP, detail: str = "") -> None:
+    def asked(
+        self, at: str | Micros, kind: CommandKind, case: str = "", device: Device = HEAT_PUMP, detail: str = "", by: str = "agent-7",
+        because: str = "",
+    ) -> None:  # fmt: skip
         """A person asks for something about a case, by default the latest."""
         moment = self._at(at, moves=False)
         command = Command(
             id=ids.command_id(device.key, kind, str(moment)), tenant=device.tenant, device=device.device, kind=kind,
-            case=case or self.events[-1].case, at=moment, by="agent-7", detail=detail,
+            case=case or self.events[-1].case, at=moment, by=by, detail=detail, because=because,
         )  # fmt: skip
         self.step(topics.COMMANDS, command)
 
@@ -208,6 +213,8 @@ class Ward:
                 self.step(topics.PERMITS, out.record)
             elif isinstance(out.record, Errand):
                 self.step(topics.ERRANDS, out.record)
+            elif isinstance(out.record, Command) and out.record.by == "account":
+                self.step(topics.COMMANDS, out.record)
 
     # -------------------------------------------------------------------------------------- what came of it
 
