@@ -121,10 +121,9 @@ def month() -> list[Told]:
 def shuffled(chance: random.Random, told: Iterable[Told]) -> list[CaseEvent | Command]:
     """All records, facts of a case in order and everything else in any, some of it twice."""
     facts: list[list[CaseEvent | Command]] = [[record for record in case.records if isinstance(record, CaseEvent)] for case in told]
-    queues: list[list[CaseEvent | Command]] = [
-        *facts,
-        *([record] for case in told for record in case.records if isinstance(record, Command)),
-    ]
+    queues = [*facts]
+    for case in told:
+        queues += [[record] for record in case.records if isinstance(record, Command)]
     mixed: list[CaseEvent | Command] = []
     while any(queues):
         queue = chance.choice([queue for queue in queues if queue])
