@@ -159,7 +159,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
         if action in SIGNED and not who:
             return RedirectResponse(f"/cases/{case}", 303)
         try:
-            made = writing.command(context, file.last, kind, nonce, text.strip(), f"agent-{who}" if action in SIGNED else "agent")
+            made = writing.command(context, file.last, kind, nonce, text.strip(), by=f"agent-{who}" if action in SIGNED else "agent")
         except Unavailable:
             return away(pages)
         settle(context, case, made.id)

@@ -312,13 +312,13 @@ class Queries:
     def queues(self) -> Counter[str]:
         """Cases that need a person, by the queue they wait in."""
         c = tables.cases.c
-        rows = self._store.rows(sa.select(c.body).where(c.needs_person.is_(True), c.status.in_(OPEN)))
+        rows = self.store.rows(sa.select(c.body).where(c.needs_person.is_(True), c.status.in_(OPEN)))
         return Counter(queue for row in rows if (queue := CaseEvent.model_validate_json(row["body"]).queue))
 
     def spent(self) -> dict[str, int]:
         """Goodwill that was granted, in cents by currency."""
         query = sa.select(tables.counts).where(tables.counts.c.name.like(SPENT + "%"))
-        return {row["name"].removeprefix(SPENT): row["value"] for row in self._store.rows(query)}
+        return {row["name"].removeprefix(SPENT): row["value"] for row in self.store.rows(query)}
 
     def healed_since(self, at: Micros) -> int:
         """Cases that healed since a moment (µs)."""

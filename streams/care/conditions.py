@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from streams.cases.policy import Part, Patterns
+from streams.cases.playbook import Part
+from streams.cases.policy import Patterns
 from vorab.clock import Micros
 from vorab.records import Customer, Device, Severity
 

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from streams.care.conditions import When
-from streams.cases.policy import Part, Patterns
+from streams.cases.playbook import Part
+from streams.cases.policy import Patterns
 from streams.rules.schedule import DAYS, Days, Hours
 from streams.rules.words import Duration, Slug
 from vorab.clock import DAY, HOUR, Micros, to_datetime, to_micros

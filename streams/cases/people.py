@@ -136,7 +136,7 @@ class People(Votes):
             self.queue(case, why.at)
         unanswered = case.phase is Phase.ACTING and not case.replies
         if unanswered:
-            self.recall(case, why)
+            self.recall(case.action, case.id, why)
         if unanswered or case.phase in {Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED}:
             self.hand_over(case, why, self.tried(case, why) if case.attempts and not unanswered else LEFT_ALONE)
 

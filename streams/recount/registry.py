@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
@@ -12,7 +13,9 @@ from vorab import topics
 from vorab.clock import Micros
 from vorab.errors import Rejected
 from vorab.log import Entry, EventLog
-from vorab.records import Customer, Device, from_wire
+from vorab.records import Contract, Customer, Device, Site, from_wire
+
+EntryOf = Device | Customer | Contract | Site
 
 
 class Versions(Tables):
@@ -20,13 +23,13 @@ class Versions(Tables):
 
     def __init__(self) -> None:
         super().__init__()
-        self._written: dict[str, list[Device | Customer]] = {}
+        self._written: dict[str, list[EntryOf]] = {}
 
     @classmethod
     def read(cls, log: EventLog, layout: Layout) -> Self:
-        """All that stands in the two topics now."""
+        """All that stands in the topics of the registry now."""
         tables = cls()
-        for topic in (topics.DEVICES, topics.CUSTOMERS):
+        for topic in topics.REGISTRY:
             name = layout.name(topic)
             for entry in read_all(log, name, range(layout.partitions(name))):
                 tables.apply(entry._replace(topic=topic))
@@ -37,17 +40,17 @@ class Versions(Tables):
         super().apply(entry)
         with suppress(Rejected):
             record = from_wire(entry.value, entry.headers) if entry.value is not None else None
-            if isinstance(record, Device | Customer):
+            if isinstance(record, EntryOf):
                 self._written.setdefault(f"{entry.topic} {record.key}", []).append(record)
 
-    def written(self, topic: str, key: str) -> list[Device | Customer]:
-        """What was written about a device or customer, the oldest first."""
+    def written(self, topic: str, key: str) -> list[EntryOf]:
+        """What was written under a key of a topic of the registry, the oldest first."""
         return self._written.get(f"{topic} {key}", [])
 
-    def about(self, device: str) -> list[Device | Customer]:
+    def about(self, device: str) -> list[EntryOf]:
         """What was written about a device and those who had it."""
         found = self.written(topics.DEVICES, device)
-        customers = {topics.key_of(each.tenant, each.customer) for each in found if each.customer}
+        customers = {topics.key_of(each.tenant, each.customer) for each in found if isinstance(each, Device) and each.customer}
         return [*found, *(entry for customer in sorted(customers) for entry in self.written(topics.CUSTOMERS, customer))]
 
 
@@ -61,19 +64,36 @@ class AsOf:
 
     def device(self, key: str) -> Device | None:
         """The entry of `tenant/device` that was the last one then."""
-        found = self._at(topics.DEVICES, key)
-        return found if isinstance(found, Device) else None if self.now is not None else self._versions.device(key)
+        found, now = self._at(topics.DEVICES, key), self._versions.device(key)
+        if not isinstance(found, Device):
+            return None if self.now is not None else now
+        # A zone it has from its site is taken from where it stands now.
+        placed = now is not None and now.site == found.site and not found.time_zone
+        return found.model_copy(update={"time_zone": now.time_zone}) if now is not None and placed else found
 
     def customer(self, key: str) -> Customer | None:
         """The entry of `tenant/customer` that was the last one then."""
         found = self._at(topics.CUSTOMERS, key)
         return found if isinstance(found, Customer) else None if self.now is not None else self._versions.customer(key)
 
-    def about(self, device: str) -> list[Device | Customer]:
+    def contract(self, key: str) -> Contract | None:
+        """The entry of `tenant/contract` that was the last one then."""
+        found = self._at(topics.CONTRACTS, key)
+        return found if isinstance(found, Contract) else None if self.now is not None else self._versions.contract(key)
+
+    def related(self, key: str, how: str) -> Sequence[Device]:
+        """As it is now: who belonged together is not kept."""
+        return self._versions.related(key, how)
+
+    def size(self, group: str) -> int:
+        """As it is now."""
+        return self._versions.size(group)
+
+    def about(self, device: str) -> list[EntryOf]:
         """All that was written about a device and those who had it."""
         return self._versions.about(device)
 
-    def _at(self, topic: str, key: str) -> Device | Customer | None:
+    def _at(self, topic: str, key: str) -> EntryOf | None:
         if self.now is None:
             return None
         written = self._versions.written(topic, key)

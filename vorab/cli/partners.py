@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from vorab.cli.customers import Config, Json, StateDir
+from vorab.cli.options import Config, Json, StateDir
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError, Unavailable
 
 if TYPE_CHECKING:

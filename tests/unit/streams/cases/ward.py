@@ -113,7 +113,7 @@ class Ward:
         made: Mapping[str, Processor] = {
             "cases": Cases(self.policy, self.registry, self.care),
             "permits": Permits(self.policy),
-            "customers": Customers(self.policy, self.care),
+            "customers": Customers(self.policy, care=self.care),
         }
         made[name].restore({key: block for key, block in self._blocks[name].items() if block})
         return made[name]

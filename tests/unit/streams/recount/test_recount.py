@@ -24,7 +24,7 @@ from vorab.log.sqlite import SqliteLog
 from vorab.records import Action, CaseEvent, CaseKind, Command, Permit, Record, Symptom, from_wire
 
 POLICY: Final = load_policy()
-LESS: Final = Policy(POLICY.remedies, POLICY.lines[:1], POLICY.history, POLICY.says)
+LESS: Final = Policy(POLICY.remedies, POLICY.lines[:1], POLICY.history, POLICY.playbooks, POLICY.says)
 ALL: Final = 1_000_000
 
 
