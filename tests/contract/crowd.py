@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,8 +30,6 @@ class Crowd:
     """Writers that share a clock, and what they have written."""
 
     log: EventLog
-    own_log: Callable[[], AbstractContextManager[EventLog]]
-    """What each writer writes with."""
     now: Micros = T0
     lock: threading.Lock = field(default_factory=threading.Lock)
     written: Counter[str] = field(default_factory=Counter)
@@ -49,21 +45,20 @@ class Crowd:
     def write(self, number: int) -> None:
         """What one writer does."""
         dice = random.Random(SEED + number)
-        with self.own_log() as log:
-            for _ in range(EACH):
-                at, device, cause = self.moment(), dice.choice(DEVICES), dice.choice(CAUSES)
-                known = self.case(log, device, cause) if dice.random() < 0.25 else ""
-                record = command(device, known, dice.choice(ASKED), at) if known else symptom(device, cause, at)
-                append_all(log, [decided.outgoing(record)])
-                with self.lock:
-                    self.written[type(record).__name__] += 1
-                    self.ids.append(record.id)
+        for _ in range(EACH):
+            at, device, cause = self.moment(), dice.choice(DEVICES), dice.choice(CAUSES)
+            known = self.case(device, cause) if dice.random() < 0.25 else ""
+            record = command(device, known, dice.choice(ASKED), at) if known else symptom(device, cause, at)
+            append_all(self.log, [decided.outgoing(record)])
+            with self.lock:
+                self.written[type(record).__name__] += 1
+                self.ids.append(record.id)
 
-    def case(self, log: EventLog, device: Device, cause: str) -> str:
+    def case(self, device: Device, cause: str) -> str:
         """The case about a cause as it stands on the log; empty where none does yet."""
         if (device.key, cause) not in self.known:
             partition = topics.partition_of(device.key, decided.PARTITIONS)
-            for entry in log.read({(topics.CASES, partition): 0}, limit=50):
+            for entry in self.log.read({(topics.CASES, partition): 0}, limit=50):
                 record = from_wire(entry.value, entry.headers)
                 if isinstance(record, CaseEvent):
                     self.known[record.key, record.cause] = record.case

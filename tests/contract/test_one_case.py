@@ -5,17 +5,12 @@ Eight writers of 500 records each, symptoms and what people ask for, about the s
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import sys
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-
-import pytest
 
 from streams.cases.policy import Policy
 from streams.cases.processor import Cases
@@ -23,15 +18,13 @@ from streams.cases.remedies import load_policy
 from streams.recount.story import read_all
 from tests import decided
 from tests.contract.crowd import CAUSES, DEVICES, EACH, WRITERS, Crowd, symptom
-from tests.parts.base import Child, wait_until
-from tests.parts.fixtures import NewKafka
+from tests.parts.base import wait_until
 from tests.simulated import T0
 from tests.system.figures import say
 from vorab import topics
 from vorab.clock import SECOND, Micros
-from vorab.errors import EXIT_CRASH
 from vorab.frame import Frame
-from vorab.log import EventLog, append_all, open_log
+from vorab.log import EventLog, append_all
 from vorab.log.sqlite import SqliteLog
 from vorab.processor import Kind, Out, Registry
 from vorab.records import (
@@ -155,50 +148,10 @@ def test_one_open_case_per_device_and_cause(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     some = decided.kinds(POLICY)
     with fresh(path) as log:
-        crowd = Crowd(log, lambda: nullcontext(log))
+        crowd = Crowd(log)
         host(log, decided.hosted(log, some), 0, crowd)
         found = outcome(log)
     prove(crowd, found, replayed(path, some, crowd.now))
-
-
-@pytest.mark.kafka
-@pytest.mark.slow
-def test_one_open_case_on_kafka(new_kafka: NewKafka, tmp_path: Path) -> None:
-    """The same on Kafka, with `vorab streams` as anybody runs it; replayed by another group that remembers nothing."""
-    address = new_kafka().log_address
-    with open_log(address) as log:
-        decided.create(log, POLICY)
-        append_all(log, [decided.outgoing(device) for device in DEVICES])
-        crowd = Crowd(log, lambda: open_log(address))
-        host(log, worker(tmp_path / "live", address), 0, crowd)
-        found = outcome(log)
-        host(log, worker(tmp_path / "again", address), crowd.now)
-        prove(crowd, found, outcome(log))
-
-
-@contextmanager
-def worker(state: Path, address: str) -> Iterator[None]:
-    """`vorab streams` with a state and groups of its own."""
-    only = [f"--only={name}" for name in ("cases", "permits", "customers")]
-    command = [sys.executable, "-m", "vorab", "streams", *only, f"--log={address}", f"--group={state.name}", f"--state-dir={state}"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("VORAB_")}
-    child = Child(f"streams-{state.name}-{os.getpid()}", command, env={**clean, "VORAB_TOPICS_PARTITIONS": str(decided.PARTITIONS)})
-    child.start()
-    over = threading.Event()
-
-    def revive() -> None:
-        while not over.wait(0.5):
-            if child.exit_code == EXIT_CRASH:  # it stood still for too long and ended itself: a supervisor starts it again
-                child.start()
-
-    watch = threading.Thread(target=revive)
-    watch.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watch.join()
-        child.stop()
 
 
 def prove(crowd: Crowd, found: Outcome, again: Outcome) -> None:
