@@ -113,7 +113,7 @@ def queue(queries: Queries, now: Micros, search: str = "", name: str = "") -> li
     """The cases in order of their groups; with `search` only those that fit it, with a `name` only those of this queue."""
     order = [name for name, _ in GROUPS]
     found = []
-    for case in queries.cases(limit=500, loose=not search):
+    for case in queries.cases(limit=500, loose=not (search or name)):
         if (search and not _fits(case, search)) or (name and (case.last.queue != name or not case.last.status.open)):
             continue
         found.append((order.index(group_of(case)), case))
@@ -161,10 +161,10 @@ def board(
     machines = queries.fleet()
     by_model: dict[str, list[Machine]] = {}
     for machine in machines:
-        name = (machine.device.model or "other") if machine.registered else UNASSIGNED
-        by_model.setdefault(name, []).append(machine)
+        model = (machine.device.model or "other") if machine.registered else UNASSIGNED
+        by_model.setdefault(model, []).append(machine)
     largest_first = sorted(by_model.items(), key=lambda pair: -len(pair[1]))
-    models = [Model(name, found, Counter(machine.state for machine in found)) for name, found in largest_first]
+    models = [Model(model, found, Counter(machine.state for machine in found)) for model, found in largest_first]
     cases = queries.cases(limit=500, loose=True)
     messages = queries.messages(12)
     waiting = counts.get("io.vorab.notification.v1", 0) - sum(counts.get(f"io.vorab.delivery.{s.value}.v1", 0) for s in FINAL)

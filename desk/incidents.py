@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Security
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from desk.api_contacts import BEARER
 from desk.context import Context
 from desk.incident_queries import Child
 from desk.pages import Pages
+from desk.problems import RESPONSES, unknown
 from desk.words import incident_sentence
 from vorab.clock import iso
 from vorab.records import Incident
@@ -47,8 +49,9 @@ def routes(context: Context, pages: Pages) -> APIRouter:
     """`/api/incidents`, `/api/incidents/{id}` and the page `/incidents/{id}`."""
     router = APIRouter()
     incidents = context.incidents
+    api: dict[str, Any] = {"tags": ["desk"], "responses": RESPONSES, "dependencies": [Security(BEARER)]}
 
-    @router.get("/api/incidents", tags=["desk"])
+    @router.get("/api/incidents", **api)
     def listed(
         *,
         only_open: Annotated[bool, Query(alias="open")] = False,
@@ -58,14 +61,14 @@ def routes(context: Context, pages: Pages) -> APIRouter:
         """Incidents, those that are not closed first."""
         return JSONResponse([incident_json(last) for last in incidents.all(only_open=only_open, limit=limit, offset=offset)])
 
-    @router.get("/api/incidents/{incident}", tags=["desk"])
+    @router.get("/api/incidents/{incident}", **api)
     def one(
         incident: str, limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = MAX_PAGE, offset: Annotated[int, Query(ge=0)] = 0
     ) -> JSONResponse:
         """An incident with its cases, `limit` at a time."""
         last = incidents.one(incident)
         if last is None:
-            return JSONResponse({"error": "nobody knows this incident"}, 404)
+            raise unknown("incident")
         found = incidents.children(incident, limit=limit, offset=offset)
         return JSONResponse({**incident_json(last), "children": [child_json(child) for child in found]})
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from streams import customers, permits
+from streams.care.files import load_care
 from streams.cases import processor as cases
 from streams.cases.policy import Policy
 from streams.cases.remedies import load_policy
@@ -46,6 +47,8 @@ from vorab.records import (
 )
 
 PARTITIONS: Final = 4
+CARE: Final = load_care()
+"""The worked example."""
 GATED: Final = (topics.SYMPTOMS, topics.REPLIES)
 PATIENCE_S: Final = 120
 
@@ -56,7 +59,7 @@ Edit = Callable[[Record], Record | None]
 
 def kinds(policy: Policy) -> list[Kind]:
     """What decides."""
-    return [cases.kind(policy), permits.kind(policy), customers.kind(policy)]
+    return [cases.kind(policy, CARE), permits.kind(policy), customers.kind(policy, care=CARE)]
 
 
 def layout(log: EventLog, prefix: str = "") -> Layout:
@@ -98,7 +101,7 @@ def hosted(log: SqliteLog, some: Sequence[Kind]) -> Iterator[TableLoader]:
 def create(log: EventLog, policy: Policy) -> None:
     """All topics that are written and read."""
     names = {topic for kind in kinds(policy) for topic in (*(each.topic for each in kind.inputs), *kind.outputs)}
-    log.create(dict.fromkeys(sorted({*names, topics.DEVICES, topics.CUSTOMERS}), PARTITIONS))
+    log.create(dict.fromkeys(sorted({*names, *topics.REGISTRY}), PARTITIONS))
 
 
 def play(log: SqliteLog, policy: Policy, *, devices: int, length: Micros, seed: int) -> Fleet:
@@ -139,7 +142,7 @@ def copy(source: SqliteLog, target: EventLog, *, edit: Edit = lambda record: rec
     """Write a log again elsewhere, record by record, as `edit` would have it; its topics are called `prefix` and their name there."""
     policy = load_policy()
     names = {topic for kind in kinds(policy) for topic in (*(each.topic for each in kind.inputs), *kind.outputs)}
-    names |= {topics.DEVICES, topics.CUSTOMERS}
+    names |= set(topics.REGISTRY)
     target.create(dict.fromkeys((prefix + name for name in sorted(names)), PARTITIONS))
     for name in sorted(names):
         append_all(target, _edited(read_all(source, name, range(PARTITIONS)), edit, prefix))
@@ -184,7 +187,7 @@ class Listener:
 
 def check(log: SqliteLog, policy: Policy, count: int, seed: int) -> Checked:
     """As `vorab why --check` does."""
-    recounter = Recounter(log, cases.kind(policy), layout(log))
+    recounter = Recounter(log, cases.kind(policy, CARE), layout(log))
     return choose([each for _, _, some in recounter.all() for each in some], count, seed)
 
 

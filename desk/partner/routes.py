@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
+from desk.api_contacts import BEARER
 from desk.partner.intake import Refused
 from desk.partner.service import Partners
+from desk.problems import RESPONSES, unknown
 from vorab.clock import iso
 
 
@@ -36,16 +38,16 @@ def routes(partners: Partners) -> APIRouter:
         """An event of a ticket system's hub, where it adds the name of the event to the address."""
         return await take(name, request)
 
-    @router.get("/api/partners")
+    @router.get("/api/partners", responses=RESPONSES, dependencies=[Security(BEARER)])
     def listed() -> JSONResponse:
         """Every partner, and how it stands with it."""
         return JSONResponse([row(partners, name) for name in partners.settings])
 
-    @router.post("/api/partners/{name}/resend")
+    @router.post("/api/partners/{name}/resend", responses=RESPONSES, dependencies=[Security(BEARER)])
     def resend(name: str, case: Annotated[str, Query(max_length=255)] = "") -> JSONResponse:
         """Try dead letters again."""
         if name not in partners.settings:
-            return JSONResponse({"error": "nobody knows this partner"}, 404)
+            raise unknown("partner")
         return JSONResponse({"cases": partners.outbox.resend(name, case, partners.clock.now())})
 
     return router

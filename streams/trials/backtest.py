@@ -41,6 +41,8 @@ def episodes(symptoms: Iterable[Symptom]) -> list[Episode]:
     """Each symptom once, in the order in which they were raised."""
     found: dict[str, Episode] = {}
     for each in symptoms:
+        if each.state is SymptomState.CONFIRMED:
+            continue
         have = found.get(each.id)
         if have is None:
             found[each.id] = Episode(each, each, each.severity)
@@ -85,7 +87,8 @@ class Play:
     def _keep(self, outs: Iterable[Out]) -> None:
         for out in outs:
             if isinstance(out.record, Symptom):
-                self.symptoms.append(out.record)
+                if out.record.state is not SymptomState.CONFIRMED:  # that is for whoever waits for a proof
+                    self.symptoms.append(out.record)
             elif isinstance(out.record, Cohort):
                 for answer in self._cohorts.step(COHORTS, 0, out.record, out.record.time):
                     self._keep(self._detect.step(COHORTS, 0, answer.record, out.record.time))

@@ -22,7 +22,7 @@ from vorab.records import Action, Record
 
 def checked(log: EventLog, prefix: str = "") -> Checked:
     """All that can be."""
-    recounter = Recounter(log, cases.kind(load_policy()), decided.layout(log, prefix))
+    recounter = Recounter(log, cases.kind(load_policy(), decided.CARE), decided.layout(log, prefix))
     return choose([each for _, _, some in recounter.all() for each in some], 100_000, 0)
 
 

@@ -25,6 +25,7 @@ class About(NamedTuple):
 DECIDES = {
     About("machine", "wear", tenant="recorded"): "recorded machines cannot be restarted: a person looks",
     About("pump", "silence", "silence"): "a silent machine hears no command: wait, then a person",
+    About("printer", "silent", "silence"): "a silent printer may have lost its link: ask its gateway",
     About("pump", "anomaly", "learned"): "unusual but within its limits: watch, then a person",
     About("pump", "smoke", "reported"): "what others report, their rules decided: a person looks, until somebody writes a remedy for it",
     About("printer", "paper_jam"): "paper has to be taken out by hand",

@@ -39,7 +39,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def check(log: EventLog, policy: Policy = POLICY, prefix: str = "") -> Checked:
     """All that can be checked of a log."""
-    recounter = Recounter(log, cases.kind(policy), decided.layout(log, prefix))
+    recounter = Recounter(log, cases.kind(policy, decided.CARE), decided.layout(log, prefix))
     return choose([each for _, _, some in recounter.all() for each in some], ALL, 0)
 
 
@@ -79,7 +79,7 @@ def test_every_decision_agrees(played: Path) -> None:
 def test_some_of_many_are_picked_by_the_seed(played: Path) -> None:
     """The same seed asks for the same ids, another one for others."""
     with SqliteLog(played, read_only=True) as log:
-        everything = [each for _, _, some in Recounter(log, cases.kind(POLICY), decided.layout(log)).all() for each in some]
+        everything = [each for _, _, some in Recounter(log, cases.kind(POLICY, decided.CARE), decided.layout(log)).all() for each in some]
     assert choose(everything, 20, 1) == choose(everything, 20, 1)
     assert choose(everything, 20, 1).ids == 20
     assert choose(everything, 20, 1).kinds != choose(everything, 20, 2).kinds or choose(everything, 20, 3).kinds
@@ -144,14 +144,14 @@ def test_another_policy_does_not_agree(played: Path) -> None:
     assert checked.states[State.CHANGED] > 0
     assert checked.states[State.DIFFERS] == 0
     assert {line.note for line in checked.lines} == {
-        f"the policy has changed since: {edition(POLICY)} decided, {edition(LESS)} is in force"
+        f"the policy has changed since: {edition(POLICY, decided.CARE)} decided, {edition(LESS, decided.CARE)} is in force"
     }
 
 
 def test_another_policy_under_the_same_name_differs(played: Path) -> None:
     """Known bad: the log says that this very policy decided, and it does not decide so."""
     with SqliteLog(played, read_only=True) as log:
-        kind = replace(cases.kind(LESS), edition=edition(POLICY))
+        kind = replace(cases.kind(LESS, decided.CARE), edition=edition(POLICY, decided.CARE))
         checked = choose([each for _, _, some in Recounter(log, kind, decided.layout(log)).all() for each in some], ALL, 0)
     assert checked.states[State.DIFFERS] > 0
 
