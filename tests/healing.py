@@ -72,7 +72,7 @@ class Ward:
         self.asked, self.folder = asked, folder
         self.clock = StoryClock(BEGINS, asked.speed, int((time.time() + STARTS_S) * SECOND))
         self.trial: Trial = trial(asked.faults, seed=asked.seed, start=BEGINS)
-        self.mqtt = Mosquitto(folder, profile="durable")
+        self.mqtt = Mosquitto(folder)
         self.log = f"sqlite:///{folder / 'state' / 'log.db'}"
         self.config, self.ledger = folder / "vorab.toml", folder / "fleet.jsonl"
         self._ready = folder / "state" / READY_FILE
@@ -208,7 +208,8 @@ def judge(of: Trial, found: Found, kills: int) -> dict[str, Any]:
         by_kind[way][result] += 1
         closed_by_proof += proven
         if result not in {"healed", "handed over"}:
-            broken.append(f"{device} ({kind}): {result}")
+            last = found.events[device][-1].detail if found.events.get(device) else ""
+            broken.append(f"{device} ({kind}): {result}; {last[-160:]}")
     odd = sorted(device for device in found.events if device not in of.kinds)
     broken += [f"{device} was well, and has a case" for device in odd]
     executed = Counter(row["id"] for row in found.ledger if row["e"] == "executed")
@@ -241,10 +242,10 @@ def _result(found: Found, device: str, way: str) -> tuple[str, bool]:
         result = _cured(found, device, way, events, ended)
         return result, result == "healed"
     if ended:
-        return f"closed: {ended[0].detail}", False
+        return "closed", False
     handed = [event for event in events if event.kind is CaseKind.HANDED_OVER]
     if not any(DIAGNOSES[way] in event.detail for event in handed):
-        return f"handed over without diagnosis: {handed[-1].detail[-120:] if handed else 'never'}", False
+        return "handed over without diagnosis" if handed else "not handed over", False
     return "handed over", False
 
 
@@ -278,7 +279,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--faults", type=int, default=1_000, help="machines that break; a twentieth more is solved through another machine")
     parser.add_argument("--kills", type=int, default=0, help="how often the system is killed while it is at work")
-    parser.add_argument("--speed", type=float, default=120.0, help="seconds of the story in a second")
+    parser.add_argument("--speed", type=float, default=60.0, help="seconds of the story in a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="keep the folder with log and ledger, and say where it is")
     asked = parser.parse_args()

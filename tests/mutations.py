@@ -30,7 +30,20 @@ import yaml
 from tests.system.figures import say
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-COPIED: Final = ("vorab", "streams", "ingest", "notifier", "desk", "tests", "remedies", "rules", "knowledge", "docs", "pyproject.toml")
+COPIED: Final = (
+    "vorab",
+    "streams",
+    "ingest",
+    "notifier",
+    "desk",
+    "tests",
+    "remedies",
+    "rules",
+    "knowledge",
+    "care",
+    "docs",
+    "pyproject.toml",
+)
 CORE: Final = ("streams/cases/*.py", "streams/permits.py")
 POLICY: Final = "remedies/*.yaml"
 LONG: Final = "tests/unit/streams/cases/test_machine.py"
@@ -55,6 +68,14 @@ GUARDS: Final[Mapping[str, str]] = {
     "one open case": r"\.cause ==|\.seen\(",
     "done once": r"\.commands|\.replies",
     "nobody knows the case": r"case is None",
+    "models": r"fits\(remedy\.models",
+    "hours": r"opens :=|self\.opens\(",
+    "dry run": r"dry_run",
+    "kill switch": r"stop is not None",
+    "readings that change": r"enough\(|line\.readings",
+    "approval": r"allowed\(",
+    "circles": r"MOST_STEPS",
+    "an errand told twice": r"jobs_known",
 }
 """What a guard is called, and what its condition speaks of."""
 

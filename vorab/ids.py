@@ -39,9 +39,9 @@ def case_event_id(case: str, kind: str, because: str) -> str:
     return _id("case-event", case, kind, because)
 
 
-def incident_id(group_key: str, onset: Micros) -> str:
-    """One storm in one group (`tenant/group`) since its first case was opened (µs)."""
-    return _id("incident", group_key, onset)
+def incident_id(group_key: str, at: Micros) -> str:
+    """One storm in one group (`tenant/group`), by when it was seen to be one (µs): its first case may be in the next one again."""
+    return _id("incident", group_key, at)
 
 
 def incident_event_id(incident: str, kind: str, mark: object, customer: str = "") -> str:

@@ -25,7 +25,7 @@ class CaseFacts:
     site: str
     severity: Severity
     remedy: str
-    """What policy would do: a remedy, `observe` or `hand_over`."""
+    """What policy would do: the remedy of the step it is at, or else the remedy, playbook, `observe` or `hand_over` of its line."""
     at: Micros
     faults: int = 1
     """Cases of the device within the window of the history, this one among them."""

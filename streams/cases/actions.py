@@ -9,12 +9,13 @@ from streams.cases import words
 from streams.cases.decisions import WORKING, Decisions
 from streams.cases.facts import Why
 from streams.cases.hours import opens
+from streams.cases.playbook import Step
 from streams.cases.policy import Remedy
 from streams.cases.state import Case, Early, Flight, Job, Phase, Timer, remember
 from vorab import ids, topics
 from vorab.clock import DAY, MINUTE, Micros
 from vorab.processor import Out
-from vorab.records import Action, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus
+from vorab.records import Action, CaseKind, Permit, PermitState, Recall, Reply, ReplyStatus, Scalar
 
 ANSWERS: Final = {ReplyStatus.SUCCEEDED: "succeeded", ReplyStatus.FAILED: "failed", ReplyStatus.REJECTED: "rejected"}
 """What a branch calls an answer; all else is none."""
@@ -49,6 +50,8 @@ class Actions(Decisions):
     def start(self, why: Why) -> None:
         """Begin what waits longest, if the device is free."""
         while not self.busy:
+            for well in [case for case in self.state.cases if case.phase is Phase.QUEUED and case.clear_at is not None]:
+                self.go_on(well, why)  # it is well without us, or will have to show that
             ready = [case for case in self.state.cases if case.phase is Phase.QUEUED and case.clear_at is None]
             case = min(ready, key=lambda case: (case.queued_at, case.id), default=None)
             job = next(iter(self.state.jobs), None)
@@ -61,11 +64,14 @@ class Actions(Decisions):
 
     def _begin(self, case: Case, why: Why) -> None:
         step, remedy = self.step_of(case), self.remedy_of(case)
+        if case.plan != self.line(case).do:
+            self.plan(case, why)
+            return
         if step is not None and step.ask and case.asking:
             self._put_question(case, step.ask, step.valid, why)
         elif step is None or remedy is None or case.asking or self._not_any_more(case, remedy, step.attempts, why):
             self.plan(case, why)  # policy, consent or what was done has changed while it waited
-        elif (opens := self.opens(remedy, why.at)) != why.at:
+        elif (opens := self.opens(remedy, at := self.fresh(why, remedy.valid))) != at:
             self._wait_for(case, opens, why)
         elif remedy.dry_run:
             self.hand_over(case, why, f"in a dry run nothing is done; else we would have told it to {remedy.command}")
@@ -120,8 +126,8 @@ class Actions(Decisions):
         self.tell(case, CaseKind.MACHINE_ASKED, why._replace(at=at), words.spoken(name))
         action = Action(
             id=case.action, tenant=self.tenant, device=self.device, case=case.id, remedy=case.plan, step=case.step, attempt=case.asks,
-            name=name, params=dict(step.params) if step is not None else {}, at=at, not_before=at, not_after=at + valid, counter=at,
-            policy=case.policy,
+            name=name, params=self.params_of(step, None) if step is not None else {}, at=at, not_before=at, not_after=at + valid,
+            counter=at, policy=case.policy,
         )  # fmt: skip
         self.out.append(Out(topics.ACTIONS, action))
 
@@ -181,7 +187,14 @@ class Actions(Decisions):
         case.phase, case.acted_at, case.done_at = Phase.ACTING, why.at, None
         self.tell(case, CaseKind.ACTION_REQUESTED, why, remedy.about)
         consent = "needs none" if not remedy.consent else "said so about this case" if case.consented is not None else "the registry"
-        self.put(permit, remedy, case.step, case.asks, why, policy=case.policy, consent=consent)
+        step = self.step_of(case)
+        told = remedy if step is None else remedy.model_copy(update={"params": self.params_of(step, remedy)})
+        self.put(permit, told, case.step, case.asks, why, policy=case.policy, consent=consent)
+
+    def params_of(self, step: Step, remedy: Remedy | None) -> dict[str, Scalar]:
+        """What goes with a command: the remedy's parameters, then the step's; `{device}` stands for the machine at fault."""
+        given = {**(remedy.params if remedy is not None else {}), **step.params}
+        return {name: self.device if value == "{device}" else value for name, value in given.items()}
 
     def put(self, permit: Permit, remedy: Remedy, step: int, attempt: int, why: Why, *, policy: str, consent: str) -> None:
         """Have the device do what it was permitted."""

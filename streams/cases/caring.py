@@ -15,7 +15,7 @@ from streams.cases.table import after
 from streams.cases.words import span
 from vorab import topics
 from vorab.clock import Micros
-from vorab.records import CaseKind, Command, CommandKind
+from vorab.records import CaseKind, Command, CommandKind, Device, Severity
 
 CONTACTS: Final = frozenset({CommandKind.COMPLAINT, CommandKind.CALL})
 """What counts as getting in touch; an answer to our own question does not."""
@@ -29,7 +29,7 @@ class Caring(Teller):
         """Who may act as things stand at a moment; the case remembers it."""
         facts = CaseFacts(
             tenant=self.tenant, model=case.model, cause=case.cause, detector=case.worst.detector, site=case.site, severity=case.severity,
-            remedy=self.line(case).do, at=at, faults=self.faults(case), missed=case.care.missed,
+            remedy=self._about_to(case), at=at, faults=self.faults(case), missed=case.care.missed,
         )  # fmt: skip
         contacts = self._contacts(case, at)
         verdict = decide(self._care, facts, self._registry.device(self.key), self._customer(case), contacts)
@@ -37,6 +37,20 @@ class Caring(Teller):
         mind.bot, mind.line, mind.advice = verdict.bot, verdict.named, verdict.advice
         mind.said, mind.needed = sorted(contacts.said), verdict.approvals
         return verdict
+
+    def _about_to(self, case: Case) -> str:
+        line = self.line(case)
+        steps = self._policy.steps(line)
+        return (steps[case.step].do if case.step < len(steps) and case.plan == line.do else "") or line.do
+
+    def may_be_done_to(self, device: Device, remedy: str, at: Micros) -> bool:
+        """Whether the care file lets vorab do this to a machine on which no case of its own asks for it."""
+        facts = CaseFacts(
+            tenant=self.tenant, model=device.model, cause="", detector="", site=device.site, severity=Severity.MINOR, remedy=remedy, at=at,
+            faults=0,
+        )  # fmt: skip
+        owner = self._registry.customer(topics.key_of(self.tenant, device.customer)) if device.customer else None
+        return decide(self._care, facts, device, owner, Contacts()).bot is Bot.MAY
 
     def queue(self, case: Case, at: Micros, *, promise: bool = True) -> None:
         """Put a case into the queue it belongs to, and keep what this queue promises."""

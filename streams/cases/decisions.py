@@ -64,7 +64,7 @@ class Decisions(Caring, ABC):
 
     def _follow(self, case: Case, line: Line, why: Why) -> None:
         if case.plan != line.do:
-            case.plan, case.step, case.tries, case.helpers = line.do, 0, 0, []
+            case.plan, case.step, case.tries, case.helpers, case.helper = line.do, 0, 0, [], ""
         if why.at < case.opened_at + line.settle:
             case.phase = Phase.WAITING
             case.timers[Timer.NEXT] = case.opened_at + line.settle
@@ -84,8 +84,20 @@ class Decisions(Caring, ABC):
         step = self.step_of(case)
         return self._policy.remedies.get(step.do) if step is not None else None
 
-    def go_on(self, case: Case, why: Why) -> None:
-        """Take the next step; after the last one a person does."""
+    def go_on(self, case: Case, why: Why, *, shown: bool = True) -> None:
+        """Take the next step; after the last one a person does.
+
+        What is clear meanwhile is left alone and watched, unless it is known already that nothing shows it (`shown`).
+        """
+        line = self.line(case)
+        if case.plan != line.do:
+            self.plan(case, why)  # it is about something else by now
+            return
+        if case.clear_at is not None and shown:
+            case.phase = Phase.OBSERVING
+            case.timers[Timer.OBSERVE] = why.at + line.within + line.stays  # what shows nothing by then is for a person
+            self.watch(case, why.at)
+            return
         while (step := self.step_of(case)) is not None and case.hops < MOST_STEPS:
             if not step.do or case.tries < step.attempts:
                 self._take_step(case, step, why)
@@ -161,15 +173,15 @@ class Decisions(Caring, ABC):
 
     def answered(self, case: Case, answer: str, result: Mapping[str, Scalar], why: Why) -> None:
         """A machine has answered a question, or has not: go where that leads."""
-        step = self.step_of(case)
+        step = self.step_of(case) if case.plan == self.line(case).do else None
         branch = step.lead(answer, result) if step is not None else None
         case.timers.clear()
         if branch is not None and branch.says:
             self.learn(case, branch.says)
-            self.tell(case, CaseKind.CONCLUDED, why, branch.says)
+            self.tell(case, CaseKind.CONCLUDED, why._replace(mark=f"{why.mark or why.because}:{case.hops}"), branch.says)
         steps = self._policy.steps(self.line(case))
         self.move(case, place_of(steps, case.step, branch.go) if branch is not None else case.step + 1)
-        self._next(case, why)
+        self.go_on(case, why)
 
     def failed(self, case: Case, why: Why, tried: str, *, shown: bool = True) -> None:
         """An attempt came to nothing: another one, the next step, or a person.
@@ -180,22 +192,14 @@ class Decisions(Caring, ABC):
         case.done_at = None
         case.timers.clear()
         self.learn(case, tried)
-        if step is not None and case.tries < step.attempts:
+        if step is not None and case.tries < step.attempts and case.plan == line.do:
+            case.helpers.clear()  # whoever was told once may be told again
             case.phase = Phase.WAITING
             case.timers[Timer.NEXT] = why.at + line.wait
             self.watch(case, why.at)
         else:
             self.move(case, case.step + 1)
-            self._next(case, why, shown=shown)
-
-    def _next(self, case: Case, why: Why, *, shown: bool = True) -> None:
-        if case.clear_at is None or not shown:
-            self.go_on(case, why)
-            return
-        line = self.line(case)
-        case.phase = Phase.OBSERVING
-        case.timers[Timer.OBSERVE] = why.at + line.within + line.stays  # what shows nothing by then is for a person
-        self.watch(case, why.at)
+            self.go_on(case, why, shown=shown)
 
     @staticmethod
     def learn(case: Case, said: str) -> None:

@@ -16,12 +16,14 @@ from streams.cases.playbook import Step
 from streams.cases.policy import fits
 from streams.cases.state import Case, Flight, Job, Phase, Timer, remember
 from vorab import ids, topics
-from vorab.clock import Micros
+from vorab.clock import DAY, Micros
 from vorab.processor import Out, remote_repair
 from vorab.records import Action, CaseKind, Errand, ErrandState, Permit, PermitState, Reply, ReplyStatus, Scalar
 
 MOST_HELPERS: Final = 3
 """Machines that are asked for one step, one after the other, before it counts as failed."""
+MOST_JOBS: Final = 64
+"""Errands that may wait for one machine: what is behind a gateway can ask all at once."""
 REFUSED: Final = "refused"
 """Code of an answer by vorab: the machine was not told."""
 
@@ -48,12 +50,11 @@ class Errands(Actions):
         case.timers[Timer.ERRAND] = at + valid + grace
         about = words.spoken(step.ask or step.do)
         self.tell(case, CaseKind.MACHINE_ASKED, why._replace(at=at), f"{about}, of {others[0].name or case.helper}")
-        params = {name: self.device if value == "{device}" else value for name, value in step.params.items()}
         asked = Errand(
             id=ids.errand_id(case.action, ErrandState.ASKED), tenant=self.tenant, device=self.device, state=ErrandState.ASKED,
             helper=case.helper, case=case.id, action=case.action, remedy=step.do, step=case.step, attempt=case.asks,
             name=step.ask or (remedy.command if remedy is not None else step.do),
-            params=params if remedy is None else {**remedy.params, **params}, policy=case.policy, at=at, not_after=at + valid,
+            params=self.params_of(step, remedy), policy=case.policy, at=at, not_after=at + valid,
         )  # fmt: skip
         self._tell_errand(asked)
         self.watch(case, at)
@@ -107,7 +108,7 @@ class Errands(Actions):
             self.tell(case, CaseKind.MACHINE_ANSWERED, why, said)
             self.learn(case, f"{case.helper} would not: {errand.detail}")
             case.timers.clear()
-            self.send(case, step, why)
+            self.go_on(case, why)  # the next machine, if it still may be done
         elif errand.status is ReplyStatus.SUCCEEDED:
             self.tell(case, CaseKind.ACTION_ANSWERED, why, said)
             case.timers.clear()
@@ -140,25 +141,35 @@ class Errands(Actions):
     def _take_on(self, errand: Errand, why: Why) -> None:
         if errand.action in self.state.jobs_known:
             return
-        remember(self.state.jobs_known, errand.action)
-        refusal = self._refusal(errand) if errand.remedy else ""
+        self._know(errand)
+        refusal = self._refusal(errand, errand.at) if errand.remedy else ""
+        if len(self.state.jobs) >= MOST_JOBS or self.now > errand.not_after:
+            refusal = "its time is up" if self.now > errand.not_after else "too many ask for it at once"
         if refusal:
             self._reply_to(errand, ReplyStatus.REJECTED, why, code=REFUSED, detail=refusal)
         else:
             self.state.jobs.append(Job(errand.action, errand.model_dump_json().encode(), why.at, errand.not_after))
 
-    def _refusal(self, errand: Errand) -> str:
+    def _know(self, errand: Errand) -> None:
+        # As long as its time is not up it may be told again; then it would be refused anyway.
+        known = self.state.jobs_known
+        for action in [action for action, until in known.items() if until < errand.at]:
+            del known[action]
+        known[errand.action] = errand.not_after
+
+    def _refusal(self, errand: Errand, at: Micros) -> str:
         device, remedy = self._registry.device(self.key), self._policy.remedies.get(errand.remedy)
         if device is None or remedy is None:
             return "it is not known" if device is None else f"there is no remedy {errand.remedy}"
-        agreed = remote_repair(self._registry, self.key, errand.at)
+        agreed = remote_repair(self._registry, self.key, at)
         unasked = agreed is False or (device.customer and agreed is None)
         against = (
             (not fits(remedy.models, device.model), f"it may not be done to a {words.spoken(device.model) or 'machine of unknown model'}"),
             (remedy.consent and unasked, "its owner has not agreed to it"),
-            (self.opens(remedy, errand.at) != errand.at, "it may not be done at this hour"),
+            (not self.may_be_done_to(device, errand.remedy, at), "people act on it, not machines"),
+            (self.opens(remedy, at) != at, "it may not be done at this hour"),
             (any(case.phase not in {Phase.RESOLVED, Phase.OVER} for case in self.state.cases), "it has a fault of its own"),
-            (self.too_often(remedy, errand.at), f"something was done to it {remedy.limits.per_device} times in 24 hours"),
+            (self.too_often(remedy, at), f"something was done to it {remedy.limits.per_device} times in 24 hours"),
             (remedy.dry_run, "in a dry run nothing is done"),
         )
         return next((reason for holds, reason in against if holds), "")
@@ -168,7 +179,7 @@ class Errands(Actions):
         errand = Errand.model_validate_json(job.errand)
         remedy = self._policy.remedies.get(errand.remedy)
         at = max(why.at, errand.at)
-        refusal = "its time is up" if at > job.not_after else self._refusal(errand) if errand.remedy else ""
+        refusal = "its time is up" if at > job.not_after else self._refusal(errand, at) if errand.remedy else ""
         if refusal:
             self.state.jobs.remove(job)
             self._reply_to(errand, ReplyStatus.REJECTED, why, code=REFUSED, detail=refusal)
@@ -232,7 +243,7 @@ class Errands(Actions):
     def _give_up(self, errand: Errand, why: Why) -> None:
         job, flight = self._job(errand.action), self.state.flight
         if job is None:
-            remember(self.state.jobs_known, errand.action)  # it may come yet, and is not wanted then
+            self.state.jobs_known[errand.action] = errand.at + DAY  # it may come yet, and is not wanted then
         elif flight is not None and flight.action == job.action:
             self.recall(job.action, errand.case, why)
         elif self.state.asked == job.action:

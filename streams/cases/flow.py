@@ -165,7 +165,8 @@ class DeviceCases(People):
         if case is None or seen is None:
             return
         seen.open, seen.proven, seen.cleared_at = False, symptom.proven, why.at
-        seen.readings = seen.changes = 0
+        seen.unread = seen.unread or symptom.historical
+        proof.forget(seen)
         if not any(seen.open for seen in case.symptoms):
             case.clear_at = why.at
         else:
@@ -224,7 +225,7 @@ class DeviceCases(People):
             found.append((self.state.flight.until, ORDER[Timer.WITHIN], "", "flight"))
         found += [(at, ORDER[Timer.ERRAND], action, "job") for at, action in self.jobs_due()]
         found += [(early.until, len(ORDER), action, "early") for action, early in self.state.early.items()]
-        past = [*self.state.opened[-1:], *(contact.at for contact in self.state.contacts)]
+        past = [*self.state.opened[-1:], *self.state.acted[-1:], *(contact.at for contact in self.state.contacts)]
         if past:
             found.append((max(past) + max(self._policy.history.window, self._care.window, DAY), len(ORDER), "", "history"))
         return found

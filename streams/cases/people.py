@@ -44,6 +44,10 @@ KINDS: Final[Mapping[CommandKind, CaseKind]] = {
 """The fact a command makes, where the table allows it."""
 
 
+ENDS: Final = frozenset({CommandKind.TAKE, CommandKind.RESOLVE, CommandKind.FALSE_ALARM})
+"""With these no other machine is to do anything for it any more."""
+
+
 class People(Votes):
     """The cases of a device, in the hands of people."""
 
@@ -83,6 +87,7 @@ class People(Votes):
     def _obey(self, case: Case, asked: CommandKind, kind: CaseKind, why: Why, said: str) -> None:
         before, phase = case.status, case.phase
         self.call_for(case, asked, why.at)
+        self._call_off(case, asked, why)
         if asked is CommandKind.RESOLVE:
             case.healed = False  # a person says so, whatever was proven before
         self.tell(case, kind, why, said)
@@ -111,6 +116,10 @@ class People(Votes):
             case CommandKind.FALSE_ALARM if case.status is Status.CANCELLED and phase is not Phase.OVER:
                 self.over(case, why.at)
 
+    def _call_off(self, case: Case, asked: CommandKind, why: Why) -> None:
+        if case.phase is Phase.ERRAND and asked in ENDS:
+            self.take_back(case, why)
+
     def _refused(self, case: Case, phase: Phase, why: Why) -> None:
         """The customer says no: what has not begun does not begin; what the device is at, it ends."""
         case.consented = False
@@ -137,7 +146,9 @@ class People(Votes):
         unanswered = case.phase is Phase.ACTING and not case.replies
         if unanswered:
             self.recall(case.action, case.id, why)
-        if unanswered or case.phase in {Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED}:
+        if case.phase is Phase.ERRAND:
+            self.take_back(case, why)
+        if unanswered or case.phase in {Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED, Phase.ERRAND}:
             self.hand_over(case, why, self.tried(case, why) if case.attempts and not unanswered else LEFT_ALONE)
 
     def _leave_to_person(self, case: Case, why: Why) -> None:

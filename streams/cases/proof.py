@@ -17,8 +17,8 @@ from vorab.records import Proof, Symptom
 SILENCE: Final = "silence"
 """The detector whose symptoms say that nothing is heard."""
 
-UNREAD: Final = frozenset({"reported", "firmware"})
-"""Detectors that judge no readings, so that none can be asked for: what others report, and firmwares compared."""
+UNREAD: Final = frozenset({"reported", "firmware", "peer"})
+"""Detectors that judge no readings of the device alone, so that none can be asked for: reports of others, firmwares and peers compared."""
 
 WATCHED: Final = frozenset(
     {Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED, Phase.ERRAND, Phase.PERSON, Phase.PROVING}
@@ -33,7 +33,15 @@ def add(case: Case, seen: Seen) -> None:
     for old in cleared[:-REMEMBERED]:
         case.symptoms.remove(old)
     case.clear_at, case.healed = None, False
+    case.proven_since = case.proven_until = None
+    for each in case.symptoms:
+        forget(each)
     case.timers.pop(Timer.STAYS, None)
+
+
+def forget(seen: Seen) -> None:
+    """What readings have shown of a symptom counts no more."""
+    seen.readings = seen.changes = seen.until = 0
 
 
 def silent(state: DeviceState, case: Case) -> bool:
@@ -65,10 +73,11 @@ def confirm(state: DeviceState, case: Case, symptom: Symptom) -> None:
     if case.proven_since != begins:
         case.proven_since, case.proven_until = begins, None
         for each in case.symptoms:
-            each.readings = each.changes = 0
-    if symptom.since >= begins:
+            forget(each)
+    if symptom.since >= max(begins, seen.until):  # what is told again, after a restart, is not counted again
         seen.readings += symptom.readings
         seen.changes += symptom.changes
+        seen.until = symptom.time
         case.proven_until = max(case.proven_until or 0, symptom.time)
 
 
@@ -88,7 +97,7 @@ def _lately(case: Case, seen: Seen) -> bool:
 
 def shown_by(case: Case) -> Proof | None:
     """The readings that show it is gone; None where none do."""
-    if case.proven_since is None or case.proven_until is None:
+    if case.clear_at is None or case.proven_since is None or case.proven_until is None:
         return None
     read = [seen for seen in case.symptoms if seen.readings]
     return Proof(

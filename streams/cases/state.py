@@ -86,7 +86,9 @@ class Seen(msgspec.Struct):
     readings: int = 0
     """Readings that have come since the case may be proven,"""
     changes: int = 0
-    """and how many of them were other than the one before."""
+    """and how many of them were other than the one before,"""
+    until: Micros = 0
+    """until then; what is told of readings before that was told already."""
 
 
 class Case(msgspec.Struct):
@@ -207,7 +209,8 @@ class DeviceState(msgspec.Struct):
     flight: Flight | None = None
     jobs: list[Job] = []
     """In the order they came; at most one of them is under way."""
-    jobs_known: list[str] = []
+    jobs_known: dict[str, Micros] = {}
+    """Those that came, until their time is up."""
     silent: list[str] = []
     """Silence symptoms that are raised: while there is one, nothing is proven."""
     spoke_at: Micros = 0

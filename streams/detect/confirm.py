@@ -27,7 +27,10 @@ from vorab.clock import MINUTE, Micros
 from vorab.frame import Quality
 from vorab.records import Severity, SymptomState
 
-BLOCK: Final = "confirm"
+BLOCK: Final = "confirm."
+"""How the names of its blocks begin."""
+DEVICES: Final = 256
+"""Devices in a block: small enough, also where all of a partition clear at once."""
 CONFIRMS: Final = 3
 """Kind of findings among those of a row: after silence and series."""
 FIRST: Final[Micros] = MINUTE
@@ -93,8 +96,8 @@ class Confirm:
         self._book = book
         self._watches: dict[int, list[Watch]] = {}
         """By the slot of the device."""
-        self._told = b""
-        self._changed = False
+        self._changed: set[int] = set()
+        """Numbers of the blocks that changed."""
 
     def follow(self, rows: Rows, which: NDArray[np.bool_], found: list[Placed]) -> None:
         """Take rows that were judged, and what was found in them; adds what they confirm."""
@@ -115,7 +118,7 @@ class Confirm:
         found += out
 
     def _see(self, device: int, row: int, watches: list[Watch], rows: Rows, out: list[Placed]) -> None:
-        self._changed = True
+        self._changed.add(device // DEVICES)
         at = int(rows.measured[row])
         values = _values(rows, row)
         for watch in list(watches):
@@ -149,28 +152,25 @@ class Confirm:
             )  # fmt: skip
         if watches:
             self._watches[device] = watches
-        self._changed = True
+        self._changed.add(device // DEVICES)
 
     def dirty(self) -> dict[str, bytes]:
-        """The block, where it changed."""
-        if not self._changed:
-            return {}
-        self._changed = False
+        """The blocks that changed; empty bytes where nothing is left."""
+        changed, self._changed = self._changed, set()
         keys = self._book.devices.keys
-        block = msgspec.msgpack.encode({keys[device]: watches for device, watches in self._watches.items()}) if self._watches else b""
-        if block == self._told:
-            return {}
-        self._told = block
-        return {BLOCK: block}
+        found: dict[int, dict[str, list[Watch]]] = {number: {} for number in sorted(changed)}
+        for device, watches in self._watches.items():
+            if device // DEVICES in found:
+                found[device // DEVICES][keys[device]] = watches
+        return {f"{BLOCK}{number}": msgspec.msgpack.encode(kept) if kept else b"" for number, kept in found.items()}
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over state, after the book has."""
-        block = blocks.get(BLOCK, b"")
-        if block:
-            kept = msgspec.msgpack.decode(block, type=dict[str, list[Watch]])
-            slot = self._book.devices.slot
-            self._watches = {slot[key]: watches for key, watches in kept.items() if key in slot}
-        self._told = block
+        slot = self._book.devices.slot
+        for name, block in blocks.items():
+            if name.startswith(BLOCK) and block:
+                kept = msgspec.msgpack.decode(block, type=dict[str, list[Watch]])
+                self._watches.update((slot[key], watches) for key, watches in kept.items() if key in slot)
 
 
 def _events(book: Book, found: Iterable[Placed]) -> dict[tuple[int, int], list[Finding]]:

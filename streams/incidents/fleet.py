@@ -176,7 +176,7 @@ class Fleet(Agenda):
             return
         onset = kids[0].opened_at
         story = Story(
-            ids.incident_id(key_of(self.tenant, fit.group), onset), self.tenant, fit.group, IncidentStatus.OPEN, at, onset, [], fit.root
+            ids.incident_id(key_of(self.tenant, fit.group), at), self.tenant, fit.group, IncidentStatus.OPEN, at, onset, [], fit.root
         )
         self._add(story)
         for kid in kids:

@@ -35,7 +35,7 @@ def check(
     """
     from streams.cases.remedies import load_policy
     from vorab import settings
-    from vorab.cli.registry_files import count
+    from vorab.cli.registry_said import count
     from vorab.knowledge import check_articles, folder_of
 
     found = settings.load(config)

@@ -104,6 +104,7 @@ def simulate(
         machines=fleet_of,
         plan=planned,
         parents=parents,
+        gateways=max(4, len(fleet_of) // 100),
         seed=seed,
         tenant=tenant,
         period=int(period_s * SECOND),

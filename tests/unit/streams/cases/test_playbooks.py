@@ -6,9 +6,10 @@ from typing import Final
 
 import pytest
 
-from streams.cases.errands import Errands
+from streams.care.files import load_care
+from streams.cases.errands import MOST_JOBS, Errands
 from tests.unit.streams.cases.ward import HEAT_PUMP, Ward, written
-from vorab.records import CaseKind, CommandKind, Device, Errand, ErrandState, ReplyStatus
+from vorab.records import CaseKind, CommandKind, Device, Errand, ErrandState, ReplyStatus, Severity
 
 POLICY: Final = """
 remedies:
@@ -101,6 +102,18 @@ def test_a_branch_by_comparison_skips_what_would_not_help(ward: Ward) -> None:
     assert [action.name for action in ward.actions] == ["self_test"]
 
 
+def test_what_passes_while_it_waits_is_left_alone(ward: Ward) -> None:
+    """Overloaded, then well again: nobody is sent with a ladder for nothing."""
+    symptom = ward.raised("02:10")
+    ward.replied("02:11", ReplyStatus.SUCCEEDED, load=97)
+    ward.cleared("02:15", symptom)
+    ward.tick("02:24")
+    assert not ward.kinds(CaseKind.HANDED_OVER)
+    ward.tick("02:26")
+    assert ward.last.kind is CaseKind.RESOLVED
+    assert not ward.last.healed
+
+
 def test_no_answer_is_an_answer(ward: Ward) -> None:
     """A machine that says nothing is restarted all the same, and then a person hears of both."""
     ward.raised("02:10")
@@ -183,6 +196,37 @@ def test_what_is_not_wished_any_more_is_taken_back_from_the_other_machine(ward: 
     ward.asked("02:12", CommandKind.NO_CONSENT)
     assert [(recall.device, recall.action) for recall in ward.recalls] == [("gw-1", ward.actions[-1].id)]
     assert ward.last.kind is CaseKind.HANDED_OVER
+
+
+def test_a_medical_machine_is_not_told_by_the_case_of_another_one() -> None:
+    """What the care file says of a machine holds whoever's case asks."""
+    neighbour = SECOND.model_copy(update={"medical": True})
+    ward = Ward(policy=written(POLICY), devices=(GATEWAY, PUMP, neighbour), care=load_care())
+    ward.raised("02:30", "paper_jam", device=PUMP)
+    assert not ward.actions
+    assert "hp-20 would not: people act on it, not machines" in ward.last.detail
+
+
+def test_a_case_that_is_about_something_else_by_now_begins_its_new_playbook(ward: Ward) -> None:
+    """A question of one playbook is out when another line takes over: its first step comes first."""
+    text = POLICY.replace("cause: low_pressure, do: care", "cause: low_pressure, severity: [major], do: care")
+    text += "  - {line: at once a person, cause: low_pressure, do: shout}\n"
+    text = text.replace("  circle:", '  shout: {steps: [{ask: siren}, {hand_over: "run"}]}\n  circle:')
+    ward = Ward(policy=written(text), devices=(GATEWAY, PUMP))
+    symptom = ward.raised("02:10")
+    ward.updated("02:11", symptom, Severity.CRITICAL)
+    ward.replied("02:12", ReplyStatus.SUCCEEDED, ward.actions[0], load=97)
+    assert [action.name for action in ward.actions] == ["self_test", "siren"]
+
+
+def test_a_storm_of_errands_is_refused_beyond_what_a_machine_can_do() -> None:
+    """Everything behind a gateway asks at once: it keeps a limited number in mind."""
+    many = [PUMP.model_copy(update={"id": f"main/p-{n}", "device": f"p-{n}"}) for n in range(MOST_JOBS + 9)]
+    ward = Ward(policy=written(POLICY), devices=(GATEWAY, *many))
+    for each in many:
+        ward.raised("02:10", "silent", detector="silence", device=each)
+    answers = [out.record for out in ward.out if isinstance(out.record, Errand) and out.record.detail == "too many ask for it at once"]
+    assert len(answers) == 9
 
 
 def test_circles_end_with_a_person(ward: Ward) -> None:

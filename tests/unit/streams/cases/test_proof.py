@@ -9,7 +9,7 @@ import pytest
 from streams.cases import proof
 from streams.cases.state import Case, DeviceState
 from tests.unit.streams.cases.ward import Ward, clock, written
-from vorab.records import CaseKind, ReplyStatus, Symptom
+from vorab.records import CaseKind, CommandKind, ReplyStatus, Symptom
 
 POLICY: Final = """
 remedies:
@@ -28,6 +28,16 @@ def restarted(*, readings: int, changes: int) -> Ward:
     if readings:
         ward.confirmed(symptom, "02:14", "02:20", readings=readings, changes=changes)
     return ward
+
+
+def cleared(ward: Ward) -> Symptom:
+    """The symptom of the machine, as it cleared."""
+    return Symptom.model_validate(
+        {
+            "id": ward.events[0].symptom, "device": "hp-12", "state": "cleared", "rule": "low_pressure", "rule_version": "1",
+            "detector": "threshold", "cause": "low_pressure", "severity": "major", "onset": clock("02:10"), "detected_at": clock("02:10"),
+        }
+    )  # fmt: skip
 
 
 def test_readings_that_change_prove_it() -> None:
@@ -81,13 +91,7 @@ def test_proof_waits_for_late_readings() -> None:
     ward = restarted(readings=0, changes=0)
     ward.tick("02:28")
     assert not ward.kinds(CaseKind.RESOLVED)
-    seen = ward.events[0]
-    symptom = Symptom.model_validate(
-        {
-            "id": seen.symptom, "device": "hp-12", "state": "cleared", "rule": "low_pressure", "rule_version": "1", "detector": "threshold",
-            "cause": "low_pressure", "severity": "major", "onset": clock("02:10"), "detected_at": clock("02:10"),
-        }
-    )  # fmt: skip
+    symptom = cleared(ward)
     ward.confirmed(symptom, "02:14", "02:29")
     ward.tick("02:30")
     assert ward.last.kind is CaseKind.RESOLVED
@@ -102,3 +106,23 @@ def test_a_build_that_believes_a_frozen_value_is_caught(monkeypatch: pytest.Monk
     monkeypatch.setattr(proof, "enough", _anything_is_enough)
     with pytest.raises(AssertionError):
         test_too_few_readings_or_a_frozen_value_prove_nothing(40, 0)
+
+
+def test_what_is_told_twice_is_counted_once() -> None:
+    """A detect that starts again may say the same readings again; one reading stays one."""
+    ward = restarted(readings=1, changes=1)
+    for _ in range(2):
+        ward.confirmed(cleared(ward), "02:14", "02:20", readings=1, changes=1)
+    ward.tick("02:30")
+    assert not ward.kinds(CaseKind.RESOLVED)
+
+
+def test_a_proof_ends_with_the_clearing_it_was_about() -> None:
+    """A person ends a case whose symptom is back: no readings are said to show that it is gone."""
+    ward = restarted(readings=5, changes=4)
+    ward.tick("02:30")
+    assert ward.last.proof is not None
+    ward.raised("02:40", rule="again")
+    ward.asked("02:41", CommandKind.RESOLVE)
+    assert ward.last.kind is CaseKind.RESOLVED
+    assert ward.last.proof is None
