@@ -34,10 +34,10 @@ DEVICES: Final = 256
 CONFIRMS: Final = 3
 """Kind of findings among those of a row: after silence and series."""
 FIRST: Final[Micros] = MINUTE
-LONGEST: Final[Micros] = 5 * MINUTE
-"""A first word soon, because somebody may wait for it; then every five minutes."""
-MOST: Final = 48
-"""Words about one clearing: four hours of them."""
+LONGEST: Final[Micros] = 10 * MINUTE
+"""A first word soon, because somebody may wait for it; then every ten minutes."""
+MOST: Final = 16
+"""Words about one clearing: two hours of them, longer than any proof takes; nobody else reads them."""
 _PAST: Final = int(Quality.HISTORICAL)
 
 
