@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import typer
 
+from vorab.cli.progress import progress
 from vorab.cli.registry import access, is_there, latest, reading_people
-from vorab.cli.registry_said import changes_json, count, progress, say_changes, say_notes
+from vorab.cli.registry_said import changes_json, count, say_changes, say_notes
 from vorab.clock import clock_from
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, ConfigError
 from vorab.people import Person

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 
 from vorab.registry.mistakes import MOST_SAID
-from vorab.registry.sorting import Changes, Progress, silent
+from vorab.registry.sorting import Changes
 
 
 def say_entry(values: Mapping[str, Any], *, as_json: bool) -> None:
@@ -59,25 +57,3 @@ def _short(value: object) -> str:
 def count(number: int, thing: str) -> str:
     """`1 device`, `2 devices`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[Progress]:
-    """On a terminal: a bar for each piece of work."""
-    if quiet or not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    tasks: dict[str, TaskID] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield tell

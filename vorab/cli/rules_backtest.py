@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vorab.cli.options import Config, Log, StateDir
+from vorab.cli.progress import progress
 from vorab.cli.rules_ran import Ran
 from vorab.clock import Micros, clock_from
 from vorab.errors import ConfigError
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
     from streams.hosts.registry import Tables
     from streams.rules.ruleset import RuleSet
     from vorab.log import EventLog, Position
+    from vorab.registry.sorting import Progress
     from vorab.settings import Settings
-
-Progress = Callable[[str, int, int], None]
-"""Told what is done, how far, and how much there is in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +93,8 @@ def backtest(
     force: list[str | Path] = [*(against or (found.streams.rules if rules else []))]
     sets = [load_rules([*(rules or found.streams.rules)]), *([load_rules(force)] if force else [])]
     registry = _registry(found, devices, customers, model, from_log=not source.files or log is not None, in_order=bool(source.files))
-    with _progress(quiet=as_json) as progress:
-        ran = (_over_files if source.files else _over_log)(sets, registry, source, found, progress)
+    with progress(quiet=as_json) as tell:
+        ran = (_over_files if source.files else _over_log)(sets, registry, source, found, tell)
     nights = _zone(zone or Someone.model_fields["time_zone"].default)
     everyone = bool(source.files) and not any(entry.customer for entry in registry.devices.values())
     house = House(load_policy(found.streams.remedies), registry, lambda name: _zone(name) if name else nights, everyone)
@@ -115,13 +112,13 @@ def backtest(
         typer.echo(text, err=True)
 
 
-def _over_files(sets: Sequence[RuleSet], registry: Tables, source: Source, _: Settings, progress: Progress) -> Ran:
+def _over_files(sets: Sequence[RuleSet], registry: Tables, source: Source, _: Settings, tell: Progress) -> Ran:
     from streams.trials.backtest import Play, play
     from streams.trials.csvfiles import Words, read_csv
     from streams.trials.csvframes import ordered
 
     words = Words(source.zone, source.device, source.signal)
-    recording = read_csv(source.files, words, lambda done, total: progress("reading", done, total))
+    recording = read_csv(source.files, words, lambda done, total: tell("reading", done, total))
     ran = Ran([], bad=recording.bad, bad_rows=recording.bad_rows, repeats=ordered(recording))
     if source.until is not None:
         recording.keep(recording.at < source.until)
@@ -134,14 +131,14 @@ def _over_files(sets: Sequence[RuleSet], registry: Tables, source: Source, _: Se
     def played(rows: int) -> None:
         nonlocal done
         done += rows
-        progress("judging", done, len(recording))
+        tell("judging", done, len(recording))
 
     play(recording, plays, progress=played)
     ran.symptoms = [each.symptoms for each in plays]
     return ran
 
 
-def _over_log(sets: Sequence[RuleSet], registry: Tables, source: Source, settings: Settings, progress: Progress) -> Ran:
+def _over_log(sets: Sequence[RuleSet], registry: Tables, source: Source, settings: Settings, tell: Progress) -> Ran:
     from streams.detect.processor import detect_kind
     from streams.hosts.instance import Layout
     from streams.hosts.replay import Replay
@@ -161,7 +158,7 @@ def _over_log(sets: Sequence[RuleSet], registry: Tables, source: Source, setting
         if source.until is not None:
             ends = _ends_at(log, begins, ends, source.until)
         for done, total in replay.run(begins, ends):
-            progress("judging", done, total)
+            tell("judging", done, total)
     return Ran(replay.symptoms(), first=max(replay.first, 0), end=max(replay.now, 0), readings=replay.rows, devices=sorted(replay.devices))
 
 
@@ -214,29 +211,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ConfigError(f"there is no time zone {name!r}", key="--zone", hint="for example Europe/Berlin") from None
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Nobody watches."""
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Progress]:
-    """On a terminal: a bar for each piece of work."""
-    if quiet or not sys.stderr.isatty():
-        yield _silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    tasks: dict[str, TaskID] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield tell
