@@ -198,7 +198,8 @@ def _symptom(symptom: Symptom) -> _Made:
         "detected_at": iso(symptom.detected_at),
         "readings": len(symptom.evidence) if raised else None,
     }
-    return title[symptom.state], symptom.explanation or symptom.cause.replace("_", " "), "" if raised else symptom.id, facts
+    because = symptom.confirms or ("" if raised else symptom.id)
+    return title[symptom.state], symptom.explanation or symptom.cause.replace("_", " "), because, facts
 
 
 def _case(event: CaseEvent) -> _Made:

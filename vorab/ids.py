@@ -29,6 +29,11 @@ def symptom_id(device_key: str, rule: str, onset: Micros) -> str:
     return _id("symptom", device_key, rule, onset)
 
 
+def confirmed_id(symptom: str, since: Micros) -> str:
+    """One word about the readings after a symptom had cleared, by when they begin (µs)."""
+    return _id("confirmed", symptom, since)
+
+
 def case_id(device_key: str, cause: str, onset: Micros) -> str:
     """One cause on one device since the onset (µs) of its first symptom."""
     return _id("case", device_key, cause, onset)

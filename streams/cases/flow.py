@@ -178,7 +178,7 @@ class DeviceCases(People):
 
     def _confirmed(self, symptom: Symptom, why: Why) -> None:
         for case in self.state.cases:
-            if case.phase is not Phase.OVER and case.seen(symptom.id) is not None:
+            if case.phase is not Phase.OVER and case.seen(symptom.confirms) is not None:
                 proof.confirm(self.state, case, symptom)
                 self.watch(case, why.at)
 

@@ -66,7 +66,7 @@ def since(state: DeviceState, case: Case) -> Micros:
 
 def confirm(state: DeviceState, case: Case, symptom: Symptom) -> None:
     """Count readings that came since a symptom cleared, those that count."""
-    seen = case.seen(symptom.id)
+    seen = case.seen(symptom.confirms)
     if seen is None or seen.open or symptom.since is None or case.clear_at is None:
         return
     begins = since(state, case)

@@ -68,8 +68,9 @@ def symptom(found: Finding) -> Symptom:
         value = None if value is not None and value <= -LARGEST else value
         points = [(at, number) for at, number in points if number > -LARGEST]
     tenant, _, device = found.device.partition("/")
+    name = ids.symptom_id(found.device, rule.id, found.onset)
     return Symptom(
-        id=ids.symptom_id(found.device, rule.id, found.onset),
+        id=name if found.since is None else ids.confirmed_id(name, found.since),
         tenant=tenant,
         device=device,
         state=found.state,
@@ -83,6 +84,7 @@ def symptom(found: Finding) -> Symptom:
         onset=found.onset,
         detected_at=found.detected,
         cleared_at=found.cleared,
+        confirms="" if found.since is None else name,
         since=found.since,
         confirmed_at=found.confirmed,
         readings=found.readings,

@@ -31,7 +31,7 @@ class Point(BaseModel):
 
 
 class Symptom(DeviceRecord):
-    """A rule's finding on a device; raised, updated, cleared and confirmed share the id."""
+    """A rule's finding on a device; raised, updated and cleared share the id, a confirmed one names it."""
 
     TYPE = "io.vorab.symptom.{state}.v1"
     TOPIC = topics.SYMPTOMS
@@ -52,8 +52,10 @@ class Symptom(DeviceRecord):
     cleared_at: At | None = None
     proven: bool = True
     """Of a cleared one: whether readings showed that it is gone; false where its rule was withdrawn or got used to it."""
+    confirms: str = ""
+    """Of a confirmed one: the id of the symptom that is gone;"""
     since: At | None = None
-    """Of a confirmed one: readings after this …"""
+    """readings after this …"""
     confirmed_at: At | None = None
     """… until this one, event time,"""
     readings: int = Field(default=0, ge=0)

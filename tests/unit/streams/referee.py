@@ -63,7 +63,7 @@ class Referee:
             return
         what = (record.key, record.cause)
         if record.state is SymptomState.CONFIRMED:
-            self.confirmed[record.id].append(record)
+            self.confirmed[record.confirms].append(record)
         elif record.state is SymptomState.RAISED:
             self.raised[what].add(record.id)
             self.cleared[what].clear()

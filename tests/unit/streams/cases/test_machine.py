@@ -253,7 +253,9 @@ class NightOfPlaybooks(Night):
             return
         since = max(self.confirmed_until.get(cleared.id, 0), cleared.time)
         until = self.confirmed_until[cleared.id] = self._moment()
-        told = {"state": SymptomState.CONFIRMED, "since": since, "confirmed_at": until, "readings": readings, "changes": changes}
+        name = ids.confirmed_id(cleared.id, since)
+        span = {"since": since, "confirmed_at": until, "readings": readings, "changes": changes}
+        told = {"id": name, "confirms": cleared.id, "state": SymptomState.CONFIRMED, **span}
         self._tell(topics.SYMPTOMS, cleared.model_copy(update=told))
 
 

@@ -147,8 +147,16 @@ class Ward:
 
     def confirmed(self, symptom: Symptom, since: str, until: str, *, readings: int = 5, changes: int = 4) -> None:
         """Readings have come since it cleared."""
-        changes_ = {"state": SymptomState.CONFIRMED, "cleared_at": clock(since), "since": clock(since), "confirmed_at": self._at(until)}
-        self.step(topics.SYMPTOMS, symptom.model_copy(update={**changes_, "readings": readings, "changes": changes}))
+        name = ids.confirmed_id(symptom.id, clock(since))
+        span = {
+            "cleared_at": clock(since),
+            "since": clock(since),
+            "confirmed_at": self._at(until),
+            "readings": readings,
+            "changes": changes,
+        }
+        told = {"id": name, "confirms": symptom.id, "state": SymptomState.CONFIRMED, **span}
+        self.step(topics.SYMPTOMS, symptom.model_copy(update=told))
 
     def replied(self, at: str | Micros, status: ReplyStatus, action: Action | None = None, detail: str = "", **result: Scalar) -> None:
         """A device answers, by default to the latest action."""

@@ -40,7 +40,8 @@ def test_a_minute_of_readings_is_told_first_and_then_longer_ones() -> None:
     assert [each.since for each in found][1:] == [each.confirmed_at for each in found][:-1]
     assert [(each.readings, each.changes) for each in found] == [(2, 2), (4, 4), (8, 8), (16, 16), (20, 20), (20, 20)]
     assert {each.state for each in found} == {SymptomState.CONFIRMED}
-    assert len({each.id for each in found}) == 1
+    assert len({each.confirms for each in found}) == 1
+    assert len({each.id for each in found}) == len(found)
 
 
 def test_a_value_that_stands_still_has_not_changed() -> None:
