@@ -181,7 +181,7 @@ def test_pages_work_without_a_script(desk: Open, browser: Browser, path: str) ->
     if path == "case":
         assert page.locator("svg.plot").is_visible()
         page.locator(".chain summary").first.click()
-        assert page.get_by_text("pressure-low@abc123").is_visible()
+        assert page.locator(".chain").get_by_text("pressure-low@abc123").is_visible()
         page.get_by_role("button", name="Take it").click()
         assert "done=take" in page.url
     if path == "live":

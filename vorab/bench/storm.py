@@ -65,7 +65,7 @@ POLICY: Final = f"""
 remedies:
   restart: {{command: restart, said: restarted it, valid: 5m, limits: {{out: {OUT}, per_hour: 120}}}}
 policy:
-  - {{line: one restart, do: restart, within: 2m, stays: 30s, close: 10m}}
+  - {{line: one restart, do: restart, within: 2m, stays: 30s, close: 10m, readings: 0}}
 """
 SAID: Final = frozenset({topics.CASES, topics.INCIDENTS, topics.NOTIFICATIONS, topics.ACTIONS})
 
