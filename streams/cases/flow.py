@@ -78,7 +78,7 @@ class DeviceCases(People):
     # ------------------------------------------------------------------------------------------- symptoms
 
     def _symptom(self, symptom: Symptom) -> None:
-        why = Why(symptom.id, symptom.confirmed_at or symptom.time)
+        why = Why(symptom.id, symptom.time)
         if symptom.detector == proof.SILENCE:
             self._hear(symptom)
         match symptom.state:

@@ -77,7 +77,7 @@ def confirm(state: DeviceState, case: Case, symptom: Symptom) -> None:
     if symptom.since >= max(begins, seen.until):  # what is told again, after a restart, is not counted again
         seen.readings += symptom.readings
         seen.changes += symptom.changes
-        seen.until = symptom.confirmed_at or symptom.time
+        seen.until = symptom.time
         case.proven_until = max(case.proven_until or 0, seen.until)
 
 

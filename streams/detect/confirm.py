@@ -5,13 +5,14 @@ still, clears its symptom too. So after a symptom has cleared its device is foll
 time it is told what came. A measured value has to change itself; one that is whole may rightly stand still (a queue that stays empty),
 then another signal of the device has to change; and where there is nothing else to look at, a reading is all that can be asked for.
 
-Depends on the readings of the device in their order alone, never on how they were cut into frames.
+Depends on the readings of the device in their order alone, never on how they were cut into frames. It is told when time has come that
+far, after the silences of other devices until then: who waits for a proof must not be carried past one of those.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -31,14 +32,22 @@ BLOCK: Final = "confirm."
 """How the names of its blocks begin."""
 DEVICES: Final = 256
 """Devices in a block: small enough, also where all of a partition clear at once."""
-CONFIRMS: Final = 3
-"""Kind of findings among those of a row: after silence and series."""
 FIRST: Final[Micros] = MINUTE
 LONGEST: Final[Micros] = 10 * MINUTE
 """A first word soon, because somebody may wait for it; then every ten minutes."""
 MOST: Final = 16
 """Words about one clearing: two hours of them, longer than any proof takes; nobody else reads them."""
 _PAST: Final = int(Quality.HISTORICAL)
+
+
+class Word(msgspec.Struct):
+    """What is to be told: readings after `since` until `until`, µs."""
+
+    since: Micros
+    until: Micros
+    readings: int
+    changes: int
+    value: float | None
 
 
 class Watch(msgspec.Struct):
@@ -61,6 +70,8 @@ class Watch(msgspec.Struct):
     changes: int = 0
     last: dict[str, float] = {}
     """What each signal said last."""
+    words: list[Word] = []
+    """Not told yet."""
 
     def see(self, at: Micros, values: Mapping[str, float]) -> bool:
         """Count one reading; whether it is time to say so."""
@@ -82,8 +93,9 @@ class Watch(msgspec.Struct):
         others = [name for name in values if name != self.signal]
         return not others or any(values[name] != self.last.get(name, values[name]) for name in others)
 
-    def turn(self) -> None:
-        """Begin to count for the next word."""
+    def turn(self, value: float | None) -> None:
+        """Have a word to tell, and begin to count for the next."""
+        self.words.append(Word(self.start, self.at, self.readings, self.changes, value))
         self.start, self.readings, self.changes = self.at, 0, 0
         self.length = min(LONGEST, self.length * 2)
         self.said += 1
@@ -96,11 +108,13 @@ class Confirm:
         self._book = book
         self._watches: dict[int, list[Watch]] = {}
         """By the slot of the device."""
+        self._ready: set[int] = set()
+        """Devices with something to tell."""
         self._changed: set[int] = set()
         """Numbers of the blocks that changed."""
 
-    def follow(self, rows: Rows, which: NDArray[np.bool_], found: list[Placed]) -> None:
-        """Take rows that were judged, and what was found in them; adds what they confirm."""
+    def follow(self, rows: Rows, which: NDArray[np.bool_], found: Sequence[Placed]) -> None:
+        """Take rows that were judged, and what was found in them."""
         events = _events(self._book, found)
         if not self._watches and not events:
             return
@@ -108,40 +122,59 @@ class Confirm:
         mine = which & np.isin(rows.device, wanted) & ((rows.quality & _PAST) == 0)
         if rows.late is not None:
             mine &= ~rows.late
-        out: list[Placed] = []
         for device, row in _in_order(np.flatnonzero(mine), rows, events):
             watches = self._watches.get(device)
             if watches and mine[row]:
-                self._see(device, row, watches, rows, out)
+                self._see(device, row, watches, rows)
             for finding in events.pop((device, row), ()):
                 self._take(device, row, finding, rows)
-        found += out
 
-    def _see(self, device: int, row: int, watches: list[Watch], rows: Rows, out: list[Placed]) -> None:
+    def _see(self, device: int, row: int, watches: list[Watch], rows: Rows) -> None:
         self._changed.add(device // DEVICES)
-        at = int(rows.measured[row])
-        values = _values(rows, row)
-        for watch in list(watches):
-            rule = self._book.rules.by_id.get(watch.rule)
-            if rule is None:
-                watches.remove(watch)
-                continue
-            if not watch.see(at, values):
-                continue
-            finding = Finding(
+        at, values = int(rows.measured[row]), _values(rows, row)
+        for watch in watches:
+            if watch.said < MOST and watch.see(at, values):
+                watch.turn(values.get(watch.signal))
+                self._ready.add(device)
+
+    def due(self, now: Micros) -> list[Finding]:
+        """What is told by `now` (µs), in the order of time."""
+        found: list[Finding] = []
+        for device in sorted(self._ready):
+            for watch in list(self._watches.get(device, ())):
+                found += self._told(device, watch, now)
+                if watch.said >= MOST and not watch.words:
+                    self._watches[device].remove(watch)
+            if not any(watch.words for watch in self._watches.get(device, ())):
+                self._ready.discard(device)
+            if not self._watches.get(device):
+                self._watches.pop(device, None)
+        return sorted(found, key=lambda each: (each.confirmed or 0, each.device, each.rule.id, each.signal))
+
+    def _told(self, device: int, watch: Watch, now: Micros) -> list[Finding]:
+        rule, words = self._book.rules.by_id.get(watch.rule), [word for word in watch.words if word.until <= now]
+        if not words:
+            return []
+        self._changed.add(device // DEVICES)
+        watch.words = watch.words[len(words) :]
+        if rule is None:
+            return []
+        return [
+            Finding(
                 rule, self._book.devices.keys[device], watch.onset, watch.detected, watch.cleared, severity=watch.severity,
-                signal=watch.signal, unit=watch.unit, value=values.get(watch.signal), since=watch.start, confirmed=at,
-                readings=watch.readings, changes=watch.changes, explanation=_said(watch),
-            )  # fmt: skip
-            out.append(Placed(row, CONFIRMS, watch.rule, watch.signal, finding))
-            watch.turn()
-            if watch.said >= MOST:
-                watches.remove(watch)
-        if not watches:
-            del self._watches[device]
+                signal=watch.signal, unit=watch.unit, value=word.value, since=word.since, confirmed=word.until, readings=word.readings,
+                changes=word.changes, explanation=_said(word),
+            )
+            for word in words
+        ]  # fmt: skip
 
     def _take(self, device: int, row: int, finding: Finding, rows: Rows) -> None:
-        watches = [each for each in self._watches.pop(device, []) if (each.rule, each.signal) != (finding.rule.id, finding.signal)]
+        watches = []
+        for each in self._watches.pop(device, []):
+            if (each.rule, each.signal) == (finding.rule.id, finding.signal):
+                each.said = MOST  # it ends here, and what it has to tell is told yet
+            if each.said < MOST or each.words:
+                watches.append(each)
         if finding.state is SymptomState.CLEARED and finding.proven and not finding.historical:
             at = int(rows.measured[row])
             watches.append(
@@ -171,6 +204,7 @@ class Confirm:
             if name.startswith(BLOCK) and block:
                 kept = msgspec.msgpack.decode(block, type=dict[str, list[Watch]])
                 self._watches.update((slot[key], watches) for key, watches in kept.items() if key in slot)
+        self._ready = {device for device, watches in self._watches.items() if any(watch.words for watch in watches)}
 
 
 def _events(book: Book, found: Iterable[Placed]) -> dict[tuple[int, int], list[Finding]]:
@@ -193,8 +227,8 @@ def _values(rows: Rows, row: int) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def _said(watch: Watch) -> str:
-    many = "1 reading" if watch.readings == 1 else f"{watch.readings} readings"
-    if not watch.changes:
+def _said(word: Word) -> str:
+    many = "1 reading" if word.readings == 1 else f"{word.readings} readings"
+    if not word.changes:
         return f"{many} since, and none of them other than the one before."
     return f"{many} since, without it."

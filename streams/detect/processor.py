@@ -122,7 +122,7 @@ class Detect:
         if now > self._deadline and self.book.silences.columns.n:
             outs += [Out(SYMPTOMS, symptom(each)) for each in fall_silent(self.book, self.listening, now)]
             self._deadline = silence.next_deadline(self.book.silences.columns, self.listening)
-        return outs
+        return outs + [Out(SYMPTOMS, symptom(each)) for each in self.confirm.due(now)]
 
     def quiet(self, now: Micros) -> bool:
         """Whether nobody falls silent and no row has waited for long enough until `now`, also of those that are about to be read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from tests.parts.smtp import SmtpSink
 from tests.system.embedded import Embedded
 from tests.system.figures import say
 from tests.system.house import Plan
-from tests.system.outcome import read_readings
+from tests.system.outcome import Row, read_readings
 from tests.system.story import Message, Step
 from vorab import topics
 from vorab.clock import iso
@@ -60,6 +60,11 @@ def steps(hostile: Sequence[Message]) -> list[Step]:
     return found
 
 
+def compared(row: Row) -> bool:
+    """Ticks, and the word that a case stands for itself, come by the clock of the live machines."""
+    return row.type != Tick.TYPE and not row.type.startswith("io.vorab.incident.")
+
+
 def tell(folder: Path, broker: Any, sink: SmtpSink, hostile: Sequence[Message]) -> dict[str, Any]:
     """Tell it; what stands on each topic afterwards."""
     registry = [*night.registry(STORY), *pumps()]
@@ -75,14 +80,20 @@ def tell(folder: Path, broker: Any, sink: SmtpSink, hostile: Sequence[Message]) 
         house.wait_for(closed, "the cases of the pumps being closed")
         house.settle(STORY.ends)
         found: dict[str, Any] = {
-            topic: sorted((row.key, row.type, row.id, row.value) for row in house.read(topic) if row.type != Tick.TYPE)
-            for topic in BYTE_EQUAL
+            topic: sorted((row.key, row.type, row.id, row.value) for row in house.read(topic) if compared(row)) for topic in BYTE_EQUAL
         }
         found[topics.READINGS] = read_readings(house.log())
         found[topics.DELIVERIES] = sorted(row.body["notification"] for row in house.deliveries())
         found[topics.REJECTED] = [row.body for row in house.read(topics.REJECTED)]
         night.check(house.outcome(), others=PUMPS)
     return found
+
+
+def _differences(clean: Mapping[str, Any], mixed: Mapping[str, Any]) -> list[str]:
+    """What one has and the other has not, as topic and body."""
+    return [
+        f"{topic}: {body}" for topic in clean for body in (*clean[topic], *mixed[topic]) if (body in clean[topic]) != (body in mixed[topic])
+    ]
 
 
 @pytest.mark.slow
@@ -99,6 +110,6 @@ def test_two_hundred_rejections_and_nothing_else(tmp_path: Path, new_mosquitto: 
     assert len(rejected) == len({body["id"] for body in rejected}) == COUNT
     found = Counter((body["source"], body["reason"]) for body in rejected)
     assert found == Counter((source_of(one.topic.encode()), one.reason.value) for one in corpus(PUMPS))
-    assert [topic for topic in clean if clean[topic] != mixed[topic]] == []
+    assert _differences(clean, mixed) == []
     records = {topic.removeprefix("vorab."): len(rows) for topic, rows in mixed.items() if rows}
     say(f"{len(rejected)} rejections for {len(Counter(body['reason'] for body in rejected))} reasons; equal: {records}")

@@ -76,8 +76,5 @@ class Symptom(DeviceRecord):
 
     @property
     def time(self) -> Micros:
-        """When it was raised or updated, when it cleared, or from when on that is confirmed.
-
-        From when on, not until when: a silence that began meanwhile is told after it, and time must not have passed that by.
-        """
-        return next(at for at in (self.since, self.cleared_at, self.detected_at) if at is not None)
+        """When it was raised or updated, when it cleared, or until when that is confirmed."""
+        return next(at for at in (self.confirmed_at, self.cleared_at, self.detected_at) if at is not None)
