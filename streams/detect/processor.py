@@ -125,7 +125,10 @@ class Detect:
         return outs + [Out(SYMPTOMS, symptom(each)) for each in self.confirm.due(now)]
 
     def quiet(self, now: Micros) -> bool:
-        """Whether nobody falls silent and no row has waited for long enough until `now`, also of those that are about to be read."""
+        """Whether nobody falls silent and no row has waited for long enough until `now`, also of those that are about to be read.
+
+        What confirms a clearing is no reason not to be: it is told at the end, less than a second later.
+        """
         silence = self.book.silences.columns.n and (now > self._deadline or min(self.listening.resumed, default=AWHILE) < AWHILE)
         return not (silence or self.book.orphans or self.timeline.waits) and self.peers.quiet(now)
 

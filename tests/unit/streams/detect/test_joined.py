@@ -29,6 +29,7 @@ RULES = RuleSet(
         rule("peer", signal="u", bucket="1 min", peers=4, beyond=2.0, count=1),
     ]
 )
+CONFIRMED = b"io.vorab.symptom.confirmed.v1"
 REGISTRY = Registered(**dict.fromkeys("abcdef", "pump"))
 
 
@@ -61,8 +62,14 @@ def told(frames: list[Frame], together: int) -> dict[str, list[Outgoing]]:
         one.take(READINGS, offset, encode(frame), ())
         if offset % together == together - 1 or offset == len(frames) - 1:
             outputs += one.work().outputs
-    # Ticks with nothing between them are one, however many are told; topics have an order of their own.
-    return {topic: _without_idle([each for each in outputs if each.topic == topic]) for topic in (SYMPTOMS, COHORTS)}
+    # Ticks with nothing between them are one, however many are told; topics have an order of their own. What confirms a clearing is told
+    # when time has come that far, which for frames stepped together is at their end: it keeps its own order.
+    confirmed = [each for each in outputs if dict(each.headers).get("ce_type") == CONFIRMED]
+    rest = [each for each in outputs if dict(each.headers).get("ce_type") != CONFIRMED]
+    return {
+        "confirmed": confirmed,
+        **{topic: _without_idle([each for each in rest if each.topic == topic]) for topic in (SYMPTOMS, COHORTS)},
+    }
 
 
 def _without_idle(told: list[Outgoing]) -> list[Outgoing]:
