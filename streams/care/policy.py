@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from streams.care.conditions import When
-from streams.cases.playbook import Part
+from streams.cases.playbook import Part, schema_of, table_of
 from streams.cases.policy import Patterns
 from streams.rules.schedule import DAYS, Days, Hours
 from streams.rules.words import Duration, Slug
@@ -177,22 +177,9 @@ class Care:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a care file, for editors and for other tools."""
-    schema = File.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "vorab care"
-    return schema
+    return schema_of(File, "vorab care")
 
 
 def keys(part: type[Part]) -> str:
     """The keys of a part of the care file as a Markdown table, for `docs/care.md`."""
-    rows = ["| key | default | what it says |", "|---|---|---|"]
-    for name, info in part.model_fields.items():
-        default = info.get_default(call_default_factory=True, validated_data={})
-        shown = {"severity": "all", "days": "every day", "hours": "`00:00-24:00`"}.get(name)
-        if shown is None and info.is_required():
-            shown = "required"
-        if shown is None:
-            text = ", ".join(default) if isinstance(default, tuple) else default
-            shown = "none" if default is None or default in ((), {}, "") or isinstance(default, Part) else f"`{text}`"
-        rows.append(f"| `{name}` | {shown} | {info.description} |")
-    return "\n".join(rows)
+    return table_of(part, {"severity": "all", "days": "every day", "hours": "`00:00-24:00`"})

@@ -33,6 +33,25 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+def schema_of(file: type[Part], title: str) -> dict[str, Any]:
+    """JSON Schema of a file, for editors and for other tools."""
+    schema = file.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = title
+    return schema
+
+
+def table_of(part: type[Part], said: Mapping[str, str]) -> str:
+    """The keys of a part of a file as a Markdown table; `said` is what stands there for defaults that are long."""
+    rows = ["| key | default | what it says |", "|---|---|---|"]
+    for name, info in part.model_fields.items():
+        default = info.get_default(call_default_factory=True, validated_data={})
+        text = ", ".join(default) if isinstance(default, tuple) and name not in said else default
+        shown = "none" if default is None or default in ((), {}, "") or isinstance(default, Part) else f"`{text}`"
+        rows.append(f"| `{name}` | {said.get(name) or ('required' if info.is_required() else shown)} | {info.description} |")
+    return "\n".join(rows)
+
+
 def _listed(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value]
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from streams.cases.playbook import Part, Playbook, Step, written
+from streams.cases.playbook import Part, Playbook, Step, schema_of, table_of, written
 from streams.rules.schedule import When
 from streams.rules.words import Duration
 from vorab.records import Scalar, Severity
@@ -123,6 +123,7 @@ class Policy:
     says: Mapping[str, str] = field(default_factory=dict)
     """Cause → what a machine with it says, in English, with `{when}`: `has reported low pressure since {when}`."""
     _decided: dict[tuple[str, str, str, str, Severity], Line] = field(default_factory=dict, repr=False, compare=False)
+    _alone: dict[tuple[str, int], tuple[Step, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def decide(self, *, tenant: str, model: str, cause: str, detector: str, severity: Severity) -> Line:
         """The first line that fits; where none does, a person looks."""
@@ -136,26 +137,19 @@ class Policy:
         """What a line does, step by step; a remedy is a playbook of one. Nothing for a line that observes or hands over."""
         if line.do in self.playbooks:
             return self.playbooks[line.do].steps
-        return (Step(do=line.do, attempts=line.attempts),) if line.do in self.remedies else ()
+        if line.do not in self.remedies:
+            return ()
+        alone = self._alone.get((line.do, line.attempts))
+        if alone is None:  # a case looks at its step several times for each thing that happens
+            alone = self._alone[line.do, line.attempts] = (Step(do=line.do, attempts=line.attempts),)
+        return alone
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a remedy file, for editors and for other tools."""
-    schema = File.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "vorab remedies and policy"
-    return schema
+    return schema_of(File, "vorab remedies and policy")
 
 
 def keys(part: type[Part]) -> str:
     """The keys of a part of a remedy file as a Markdown table, for `docs/remedies.md`."""
-    rows = ["| key | default | what it says |", "|---|---|---|"]
-    for name, info in part.model_fields.items():
-        default = info.get_default(call_default_factory=True, validated_data={})
-        shown = {"severity": "all", "limits": "see below"}.get(name)
-        if shown is None and isinstance(default, tuple) and default:
-            shown = f"`{', '.join(default)}`"
-        if shown is None:
-            shown = "required" if info.is_required() else "none" if default in (None, {}, "", ()) else f"`{default}`"
-        rows.append(f"| `{name}` | {shown} | {info.description} |")
-    return "\n".join(rows)
+    return table_of(part, {"severity": "all", "limits": "see below"})
