@@ -169,11 +169,6 @@ def incident_sentence(last: Incident) -> str:
     return f"{where}: {cases}, all well again."
 
 
-def title_of(event: CaseEvent) -> str:
-    """The device and what is wrong with it."""
-    return f"{event.name or event.device}: {spaced(event.cause)}"
-
-
 def case_line(event: CaseEvent) -> tuple[str, str]:
     """Title and text of a case event."""
     text = event.detail

@@ -69,11 +69,6 @@ def errand_id(action: str, state: str) -> str:
     return _id("errand", action, state)
 
 
-def switch_id(remedy_key: str, state: str, at: Micros) -> str:
-    """A remedy is stopped or released at a moment (µs)."""
-    return _id("switch", remedy_key, state, at)
-
-
 def permit_id(action: str) -> str:
     """The permit one action asks for."""
     return _id("permit", action)

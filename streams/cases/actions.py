@@ -122,13 +122,17 @@ class Actions(Decisions):
         at = self.fresh(why, valid)
         self._named(case, name)
         case.phase = Phase.ACTING
-        self.state.flight = Flight(case.action, case.id, at + valid + GRACE)
         self.tell(case, CaseKind.MACHINE_ASKED, why._replace(at=at), words.spoken(name))
+        params = self.params_of(step, None) if step is not None else {}
         action = Action(
             id=case.action, tenant=self.tenant, device=self.device, case=case.id, remedy=case.plan, step=case.step, attempt=case.asks,
-            name=name, params=self.params_of(step, None) if step is not None else {}, at=at, not_before=at, not_after=at + valid,
-            counter=at, policy=case.policy,
+            name=name, params=params, at=at, not_before=at, not_after=at + valid, counter=at, policy=case.policy,
         )  # fmt: skip
+        self.launch(action, GRACE)
+
+    def launch(self, action: Action, grace: Micros) -> None:
+        """Have the device do it, and nothing else until its answer or so long after its deadline."""
+        self.state.flight = Flight(action.id, action.case, action.not_after + grace)
         self.out.append(Out(topics.ACTIONS, action))
 
     # ----------------------------------------------------------------------------------------------- permits
@@ -199,13 +203,12 @@ class Actions(Decisions):
     def put(self, permit: Permit, remedy: Remedy, step: int, attempt: int, why: Why, *, policy: str, consent: str) -> None:
         """Have the device do what it was permitted."""
         remember(self.state.acted, why.at)
-        self.state.flight = Flight(permit.action, permit.case, permit.expires_at + remedy.grace)
         action = Action(
             id=permit.action, tenant=self.tenant, device=self.device, case=permit.case, remedy=permit.remedy, step=step, attempt=attempt,
             name=remedy.command, params=dict(remedy.params), at=why.at, not_before=why.at, not_after=permit.expires_at,
             counter=why.at, permit=permit.id, policy=policy, consent=consent,
         )  # fmt: skip
-        self.out.append(Out(topics.ACTIONS, action))
+        self.launch(action, remedy.grace)
 
     def recall(self, action: str, case: str, why: Why) -> None:
         """Take back the action under way; the device is free when that is answered in its place, or by itself."""

@@ -14,7 +14,7 @@ from streams.cases.actions import ANSWERS, GRACE, Actions
 from streams.cases.facts import Why
 from streams.cases.playbook import Step
 from streams.cases.policy import fits
-from streams.cases.state import Case, Flight, Job, Phase, Timer, remember
+from streams.cases.state import Case, Job, Phase, Timer, remember
 from vorab import ids, topics
 from vorab.clock import DAY, Micros
 from vorab.processor import Out, remote_repair
@@ -187,13 +187,12 @@ class Errands(Actions):
             remember(self.state.actions, job.action)
             self.ask_permit(job.action, errand.case, errand.remedy, at, max(1, job.not_after - at))
         else:
-            self.state.flight = Flight(job.action, errand.case, job.not_after + GRACE // 2)
             action = Action(
                 id=job.action, tenant=self.tenant, device=self.device, case=errand.case, remedy=errand.name, step=errand.step,
                 attempt=errand.attempt, name=errand.name, params=errand.params, at=at, not_before=at, not_after=job.not_after, counter=at,
                 policy=errand.policy,
             )  # fmt: skip
-            self.out.append(Out(topics.ACTIONS, action))
+            self.launch(action, GRACE // 2)
 
     def job_permitted(self, permit: Permit, why: Why) -> None:
         """Tell the machine, or say why not."""
