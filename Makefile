@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories healing decisions mutations bench bench-kafka parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories healing decisions retold mutations bench bench-kafka parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ healing: $(DEV) ## a fleet of which half can be cured: proven or not closed (ARG
 
 decisions: $(DEV) ## a simulated fleet's decisions, 10,000 of them decided anew from the log (ARGS="--devices 3000 --ids 10000")
 	@$(BIN)/python -m tests.decided $(ARGS)
+
+retold: $(DEV) ## incidents decided anew from their cases, and symptoms from their readings (ARGS="--hours 48 --devices 200")
+	@$(BIN)/python -m tests.retold $(ARGS)
 
 mutations: $(DEV) ## take out each policy line and guard of the case core: a test must notice (ARGS="--only consent")
 	@$(BIN)/python -m tests.mutations $(ARGS)

@@ -159,11 +159,11 @@ def routes(context: Context, library: Library) -> APIRouter:
 
     @router.get("/why/{any_id}")
     def chain(any_id: str, *, again: bool = False) -> JSONResponse:
-        """The causal chain of any id; with `again`, decided anew from the log and compared."""
+        """The causal chain of any id, a case's or an incident's; with `again`, decided anew from the log and compared."""
         found = why(queries, any_id)
         if found is None:
             raise unknown("id")
-        anew = {"again": context.again(found.case, found.device)} if again and context.again and found.case else {}
+        anew = {"again": context.again(*found.subject)} if again and context.again and found.subject else {}
         return JSONResponse({**found.json(), **anew})
 
     return router

@@ -17,6 +17,7 @@ from desk.context import Context
 from desk.gate import HOLDER
 from desk.idempotency import MAX_KEY, Answer, Answers
 from desk.problems import RESPONSES, Problem, pointer
+from desk.waiting import on_the_line
 from vorab.records import At
 from vorab.topics import DEFAULT_TENANT
 
@@ -30,6 +31,8 @@ class Told(BaseModel):
     contacts: list[dict[str, str]]
     """Command, device and case of each."""
     detail_kept: bool
+    waiting: dict[str, Any] | None = None
+    """Where somebody is on the line: the customer, the case, the first sentence, and free slots."""
 
 
 class Call(BaseModel):
@@ -56,12 +59,16 @@ def routes(context: Context, answers: Answers) -> APIRouter:
 
     @router.post("/contacts", status_code=202, response_model=Told, dependencies=[Security(BEARER)])
     def tell(request: Request, contact: Annotated[Contact, Body()], idempotency_key: IdempotencyKey = "") -> Response:
-        """Tell that a customer got in touch about a fault: the ledger of lead times learns who noticed first."""
+        """Tell that a customer got in touch about a fault: the ledger of lead times learns who noticed first.
+
+        With `waiting` it answers with the customer, the case that matters most, the first sentence to say, and free slots for a call.
+        """
         who = holder_of(request)
         asked = contact.model_dump_json()
 
         def do() -> Answer:
-            return contacting.take(context, contact, idempotency_key and f"{who} {idempotency_key}", who)
+            told = contacting.take(context, contact, idempotency_key and f"{who} {idempotency_key}", who)
+            return Answer(told.status, told.body | {"waiting": on_the_line(context, contact)}) if contact.waiting else told
 
         answer = answers.once(who, "/api/contacts", idempotency_key, asked, do)
         return JSONResponse(answer.body, answer.status)

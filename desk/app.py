@@ -7,7 +7,22 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from desk import api, api_contacts, api_registry, cases, console, customer, incidents, live, tmf621, verdicts
+from desk import (
+    api,
+    api_bookings,
+    api_contacts,
+    api_registry,
+    api_remedies,
+    api_silences,
+    cases,
+    console,
+    customer,
+    customer_slots,
+    incidents,
+    live,
+    tmf621,
+    verdicts,
+)
 from desk.context import Context
 from desk.gate import Gate
 from desk.guard import Guard
@@ -39,6 +54,10 @@ def create_app(context: Context) -> FastAPI:
     answers = Answers()
     app.include_router(api_registry.routes(context, answers))
     app.include_router(api_contacts.routes(context, answers))
+    app.include_router(api_silences.routes(context, answers))
+    app.include_router(api_remedies.routes(context, answers))
+    app.include_router(api_bookings.routes(context, answers))
+    app.include_router(customer_slots.routes(context, pages))
     app.include_router(live.routes(context, pages, vocabulary))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))

@@ -10,10 +10,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from desk import writing
 from desk.advice import apology, next_best, waits_for_approval
+from desk.bookings import Bookings
 from desk.context import Context
 from desk.evidence import evidence
 from desk.pages import Pages
 from desk.partner.service import says
+from desk.patience import awaited
 from desk.plot import svg
 from desk.proposals import OF_A_RULE, VERDICTS, help_of
 from desk.queries import CaseFile
@@ -41,8 +43,6 @@ MAX_NOTE: Final = 500
 MAX_ASKED: Final = 200
 SHOWN: Final = 5
 """Articles a search shows."""
-WAIT_STEPS: Final = 20
-STEP_S: Final = 0.05
 
 DONE: Final = {
     "take": "You have it. vorab leaves this case to you.",
@@ -82,11 +82,12 @@ def away(pages: Pages) -> HTMLResponse:
 
 def settle(context: Context, case: str, command: str) -> None:
     """Wait a moment, so that the page that follows shows a command already; if not, it will soon."""
-    for _ in range(WAIT_STEPS):
+
+    def shown() -> CaseFile | None:
         fresh = context.queries.case(case)
-        if fresh is not None and any(event.because == command for event in fresh.events):
-            break
-        context.clock.sleep(STEP_S)
+        return fresh if fresh is not None and any(event.because == command for event in fresh.events) else None
+
+    awaited(context.clock, shown)
 
 
 def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
@@ -132,6 +133,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             nonce=secrets.token_hex(8),
             done=DONE.get(done, ""),
             held=Status.HELD,
+            bookings=Bookings(context).of_case(case),
             mirrors=[(says(mirror), mirror.sent_at) for mirror in context.partners.of_case(case)] if context.partners else [],
         )
 

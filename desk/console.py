@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from desk import board
 from desk.context import Context
 from desk.pages import Pages
+from desk.why_incidents import incident_of
 
 MAX_SHOWN = 8_000
 
@@ -73,8 +74,10 @@ def routes(context: Context, pages: Pages) -> APIRouter:
 
     @router.api_route("/why/{any_id}", methods=["GET", "HEAD"])
     def why(any_id: str) -> Response:
-        """The page of the case that an id belongs to."""
+        """The page of the case or incident that an id belongs to."""
         full = queries.resolve(any_id)
+        if incident := incident_of(queries, full or any_id):
+            return RedirectResponse(f"/incidents/{incident}", 303)
         if full is not None:
             if queries.case(full) is not None:
                 return RedirectResponse(f"/cases/{full}", 303)
@@ -82,6 +85,6 @@ def routes(context: Context, pages: Pages) -> APIRouter:
             case = queries.case_of(record) if record is not None else ""
             if case:
                 return RedirectResponse(f"/cases/{case}#{full}", 303)
-        return pages.html("nothing.html", 404, what="nothing by this id", hint="An id is a symptom, case, action or message.")
+        return pages.html("nothing.html", 404, what="nothing by this id", hint="An id is a symptom, case, action, message or incident.")
 
     return router

@@ -50,6 +50,7 @@ class Contact(BaseModel):
     by: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$")] | None = Field(
         None, description="Role or pseudonymous id of who tells; never a name. The token's name, if it is left out."
     )
+    waiting: bool = Field(default=False, description="The customer is on the line: answer with what whoever takes the call needs.")
     detail: str = Field("", max_length=2_000, description="What was said. It is not kept: free text is personal data.")
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,15 @@ from desk.incident_queries import Incidents
 from desk.partner.service import Partners
 from desk.projector import Projector
 from desk.queries import Queries
+from desk.said_queries import Said
 from vorab.clock import SECOND, Clock
 from vorab.log import EventLog
 from vorab.settings import Settings
 
 Again = Callable[[str, str], dict[str, Any]]
-"""Case and key of its device → what comes of deciding it anew."""
+"""Case or symptom and key of its device, or an incident and nothing → what comes of deciding it anew."""
+Remedies = Callable[[], Mapping[str, str]]
+"""The remedies there are, and what each is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,18 @@ class Context:
     partners: Partners | None = None
     again: Again | None = None
     """Decides a case anew, where whoever put the desk up can."""
+    remedies: Remedies | None = None
+    """Knows the remedy files, where whoever put the desk up does."""
 
     @property
     def incidents(self) -> Incidents:
         """What is asked about incidents."""
         return Incidents(self.queries.store)
+
+    @property
+    def said(self) -> Said:
+        """What people said by command."""
+        return Said(self.queries.store)
 
     def lag_s(self) -> float:
         """Wall seconds since the tables were last known to hold all of the log."""

@@ -11,13 +11,14 @@ from fastapi.responses import HTMLResponse
 from desk import customer_words as words
 from desk import writing
 from desk.context import Context
+from desk.customer_offers import offered
 from desk.pages import Pages
 from desk.proposals import about_of
 from desk.queries import CaseFile
 from vorab.errors import Unavailable
 from vorab.links import Claims, LinkRefused, verify
 from vorab.records import Customer, RequestKind
-from vorab.words import Words
+from vorab.words import Times, Words
 
 MAX_SAID: Final = 500
 """Letters a customer may write with a wish."""
@@ -93,6 +94,7 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
             return door.nothing(request)
         claims, file, customer = found
         said = words.say(file, claims.stage, customer, vocabulary, context.clock.now(), door.zone(customer))
+        times = Times(said.language, door.zone(customer), context.clock.now())
         given = {row.kind for row in file.requests if row.notification == claims.notification}
         return pages.html(
             "customer.html",
@@ -103,6 +105,7 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
             hints=words.HINTS[said.language],
             thanks=[words.THANKS[said.language][kind][0] for kind in RequestKind if kind in given],
             choices=[kind for kind in said.choices if kind not in given and kind in words.allowed(claims.stage)],
+            offered=offered(context, file, claims, customer, times),
             token=token,
             case=file.case,
         )

@@ -9,6 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from desk import store as tables
+from desk.bookings import booking_row
 from desk.entries import Entries, Heard
 from desk.fold import AFTER, BEFORE, CaseRow, Curves, Points, case_of, counted, device_of, fold_case, spent
 from desk.incident_queries import OPEN_INCIDENTS, incident_row
@@ -23,11 +24,14 @@ from vorab.log import Entry, EventLog, Position
 from vorab.metrics import metric
 from vorab.ranking import Book
 from vorab.records import (
+    Booking,
+    BookingKind,
     CaseEvent,
     Command,
     Incident,
     IncidentKind,
     Record,
+    Silence,
     Status,
     Symptom,
     SymptomState,
@@ -41,6 +45,7 @@ READ: Final = (
     topics.READINGS,
     topics.SYMPTOMS,
     topics.CASES,
+    topics.CASES_BY_GROUP,
     topics.INCIDENTS,
     topics.ACTIONS,
     topics.REPLIES,
@@ -49,8 +54,11 @@ READ: Final = (
     topics.DELIVERIES,
     topics.COMMANDS,
     topics.REQUESTS,
+    topics.BOOKINGS,
     topics.REJECTED,
 )
+SILENCES: Final = Silence.TYPE.partition("{")[0].encode()
+"""What is read of the cases of a whole tenant; all else there stands on their own topic as well."""
 OVER: Final = frozenset({Status.CLOSED.value, Status.CANCELLED.value, Status.REJECTED.value})
 """Cases of these states need no memory: hardly anything happens to them any more."""
 LIMIT: Final = 2_000
@@ -188,6 +196,8 @@ class Projector:
         if entry.value is None:
             batch.entries.take_out(topic, (entry.key or b"").decode(errors="replace"))
             return
+        if topic == topics.CASES_BY_GROUP and not dict(entry.headers).get("ce_type", b"").startswith(SILENCES):
+            return
         context = cloudevents.attributes(entry.headers)
         if context.type == Tick.TYPE:
             return
@@ -215,6 +225,7 @@ class Projector:
         upsert(db, tables.incidents, [incident_row(last) for last in batch.incidents.values()])
         if batch.incidents:
             self._incidents.set(db.scalar(OPEN_INCIDENTS) or 0)
+        upsert(db, tables.bookings, [booking_row(last) for last in batch.bookings.values()])
         upsert(db, tables.children, [{"case": case, "incident": incident} for case, incident in batch.children.items()])
 
     def _row(self, mark: str, entry: Entry, kind: str, record: Record) -> dict[str, object]:
@@ -252,6 +263,8 @@ class Projector:
         if isinstance(record, Incident):
             batch.incidents[record.incident] = record
             batch.children |= dict.fromkeys(record.children, "" if record.kind is IncidentKind.RELEASED else record.incident)
+        if isinstance(record, Booking) and record.kind is not BookingKind.REFUSED:
+            batch.bookings[record.booking] = record
         if isinstance(record, Symptom) and record.state is SymptomState.RAISED:
             batch.points += self.curves.watch(record.key, record.onset - BEFORE)
             batch.points += [(record.key, record.signal, point.at, point.value) for point in record.evidence if record.signal]
@@ -318,6 +331,8 @@ class _Batch:
         """The last that was said of each incident."""
         self.children: dict[str, str] = {}
         """Case → its incident, empty for one that stands for itself again."""
+        self.bookings: dict[str, Booking] = {}
+        """The last that became of each booking."""
         self.entries = Entries()
 
 

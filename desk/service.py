@@ -8,7 +8,7 @@ import threading
 import uvicorn
 
 from desk.app import create_app
-from desk.context import Again, Context
+from desk.context import Again, Context, Remedies
 from desk.partner.service import Partners
 from desk.projector import Projector
 from desk.queries import Queries
@@ -30,8 +30,10 @@ class Desk:
         ConfigError: the port is taken.
     """
 
-    def __init__(self, events: EventLog, settings: Settings, clock: Clock, again: Again | None = None) -> None:
-        """`again` decides a case anew, for `/api/why/{id}?again=true`."""
+    def __init__(
+        self, events: EventLog, settings: Settings, clock: Clock, again: Again | None = None, remedies: Remedies | None = None
+    ) -> None:
+        """`again` decides a case anew, for `/api/why/{id}?again=true`; `remedies` knows those of the files, for `/api/remedies`."""
         address = settings.desk.database or f"sqlite:///{settings.state_path / 'desk.db'}"
         names = {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}
         self._settings = settings
@@ -39,7 +41,7 @@ class Desk:
         self.partners = Partners(self.store, settings, clock, appending(events, settings)) if settings.partners else None
         self.projector = Projector(events, self.store, clock, names, self.partners)
         self.port = settings.desk.port
-        app = create_app(Context(events, Queries(self.store), self.projector, settings, clock, self.partners, again))
+        app = create_app(Context(events, Queries(self.store), self.projector, settings, clock, self.partners, again, remedies))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
         )

@@ -83,6 +83,17 @@ children: Final = sa.Table(
 )
 """The incident a case belongs to; empty where it stands for itself again."""
 
+bookings: Final = sa.Table(
+    "bookings",
+    metadata,
+    sa.Column("booking", sa.String, primary_key=True),
+    sa.Column("customer", sa.String, nullable=False, index=True),
+    sa.Column("case", sa.String, nullable=False, index=True),
+    sa.Column("status", sa.String, nullable=False, index=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+"""One row per call or visit: the last that became of it."""
+
 devices: Final = sa.Table(
     "devices",
     metadata,
@@ -209,6 +220,7 @@ class Store:
                 cases,
                 incidents,
                 children,
+                bookings,
                 devices,
                 customers,
                 sites,

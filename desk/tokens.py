@@ -83,3 +83,8 @@ def needed(method: str, path: str) -> Scope:
     if method in {"GET", "HEAD", "OPTIONS"}:
         return "read"
     return "contacts" if path == "/api/contacts" else "write"
+
+
+def may_book(method: str, path: str, scopes: Iterable[Scope]) -> bool:
+    """Whether a token may book and change calls: whoever tells of contacts may, too."""
+    return path.startswith("/api/bookings") and needed(method, path) == "write" and "contacts" in scopes

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from desk.chain import Chain, Link
 from desk.queries import CaseFile, Queries
+from desk.why_incidents import case_links, chain_of, facts_about
 from desk.words import case_line, delivery_line, number, sentence, stage_words
-from vorab.clock import Micros, iso
+from vorab.clock import iso
 from vorab.records import (
     Action,
     CaseEvent,
     CaseKind,
     Command,
     Delivery,
+    Incident,
     Notification,
     Permit,
     PermitState,
@@ -51,72 +53,14 @@ ORDER: Final = (
 )
 
 
-@dataclass(slots=True)
-class Link:
-    """One step of the chain."""
-
-    id: str
-    kind: str
-    """`symptom`, `case`, `permit`, `action`, `reply`, `notification`, `delivery`, `command`, `request`."""
-    what: str
-    """The record's type without prefix and version: `symptom.raised`, `case.handed_over`."""
-    at: Micros
-    title: str
-    text: str
-    because: str
-    """Id of the link that brought it about; empty at the root."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    asked: bool = False
-    path: bool = False
-    """Whether it led to what was asked about."""
-
-    def json(self) -> dict[str, Any]:
-        """For `--json` and the API."""
-        return {
-            "at": iso(self.at),
-            "kind": self.kind,
-            "type": self.what,
-            "id": self.id,
-            "because": self.because,
-            "title": self.title,
-            "text": self.text,
-            "facts": self.facts,
-            "asked": self.asked,
-            "on_path": self.path,
-        }
-
-
-@dataclass(slots=True)
-class Chain:
-    """The whole answer."""
-
-    asked: str
-    kind: str
-    case: str
-    device: str
-    sentence: str
-    links: list[Link]
-
-    def json(self) -> dict[str, Any]:
-        """For `--json` and the API."""
-        return {
-            "id": self.asked,
-            "kind": self.kind,
-            "case": self.case,
-            "device": self.device,
-            "sentence": self.sentence,
-            "chain": [link.json() for link in self.links],
-        }
-
-
 def why(queries: Queries, any_id: str) -> Chain | None:
-    """The chain of a symptom, case, action or message (or of any other record); None where nobody knows the id.
+    """The chain of a symptom, case, action, message or incident (or of any other record); None where nobody knows the id.
 
     The first eight or more characters of an id are enough where they fit one only.
     """
     full = queries.resolve(any_id)
-    if full is None:
-        return None
+    if full is None or isinstance(queries.find(full), Incident):
+        return chain_of(queries, full or any_id)
     file = queries.case(full)
     kind = "case"
     if file is None:
@@ -127,15 +71,16 @@ def why(queries: Queries, any_id: str) -> Chain | None:
         case = queries.case_of(record)
         file = queries.case(case) if case else None
         if file is None:
-            return _alone(record, full)
-    return chain(file, full, kind)
+            return alone(record, full)
+    return chain(file, full, kind, list(case_links(facts_about(queries, file.case))))
 
 
-def chain(file: CaseFile, asked: str, kind: str) -> Chain:
-    """The chain of a case, with what led to what was asked about."""
-    found = links(file)
+def chain(file: CaseFile, asked: str, kind: str, beside: Sequence[Link] = ()) -> Chain:
+    """The chain of a case, with what led to what was asked about; `beside` stands in it as well: the incidents it belonged to."""
+    found = sorted([*links(file), *beside], key=lambda link: (link.at, _rank(link)))
     _mark(found, asked)
-    return Chain(asked, kind, file.case, file.last.key, sentence(file), found)
+    incident = next((str(link.facts["incident"]) for link in reversed(beside) if link.kind == "incident"), "")
+    return Chain(asked, kind, file.case, file.last.key, sentence(file), found, incident)
 
 
 def links(file: CaseFile) -> list[Link]:
@@ -147,7 +92,8 @@ def _rank(link: Link) -> int:
     return next((place for place, start in enumerate(ORDER) if link.what.startswith(start)), len(ORDER))
 
 
-def _alone(record: Record, full: str) -> Chain:
+def alone(record: Record, full: str) -> Chain:
+    """The chain of a record that belongs to no case."""
     link = _link(record)
     link.asked = link.path = True
     return Chain(full, _kind(record), "", record.key, link.text, [link])
@@ -236,7 +182,8 @@ def _notification(note: Notification) -> _Made:
 
 def _delivery(delivery: Delivery) -> _Made:
     title, text = delivery_line(delivery)
-    return title, text, delivery.notification, {"state": delivery.state.value, "reason": delivery.reason.value, "channel": delivery.channel}
+    facts = {"state": delivery.state.value, "reason": delivery.reason.value, "channel": delivery.channel}
+    return title, text, delivery.notification, {**facts, "decided_by": delivery.decided_by, "preferences": delivery.preferences}
 
 
 def _command(command: Command) -> _Made:

@@ -75,6 +75,9 @@ STATUS: Final[dict[Status, str]] = {
 REASONS: Final[dict[DeliveryReason, str]] = {
     DeliveryReason.NONE: "",
     DeliveryReason.QUIET_HOURS: "quiet hours",
+    DeliveryReason.QUIET_DAY: "Sunday or public holiday",
+    DeliveryReason.BUDGET: "enough messages for now",
+    DeliveryReason.GROUPED: "said in another message",
     DeliveryReason.ALREADY_FIXED: "already fixed",
     DeliveryReason.SUPERSEDED: "newer news came first",
     DeliveryReason.NO_CONSENT: "no consent to such messages",

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from desk.context import Context
+from desk.patience import awaited
 from desk.problems import Problem, unknown
 from vorab.clock import Micros
 from vorab.errors import Unavailable
@@ -18,7 +19,6 @@ from vorab.topics import partition_of
 
 WAIT_S: Final = 10.0
 STEPS: Final = 60
-STEP_S: Final = 0.05
 MARKED: Final = 32
 """Marks of a customer that are known when they come again."""
 MOST_FRESH: Final = 10_000
@@ -128,10 +128,8 @@ class RegistryWriter:
         context, begun = self._context, self._context.clock.now()
         _, partition = self._position(kind, key)
         end = context.log.ends(kind.topic)[partition]
-        for _ in range(STEPS):
-            if self._position(kind, key)[0] >= end:
-                return True
-            context.clock.sleep(STEP_S)
+        if awaited(context.clock, lambda: self._position(kind, key)[0] >= end or None, STEPS):
+            return True
         # Where the last offsets of a partition were tidied away, no table ever reaches the end.
         return context.projector.refreshed_at > begun
 

@@ -63,6 +63,8 @@ class Framer:
             now = max(int(part.columns.measured_at[part.order].max()) for part in found)
         numbers = [part.columns.number[part.order] for part in found]
         together = numbers[0] if len(numbers) == 1 else np.concatenate(numbers)
+        if len(keys) > len(self._places):
+            self._places = np.zeros(2 * len(keys), np.int64)
         named, devices = self._index(together)
         edges = [0, *itertools.accumulate(map(len, numbers))]
         blocks = [_block(part, devices[low:high]) for part, (low, high) in zip(found, itertools.pairwise(edges), strict=True)]
@@ -72,9 +74,6 @@ class Framer:
 
     def _index(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """The devices among these rows, each once, and for each row where its device stands among them."""
-        most = int(numbers.max())
-        if most >= len(self._places):
-            self._places = np.zeros(2 * most, np.int64)
         places = self._places
         row = np.arange(len(numbers))
         places[numbers] = row

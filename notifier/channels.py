@@ -32,6 +32,13 @@ class Message:
     """One-click address by RFC 8058, if there is one."""
 
 
+def paragraphs(message: Message) -> tuple[str, ...]:
+    """What a message says: without its button, and without the lines below it."""
+    parts = message.text.partition("\n-- \n")[0].split("\n\n")
+    said = (" ".join(part.split()) for part in parts if not (message.link and message.link in part))
+    return tuple(part for part in said if part)
+
+
 class Outcome(StrEnum):
     """What a channel says."""
 

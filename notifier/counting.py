@@ -26,11 +26,13 @@ def count(delivery: Delivery) -> None:
 def count_from_zero(channels: Iterable[Channel]) -> None:
     """Every series that can occur starts at 0, so that the first occurrence is a rise."""
     total, reasons = metric("vorab_notifications_total"), DeliveryReason
-    own = {reasons.NONE, reasons.REFUSED, reasons.UNREACHABLE, reasons.INTERRUPTED, reasons.QUIET_HOURS}
+    waits = {reasons.QUIET_HOURS, reasons.QUIET_DAY, reasons.BUDGET}
+    own = {reasons.NONE, reasons.REFUSED, reasons.UNREACHABLE, reasons.INTERRUPTED, *waits} - {reasons.BUDGET}
     for reason in reasons:
         if reason not in own:
             total.labels("none", DeliveryState.SUPPRESSED.value, reason.value)
-    total.labels("none", DeliveryState.DEFERRED.value, reasons.QUIET_HOURS.value)
+    for reason in waits:
+        total.labels("none", DeliveryState.DEFERRED.value, reason.value)
     for channel in channels:
         total.labels(channel.value, DeliveryState.SENT.value, reasons.NONE.value)
         total.labels(channel.value, DeliveryState.DEFERRED.value, reasons.UNREACHABLE.value)

@@ -16,14 +16,29 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 from vorab.errors import ConfigError
+from vorab.records import DeliveryState
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+
+ADDED: Final[dict[int, tuple[str, ...]]] = {
+    2: (
+        "ALTER TABLE notices ADD COLUMN carrier VARCHAR NOT NULL DEFAULT ''",
+        "CREATE INDEX notices_carried ON notices (carrier)",
+        "ALTER TABLE outbox ADD COLUMN trace VARCHAR NOT NULL DEFAULT ''",
+        # What was said before there was a budget counts as well.
+        """INSERT INTO contacts (notification, customer, advertising, at)
+        SELECT o.notification, n.customer, FALSE, MAX(o.at) FROM outbox o JOIN notices n ON n.notification = o.notification
+        WHERE o.state IN ('sending', 'sent', 'unknown') GROUP BY o.notification, n.customer""",
+    ),
+}
+"""What turns the schema before into this one, once the tables that are new have been made."""
 
 # States of a notification before it ends; then its state is that of its final delivery.
 QUEUED: Final = "queued"
 DEFERRED: Final = "deferred"
 SENDING: Final = "sending"
 WAITING: Final = (QUEUED, DEFERRED)
+MAYBE_SAID: Final = (SENDING, DeliveryState.SENT.value, DeliveryState.UNKNOWN.value)
 
 metadata: Final = sa.MetaData()
 
@@ -42,6 +57,14 @@ customers: Final = sa.Table(
     "customers",
     metadata,
     sa.Column("customer", sa.String, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+contracts: Final = sa.Table(
+    "contracts",
+    metadata,
+    sa.Column("contract", sa.String, primary_key=True),
+    sa.Column("customer", sa.String, nullable=False, index=True),
     sa.Column("body", sa.Text, nullable=False),
 )
 
@@ -68,9 +91,11 @@ notices: Final = sa.Table(
     sa.Column("reason", sa.String, nullable=False, default="none"),
     sa.Column("due_at", sa.BigInteger, nullable=False),
     sa.Column("deferrals", sa.Integer, nullable=False, default=0),
+    sa.Column("carrier", sa.String, nullable=False, default="", server_default=""),
+    sa.Index("notices_carried", "carrier"),
     sa.Index("notices_due", "state", "due_at"),
 )
-"""What should be said, one row per notification."""
+"""What should be said, one row per notification. `carrier` is the message that tells it besides, while that is being said."""
 
 outbox: Final = sa.Table(
     "outbox",
@@ -81,8 +106,20 @@ outbox: Final = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("detail", sa.String, nullable=False, default=""),
+    sa.Column("trace", sa.String, nullable=False, default="", server_default=""),
 )
 """What was handed to a channel, one row per notification and channel: committed as `sending` before the channel is called."""
+
+contacts: Final = sa.Table(
+    "contacts",
+    metadata,
+    sa.Column("notification", sa.String, primary_key=True),
+    sa.Column("customer", sa.String, nullable=False),
+    sa.Column("advertising", sa.Boolean, nullable=False),
+    sa.Column("at", sa.BigInteger),
+    sa.Index("contacts_of", "customer", "at"),
+)
+"""What counts against a budget: a place is taken in the transaction that says `sending`, and given back only where nothing was said."""
 
 deliveries: Final = sa.Table(
     "deliveries",
@@ -197,6 +234,11 @@ class Database:
                     key="notifier.database",
                     hint="run the version that wrote it, or a newer one",
                 )
+            else:
+                for version in range(int(found) + 1, SCHEMA + 1):
+                    for statement in ADDED[version]:
+                        connection.exec_driver_sql(statement)
+                connection.execute(sa.update(meta).where(meta.c.name == "schema").values(value=str(SCHEMA)))
 
 
 def _on_connect(raw: Any, _record: object) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
-from notifier.channels import Message, Outcome, Result
+from notifier.channels import Message, Result
+from notifier.folder import Folder
 from notifier.mail import compose
 from vorab.clock import iso
 from vorab.people import Person
 from vorab.records import Channel
 
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 NOWHERE: Final = "customer@invalid"
 """Stands in `To:` where a customer has no address; `.invalid` never exists (RFC 2606)."""
 
@@ -35,8 +33,7 @@ class FileChannel:
     ) -> None:
         self.channel = channel
         """A folder may stand in for another channel, where nothing is to leave the machine."""
-        self._folder, self._sender, self._form = folder, sender, form
-        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._sender, self._form = Folder(folder, form), sender, form
 
     def reaches(self, person: Person | None) -> bool:  # noqa: ARG002 - the port's shape
         """Everybody: a folder needs no address."""
@@ -44,31 +41,15 @@ class FileChannel:
 
     def path(self, notification: str) -> Path:
         """Where the message of a notification stands."""
-        # Ids come from the log: whatever they hold, the file stays in its folder.
-        return self._folder / f"{_UNSAFE.sub('_', notification).lstrip('.')}.{self._form}"
+        return self._folder.path(notification)
 
     def send(self, message: Message) -> Result:
         """Write the message, on disk before it has its name."""
-        target = self.path(message.notification)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(self._bytes(message))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(temporary, target)  # unlike rename, it never replaces a file
-            except FileExistsError:
-                return Result(Outcome.SENT, "was there already")
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            return Result(Outcome.LATER, f"folder: {error.strerror}")
-        return Result(Outcome.SENT)
+        return self._folder.write(message.notification, self._bytes(message))
 
     def forget(self, notification: str) -> None:
         """Delete the file."""
-        self.path(notification).unlink(missing_ok=True)
+        self._folder.forget(notification)
 
     def _bytes(self, message: Message) -> bytes:
         if self._form == "eml":
@@ -85,4 +66,4 @@ class FileChannel:
             "html": message.html,
             "link": message.link,
         }
-        return json.dumps(body, ensure_ascii=False, indent=1).encode()
+        return json.dumps(body, ensure_ascii=False, indent=1).encode("utf-8", "replace")

@@ -10,15 +10,16 @@ from notifier.store_intake import Batch
 from vorab import ids
 from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position
-from vorab.records import CaseEvent, Customer, Delivery, Incident, Notification, Record, Rejection, Tick, from_wire
-from vorab.topics import CASES_BY_CUSTOMER, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, NOTIFICATIONS
+from vorab.records import CaseEvent, Contract, Customer, Delivery, Incident, Notification, Record, Rejection, Tick, from_wire
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, NOTIFICATIONS
 
 SOURCE: Final = "urn:vorab:notifier"
-INPUTS: Final = (CUSTOMERS, CASES_BY_CUSTOMER, NOTIFICATIONS)
+INPUTS: Final = (CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER, NOTIFICATIONS)
 MAX_PAYLOAD: Final = 1_024
 
 _EXPECTED: Final[dict[str, type[Record]]] = {
     CUSTOMERS: Customer,
+    CONTRACTS: Contract,
     CASES_BY_CUSTOMER: CaseEvent,
     NOTIFICATIONS: Notification,
     DELIVERIES: Delivery,
@@ -26,9 +27,9 @@ _EXPECTED: Final[dict[str, type[Record]]] = {
 
 
 def positions_of(partitions: int, share: tuple[int, int], topics: Iterable[str] = INPUTS) -> list[Position]:
-    """What the i-th of n workers reads: the partitions with `p % n == i`."""
+    """What the i-th of n workers reads: the partitions with `p % n == i`, and all contracts, whose key is not the customer's."""
     i, n = share
-    return [(topic, partition) for topic in topics for partition in range(partitions) if partition % n == i]
+    return [(topic, part) for topic in topics for part in range(partitions) if part % n == i or topic == CONTRACTS]
 
 
 def sort(entries: Iterable[Entry]) -> tuple[Batch, list[Rejection]]:
@@ -48,6 +49,9 @@ def _add(batch: Batch, entry: Entry) -> None:
     if entry.topic == CUSTOMERS and not entry.value:
         batch.customers.append((key, None))
         return
+    if entry.topic == CONTRACTS and not entry.value:
+        batch.contracts.append((key, None))
+        return
     record = from_wire(entry.value, entry.headers)
     if isinstance(record, Tick) or (isinstance(record, Incident) and entry.topic == CASES_BY_CUSTOMER):
         return  # which cases are one story was decided before the notification was written
@@ -56,6 +60,8 @@ def _add(batch: Batch, entry: Entry) -> None:
     match record:
         case Customer():
             batch.customers.append((record.key, record))
+        case Contract():
+            batch.contracts.append((record.key, record))
         case CaseEvent():
             batch.events.append((key, record))
         case Notification():

@@ -26,8 +26,8 @@ from vorab.records import Channel
 # Seven bits: no server has to be asked whether it takes eight.
 _POLICY: Final = SMTP.clone(cte_type="7bit")
 MAX_HEADER: Final = 200
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-"""Control characters, line separators and marks that turn the direction of writing around."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+"""Control characters, line separators, marks that turn the direction of writing around, and halves of characters (JSON can hold them)."""
 _ADDRESS: Final = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _QUOTED: Final = re.compile(r"[^\s<>]+@[^\s<>]+")
 _ID: Final = re.compile(r"[^A-Za-z0-9._-]")

@@ -23,8 +23,7 @@ from pydantic import ValidationError
 
 from vorab.errors import Unavailable
 from vorab.people import PATH, RECORDS, People, person_of
-from vorab.registry.kinds import KINDS
-from vorab.registry.writing import Gone
+from vorab.registry.writing import WRITTEN, Gone
 
 MAX_BODY: Final = 16 * 1024 * 1024
 
@@ -101,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"people": len(found)}
         if path == RECORDS:
             body = self._body()
-            entries = [kind.record.model_validate(values) for topic, kind in KINDS.items() for values in body.get(topic, ())]
+            entries = [record.model_validate(values) for topic, record in WRITTEN.items() for values in body.get(topic, ())]
             type(self).registry(entries, [(str(topic), str(key)) for topic, key in body.get("gone", ())])
             return 200, {"records": len(entries)}
         return 404, None

@@ -5,12 +5,16 @@ Pure: everything a stage may look at is in `Facts`, the time included. The order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from notifier.budget import Contact, free_at, passes, room
 from notifier.cases import CaseView, still_true
-from notifier.quiet import quiet_until, zone_of
+from notifier.days import quiet_days
+from notifier.grouping import carried, first_of
+from notifier.preferences import NOBODY, Preferences
+from notifier.quiet import rest_until, zone_of
 from vorab.clock import Micros
 from vorab.records import Channel, Customer, DeliveryReason, Notification, Stage, Urgency
 
@@ -21,11 +25,19 @@ class Facts:
 
     now: Micros
     customer: Customer | None
+    preferences: Preferences = NOBODY
+    """What counts for the customer, by all layers."""
     case: CaseView | None = None
     told: Collection[tuple[str, Stage]] = ()
     """(notification id, stage) of what has already been said, or may have been, about this case."""
     newer: bool = False
     """Whether something later waits to be said about this case."""
+    contacts: Sequence[Contact] = ()
+    """What the customer has been told of late, about anything."""
+    passing: Sequence[str] = ("safety",)
+    """What is said whatever the budget."""
+    others: Callable[[], Sequence[Notification]] = tuple
+    """What else waits to be said to this customer and could be said now, the budget aside."""
     reachable: Collection[Channel] = ()
     """Channels that are set up and have a contact point of this customer."""
     shadow: bool = False
@@ -38,6 +50,8 @@ class Draft:
     note: Notification
     channels: tuple[Channel, ...] = ()
     """In the order the customer likes them."""
+    carries: tuple[Notification, ...] = ()
+    """What it tells besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +72,34 @@ class Defer:
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """Another message to the same person goes first, and may carry this one."""
+
+    notification: str
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """It is to be said now, on this channel."""
 
     channel: Channel
+    carries: tuple[Notification, ...] = ()
 
 
-Decision = Suppress | Defer | Send
-Step = Callable[[Draft, Facts], Draft | Suppress | Defer]
+Verdict = Suppress | Defer | After
+Decision = Verdict | Send
+Step = Callable[[Draft, Facts], Draft | Verdict]
 
 
-def in_time(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
+def in_time(draft: Draft, facts: Facts) -> Draft | Verdict:
     """A message past its time helps nobody."""
     if facts.now >= draft.note.expires_at:
         return Suppress(DeliveryReason.EXPIRED, "its time has passed")
     return draft
 
 
-def true_now(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
-    """Only what is still true is said, and of the end of a fault only those hear who knew of it or wish to."""
+def true_now(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """Only what is still true is said."""
     stage = draft.note.stage
     verdict = still_true(facts.case, stage)
     if verdict is None:
@@ -85,60 +108,95 @@ def true_now(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
         return Suppress(DeliveryReason.SUPERSEDED, "the case has moved on")
     if facts.newer:
         return Suppress(DeliveryReason.SUPERSEDED, "a later message about this case takes its place")
-    over = stage in {Stage.HEALED, Stage.RESOLVED}
-    wished = facts.customer is None or facts.customer.tell_healed
-    knew = any(said in {Stage.CONSENT, Stage.PERSON_NEEDED, Stage.INCIDENT} for _, said in facts.told)
-    if over and not wished and not knew:
-        return Suppress(DeliveryReason.ALREADY_FIXED, "not sent: already fixed")
     return draft
 
 
-def consented(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
-    """A message has a purpose, and the customer has agreed to it."""
-    if facts.customer is None:
-        return Suppress(DeliveryReason.UNKNOWN_CUSTOMER, "no such customer in the registry")
-    if not facts.customer.purposes.get(draft.note.purpose, False):
-        return Suppress(DeliveryReason.NO_CONSENT, f"no consent to {draft.note.purpose} messages")
-    return draft
-
-
-def awake(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
-    """Nobody is woken, except where safety is at stake."""
-    customer = facts.customer
-    if customer is None or draft.note.urgency is Urgency.SAFETY:
-        return draft
-    ends = quiet_until(facts.now, zone_of(customer.time_zone), customer.quiet_from, customer.quiet_until)
-    if ends is None:
-        return draft
-    if ends >= draft.note.expires_at:
-        return Suppress(DeliveryReason.EXPIRED, "its time ends within the quiet hours")
-    return Defer(ends, DeliveryReason.QUIET_HOURS, f"quiet until {customer.quiet_until}")
-
-
-def unsaid(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
+def unsaid(draft: Draft, facts: Facts) -> Draft | Verdict:
     """One thing is said once."""
     if any(stage is draft.note.stage and note != draft.note.id for note, stage in facts.told):
         return Suppress(DeliveryReason.DUPLICATE, "already said about this case")
     return draft
 
 
-def reached(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
+def consented(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """A message has a purpose, and the customer has agreed to it."""
+    if facts.customer is None:
+        return Suppress(DeliveryReason.UNKNOWN_CUSTOMER, "no such customer in the registry")
+    if not facts.preferences.purposes.get(draft.note.purpose, False):
+        return Suppress(DeliveryReason.NO_CONSENT, f"no consent to {draft.note.purpose} messages")
+    return draft
+
+
+def wished(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """Of the end of a fault only those hear who knew of it or wish to."""
+    over = draft.note.stage in {Stage.HEALED, Stage.RESOLVED}
+    knew = any(said in {Stage.CONSENT, Stage.PERSON_NEEDED, Stage.INCIDENT} for _, said in facts.told)
+    if over and not facts.preferences.tell_healed and not knew:
+        return Suppress(DeliveryReason.ALREADY_FIXED, "not sent: already fixed")
+    return draft
+
+
+def within_budget(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """Nobody is told more often than agreed, however many devices they have."""
+    note = draft.note
+    if passes(note, facts.passing):
+        return draft
+    free, why = free_at(facts.preferences.budget, facts.contacts, note, facts.now)
+    if free <= facts.now:
+        return draft
+    if free >= note.expires_at:
+        return Suppress(DeliveryReason.BUDGET, f"{why} is used up, and its time ends before there is room")
+    return Defer(free, DeliveryReason.BUDGET, f"{why} is used up")
+
+
+def awake(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """Nobody is woken, and quiet days are kept, except where safety is at stake."""
+    of = facts.preferences
+    if draft.note.urgency is Urgency.SAFETY:
+        return draft
+    rest = rest_until(facts.now, zone_of(of.time_zone), of.quiet_from, of.quiet_until, quiet_days(of.quiet_days, of.region))
+    if rest is None:
+        return draft
+    ends, day = rest
+    if ends >= draft.note.expires_at:
+        return Suppress(DeliveryReason.EXPIRED, f"its time ends within {f'a quiet day: {day}' if day else 'the quiet hours'}")
+    if day:
+        return Defer(ends, DeliveryReason.QUIET_DAY, day)
+    return Defer(ends, DeliveryReason.QUIET_HOURS, f"quiet until {of.quiet_until}")
+
+
+def grouped(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """Where more waits than the budget has room for, one message tells of all of it."""
+    place = room(facts.preferences.budget, facts.contacts, facts.now)
+    if place is None or passes(draft.note, facts.passing):
+        return draft
+    others = [other for other in facts.others() if not passes(other, facts.passing)]
+    if len(others) < place:
+        return draft
+    first = first_of([draft.note, *others])
+    if first.id != draft.note.id:
+        return After(first.id)
+    return replace(draft, carries=carried(draft.note, others))
+
+
+def reached(draft: Draft, facts: Facts) -> Draft | Verdict:
     """Through the first channel the customer likes that reaches them."""
-    liked = facts.customer.channels if facts.customer else ()
-    channels = tuple(channel for channel in liked if channel in facts.reachable)
+    channels = tuple(channel for channel in facts.preferences.channels if channel in facts.reachable)
     if not channels:
         return Suppress(DeliveryReason.NO_CHANNEL, "no channel reaches the customer")
-    return Draft(draft.note, channels)
+    return replace(draft, channels=channels)
 
 
-def out_loud(draft: Draft, facts: Facts) -> Draft | Suppress | Defer:
+def out_loud(draft: Draft, facts: Facts) -> Draft | Verdict:
     """In shadow mode everything is decided and nothing is said."""
     if facts.shadow:
         return Suppress(DeliveryReason.SHADOW, f"would have been sent by {draft.channels[0]}")
     return draft
 
 
-STAGES: Final[tuple[Step, ...]] = (in_time, true_now, consented, awake, unsaid, reached, out_loud)
+SAYABLE: Final[tuple[Step, ...]] = (in_time, true_now, unsaid, consented, wished)
+"""What has to hold for a message to be worth a place in the budget."""
+STAGES: Final[tuple[Step, ...]] = (*SAYABLE, within_budget, awake, grouped, reached, out_loud)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +212,14 @@ def decide(note: Notification, facts: Facts, stages: tuple[Step, ...] = STAGES) 
     draft, passed = Draft(note), []
     for stage in stages:
         passed.append(stage.__name__)
-        match stage(draft, facts):
-            case Draft() as draft:
-                continue
-            case verdict:
-                return Trace(verdict, tuple(passed))
-    return Trace(Send(draft.channels[0]), tuple(passed))
+        found = stage(draft, facts)
+        if not isinstance(found, Draft):
+            return Trace(found, tuple(passed))
+        draft = found
+    return Trace(Send(draft.channels[0], draft.carries), tuple(passed))
+
+
+def sayable(note: Notification, facts: Facts) -> bool:
+    """Whether a message could be said now, the budget and the night aside."""
+    draft = Draft(note)
+    return all(isinstance(stage(draft, facts), Draft) for stage in SAYABLE)

@@ -8,6 +8,7 @@ So nobody is woken by arithmetic.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,6 +18,9 @@ from vorab.clock import Micros, to_datetime, to_micros
 DEFAULT_ZONE: Final = "Europe/Berlin"
 DEFAULT_FROM: Final = time(22)
 DEFAULT_UNTIL: Final = time(7)
+
+LONGEST_REST: Final = 60
+"""Nights and days looked ahead; no table of holidays has as many in a row."""
 
 
 @functools.cache
@@ -48,6 +52,26 @@ def quiet_until(now: Micros, zone: tzinfo, start: str, end: str) -> Micros | Non
     return None
 
 
+def rest_until(now: Micros, zone: tzinfo, start: str, end: str, why: Callable[[date], str]) -> tuple[Micros, str] | None:
+    """When a person may be spoken to again, µs, and the first quiet day that keeps it; None when that is now.
+
+    `why` names a day that is quiet as a whole. Nights and quiet days that touch are one rest: after a holiday people sleep in.
+    """
+    at, kept = now, ""
+    for _ in range(LONGEST_REST):
+        ends = quiet_until(at, zone, start, end)
+        if ends is None:
+            day = to_datetime(at).astimezone(zone).date()
+            name = why(day)
+            if not name:
+                break
+            kept = kept or name
+            ends = _moment(day + timedelta(days=1), time(0), zone, late=False)
+        at = ends
+    return (at, kept) if at > now else None
+
+
+@functools.cache
 def _time(text: str, default: time) -> time:
     try:
         found = time.fromisoformat(text)
@@ -56,6 +80,7 @@ def _time(text: str, default: time) -> time:
     return default if found.tzinfo else found
 
 
+@functools.lru_cache(maxsize=20_000)  # people of one zone share their nights
 def _moment(day: date, face: time, zone: tzinfo, *, late: bool) -> Micros:
     """The moment a clock shows this face on this day: of two the earlier or the later, of none the moment of the jump."""
     local = datetime.combine(day, face)

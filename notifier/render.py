@@ -7,19 +7,22 @@ Sentences stand in `templates/<language>/<stage>.j2`, once; the text and the HTM
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from notifier.cases import CaseView
+from notifier.glance import glance
 from notifier.mail import one_line
 from notifier.quiet import zone_of
 from notifier.words import FALLBACK, LANGUAGES, Times, Words
 from vorab.clock import Micros, parse_iso
-from vorab.records import Customer, Notification
+from vorab.codes import Codes
+from vorab.records import Notification, Stage
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 MAX_NAME: Final = 60
@@ -31,6 +34,18 @@ _PRONOUNS: Final = {
     "f": {"your": "Ihre", "it": "sie", "him": "sie", "the": "die", "the_acc": "die"},
     "n": {"your": "Ihr", "it": "es", "him": "es", "the": "das", "the_acc": "das"},
 }
+
+
+class Spoken(Protocol):
+    """What has to be known of whoever is spoken to."""
+
+    @property
+    def language(self) -> str:
+        """`de`."""
+
+    @property
+    def time_zone(self) -> str:
+        """`Europe/Berlin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,10 @@ class Rendered:
     """The paragraphs before the button."""
     button: str
     link: str
+    code: str = ""
+    """The case's four digits."""
+    glance: str = ""
+    """The short form, for a watch, an SMS or the title of a push."""
 
 
 def plain(text: object, limit: int = MAX_NAME) -> str:
@@ -55,19 +74,27 @@ def plain(text: object, limit: int = MAX_NAME) -> str:
 
 
 class Renderer:
-    """Renders with the operator's words."""
+    """Renders with the operator's words, and the codes of this installation."""
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
+    def __init__(self, words: Words, codes: Codes | None = None) -> None:
+        self._words, self._codes = words, codes or Codes()
         options: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
         loader = FileSystemLoader(TEMPLATES)
         self._text = ImmutableSandboxedEnvironment(loader=loader, autoescape=False, **options)
         self._html = ImmutableSandboxedEnvironment(loader=loader, autoescape=True, **options)
 
     def render(
-        self, note: Notification, case: CaseView | None, customer: Customer, *, now: Micros, name: str = "", link: str = ""
+        self,
+        note: Notification,
+        case: CaseView | None,
+        customer: Spoken,
+        *,
+        now: Micros,
+        name: str = "",
+        link: str = "",
+        besides: Sequence[Notification] = (),
     ) -> Rendered:
-        """The message, as said at `now` (µs) to a customer of this name, with a button that leads to `link`."""
+        """The message, as said at `now` (µs) to a customer of this name, with a button that leads to `link`; `besides` is told with it."""
         language = language_of(customer)
         values = self._values(note, case, customer, language, now)
         template = self._text.get_template(f"{language}/{note.stage.value}.j2")
@@ -76,8 +103,11 @@ class Renderer:
             return " ".join("".join(template.blocks[part](template.new_context(values))).split(" ")).strip()
 
         body = tuple(" ".join(paragraph.split()) for paragraph in block("body").split("\n\n") if paragraph.strip())
+        if besides:
+            more = self._text.get_template(f"{language}/besides.j2").render(self._besides(note, besides, language))
+            body = (*body, " ".join(more.split()))
         subject, button = one_line(" ".join(block("subject").split())), " ".join(block("button").split())
-        parts = {
+        parts: dict[str, Any] = {
             "language": language,
             "subject": subject,
             "greeting": plain(name),
@@ -85,12 +115,24 @@ class Renderer:
             "button": button,
             "link": link,
             "reference": plain(note.case)[:8],
+            "code": self._codes.of(note.case),
         }
         text = self._text.get_template("mail.txt.j2").render(parts)
         html = self._html.get_template("mail.html.j2").render(parts)
-        return Rendered(language, subject, text.strip() + "\n", html, body, button, link)
+        short = glance(subject, parts["code"], language)
+        return Rendered(language, subject, text.strip() + "\n", html, body, button, link, parts["code"], short)
 
-    def _values(self, note: Notification, case: CaseView | None, customer: Customer, language: str, now: Micros) -> dict[str, Any]:
+    def _besides(self, note: Notification, besides: Sequence[Notification], language: str) -> dict[str, Any]:
+        """What a message tells besides: other machines by name, each with what is the matter."""
+        items = []
+        for other in besides:
+            machine = self._words.machine(str(other.params.get("model") or ""), language)
+            fault = self._words.cause(str(other.params.get("cause") or ""), language)["noun"]
+            thing = called(machine["noun"], plain(other.params.get("name") or ""))
+            items.append({"thing": thing, "fault": fault, "over": other.stage in {Stage.HEALED, Stage.RESOLVED}})
+        return {"machines": len({other.device for other in besides} - {note.device}), "items": items}
+
+    def _values(self, note: Notification, case: CaseView | None, customer: Spoken, language: str, now: Micros) -> dict[str, Any]:
         params = note.params
         times = Times(language, zone_of(customer.time_zone), now)
         machine = self._words.machine(str(params.get("model") or ""), language)
@@ -129,7 +171,7 @@ def called(noun: str, name: str) -> str:
     return f"{noun} ({own if own and not rest[0].isalnum() else name})"
 
 
-def language_of(customer: Customer) -> str:
+def language_of(customer: Spoken) -> str:
     """The language messages to a customer are in: theirs if we speak it (`de-AT` is German), else English."""
     language = customer.language.lower().replace("_", "-").partition("-")[0]
     return language if language in LANGUAGES else FALLBACK

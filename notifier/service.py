@@ -13,25 +13,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from notifier import intake, pipeline
+from notifier import intake
 from notifier.buttons import Buttons
-from notifier.channels import ChannelPort, Message, Outcome, Result
+from notifier.channels import ChannelPort, Outcome, Result
 from notifier.counting import count, count_from_zero
+from notifier.deciding import BATCH, Decider
 from notifier.intake import INPUTS, SOURCE
+from notifier.preferences import Layer
 from notifier.render import Renderer
 from notifier.sending import Hands, Job
-from notifier.store import Notice, Store
-from vorab.clock import DAY, SECOND, Clock, Micros
+from notifier.store import Store
+from notifier.store_intake import Batch
+from vorab.clock import DAY, SECOND, Clock
 from vorab.errors import ConfigError, Unavailable
 from vorab.log import EventLog, Outgoing, Position, append_all
 from vorab.metrics import metric
-from vorab.people import People, Person
+from vorab.people import People
 from vorab.records import Channel, Delivery, DeliveryReason, Record, to_wire
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
-from vorab.topics import CASES_BY_CUSTOMER, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
 
-BATCH: Final = 500
 IDLE_S: Final = 0.2
 BUSY_S: Final = 0.02
 AWAY_S: Final = 1.0
@@ -55,6 +57,10 @@ class Options:
     attempts: int = 8
     """Calls of a channel before a message counts as undeliverable."""
     buttons: Buttons = field(default_factory=Buttons)
+    layers: Sequence[Layer] = ()
+    """Preferences of vorab and of the operator; without any, no budget is kept."""
+    passing: Sequence[str] = ("safety",)
+    """What is said whatever the budget."""
 
 
 class Notifier:
@@ -73,8 +79,10 @@ class Notifier:
     ) -> None:
         self._log, self.store, self._clock, self.people = log, store, clock, people
         self._channels: Mapping[Channel, ChannelPort] = {port.channel: port for port in channels}
-        self._renderer, self._options = renderer, options
+        self._options = options
         self.base_url = base_url
+        of = options
+        self._decider = Decider(store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow)
         self._hands = Hands(self._channels, options.senders)
         self._next: dict[Position, int] = {}
         self._partitions = 0
@@ -161,7 +169,7 @@ class Notifier:
         """
         self._partitions = self._log.partitions(NOTIFICATIONS)
         stored = self.store.positions()
-        for topic in (*INPUTS, DELIVERIES):
+        for topic in (*self._inputs(), DELIVERIES):
             begins, ends = self._log.begins(topic), self._log.ends(topic)
             for position in intake.positions_of(self._partitions, self._options.share, (topic,)):
                 place, end = stored.get(position, 0), ends.get(position[1], 0)
@@ -180,7 +188,8 @@ class Notifier:
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
         for delivery in self.store.interrupted(safe, self._clock.now()):
             count(delivery)
-        self.catch_up((DELIVERIES, CUSTOMERS), (DELIVERIES, CUSTOMERS))
+        known = (DELIVERIES, CUSTOMERS, CONTRACTS)
+        self.catch_up(known, known)
         self.publish()
 
     def step(self, wait_s: float = IDLE_S) -> None:
@@ -191,7 +200,7 @@ class Notifier:
         waits = not self._hands.busy and (first is None or first > self._clock.now())
         self.read(INPUTS, wait_s if waits else 0.0)
         due = self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy)
-        if due and self.catch_up((CUSTOMERS, CASES_BY_CUSTOMER)):
+        if due and self.catch_up((CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER)):
             self.decide()
         metric("vorab_notifications_due").set(self.store.waiting())
 
@@ -204,14 +213,22 @@ class Notifier:
         batch, refused = intake.sort(entries)
         if refused:
             append_all(self._log, [self._outgoing(REJECTED, rejection) for rejection in refused])
-        self.store.take(batch)
+        self.take(batch)
         crashpoint("notifier.after_take")
         self._next.update(batch.next)
         return len(entries)
 
+    def take(self, batch: Batch) -> None:
+        """Take a batch over. What is just being said to a customer ends first: nothing begins once their word against it is taken."""
+        changed = {key for key, _ in batch.customers}
+        while any(job.notice.note.key in changed for job in self._hands.busy.values()):
+            self.settle(IDLE_S)
+        self.store.take(batch)
+
     def catch_up(self, topics: Sequence[str], reading: Sequence[str] = INPUTS) -> bool:
         """Read these topics to where they end now (always the same set, so that a log can read ahead); False when `stop` came first."""
-        behind = {(topic, part): end for topic in topics for part, end in self._log.ends(topic).items() if (topic, part) in self._next}
+        there = {topic for topic, _ in self._next}.intersection(topics)
+        behind = {(topic, part): end for topic in there for part, end in self._log.ends(topic).items() if (topic, part) in self._next}
         silent = 0
         while any(self._next[position] < end for position, end in behind.items()) and silent < SILENT_READS:
             if self._stop.is_set():
@@ -221,54 +238,26 @@ class Notifier:
 
     def decide(self) -> None:
         """Look at everything that is due; what is to be said now is claimed on disk, then handed over."""
-        jobs: list[Job] = []
-        free = self._hands.free
-        with self.store.database.begin():
-            now = self._clock.now()
-            for notice in self.store.due(now, BATCH, self._hands.busy):
-                job = self._judge(notice, now, may_send=len(jobs) < free)
-                if job is not None:
-                    jobs.append(job)
+        jobs, put_down = self._decider.decide(self._clock.now(), self._hands.free, self._hands.busy, self.base_url)
+        for delivery in put_down:
+            count(delivery)
         for job in jobs:
             crashpoint("notifier.after_claim")
             self._hands.take(job)
 
-    def _judge(self, notice: Notice, now: Micros, *, may_send: bool) -> Job | None:
-        note = notice.note
-        person = self.people.get(note.key)
-        customer, case = self.store.customer(note.key), self.store.case(note.case)
-        told = self.store.told(notice)
-        facts = pipeline.Facts(
-            now=now,
-            customer=customer,
-            case=case,
-            told=told,
-            newer=self.store.newer(notice),
-            reachable=[channel for channel, port in self._channels.items() if port.reaches(person)],
-            shadow=self._options.shadow,
-        )
-        match pipeline.decide(note, facts).decision:
-            case pipeline.Suppress(reason, detail):
-                count(self.store.suppress(note, reason, detail, now))
-            case pipeline.Defer(due_at, reason, detail):
-                count(self.store.defer(notice, due_at, reason, detail, now))
-            case pipeline.Send(channel) if may_send and customer is not None:
-                to = person or Person(note.key)
-                link = self._options.buttons.page(note, self.base_url, now)
-                words = self._renderer.render(note, case, customer, now=now, name=to.name, link=link)
-                self.store.claim(notice, channel, now)
-                unsubscribe = self._options.buttons.unsubscribe(note, now)
-                parts = (words.language, now, words.subject, words.text, words.html, link, unsubscribe)
-                return Job(notice, channel, Message(note.id, note.case, not told, to, *parts))
-        return None
-
     def settle(self, wait_s: float = 0.0) -> None:
         """Record what became of the calls that are done."""
-        for job, result in self._hands.finished(wait_s):
-            count(self._record(job, result))
+        finished = self._hands.finished(wait_s)
+        if not finished:
+            return
+        with self.store.database.begin():
+            recorded = [self._record(job, result) for job, result in finished]
+        for found in recorded:
+            for delivery in found:
+                count(delivery)
             crashpoint("notifier.after_record")
 
-    def _record(self, job: Job, result: Result) -> Delivery:
+    def _record(self, job: Job, result: Result) -> list[Delivery]:
         now, note = self._clock.now(), job.notice.note
         match result.outcome:
             case Outcome.SENT:
@@ -294,6 +283,14 @@ class Notifier:
             self.store.published([n for n, _ in found])
 
     # -------------------------------------------------------------------------------------------- inside
+
+    def _inputs(self) -> Sequence[str]:
+        """What is read; a log that an older vorab has made may hold no contracts."""
+        try:
+            self._log.partitions(CONTRACTS)
+        except ConfigError:
+            return [topic for topic in INPUTS if topic != CONTRACTS]
+        return INPUTS
 
     def _outgoing(self, topic: str, record: Record) -> Outgoing:
         key, value, headers = to_wire(record, SOURCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 from collections.abc import Sequence
 from functools import partial
@@ -13,22 +14,21 @@ import yaml
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
-from notifier.filechannel import FileChannel
-from notifier.mail import MailChannel, Server
 from notifier.people_http import PeopleServer
 from notifier.people_store import PeopleStore
+from notifier.preferences import from_settings
 from notifier.render import Renderer
 from notifier.service import Notifier, Options
 from notifier.store import Store
+from notifier.ways import channels_of, codes_of
 from notifier.words import load_words
 from vorab import topics
 from vorab.clock import Clock
-from vorab.errors import ConfigError
+from vorab.errors import ConfigError, Unavailable
 from vorab.log import EventLog
 from vorab.people import person_of
 from vorab.provision import create_missing, link_secret
-from vorab.records import Channel
-from vorab.registry.kinds import Entry
+from vorab.registry.kinds import Entry, full_key
 from vorab.registry.writing import Gone, write
 from vorab.settings import Mode, Settings, share_of
 
@@ -47,26 +47,6 @@ def announcement(settings: Settings) -> Path:
     return settings.state_path / ("notifier.json" if n == 1 else f"notifier-{i}-of-{n}.json")
 
 
-def file_folder(settings: Settings) -> Path:
-    """Where the file channel writes."""
-    return Path(settings.notifier.file_dir) if settings.notifier.file_dir else settings.state_path / "messages"
-
-
-def channels_of(settings: Settings) -> list[ChannelPort]:
-    """The channels that are set up."""
-    of = settings.notifier
-    folder = file_folder(settings)
-    found: list[ChannelPort] = [FileChannel(folder, sender=of.sender)]
-    if of.mail_to_files:
-        found.append(FileChannel(folder, channel=Channel.MAIL, sender=of.sender))
-    elif of.smtp_host:
-        server = Server(
-            of.smtp_host, of.smtp_port, of.smtp_username, of.smtp_password.get_secret_value(), of.smtp_timeout_s, of.smtp_security
-        )
-        found.append(MailChannel(server, of.sender))
-    return found
-
-
 def options_of(settings: Settings) -> Options:
     """How it works."""
     of = settings.notifier
@@ -77,6 +57,8 @@ def options_of(settings: Settings) -> Options:
         senders=of.senders,
         retry_s=of.retry_s,
         buttons=Buttons(link_secret(settings).get_secret_value(), of.unsubscribe_url),
+        layers=from_settings(of),
+        passing=of.budget.passes,
     )
 
 
@@ -128,6 +110,7 @@ class Service:
         channels: Sequence[ChannelPort] | None = None,
         base_url: str | None = None,
     ) -> None:
+        self._log, self._settings = log, settings
         address = database_address(settings)
         self._lock = Lock(address)
         self.database = Database(address)
@@ -135,7 +118,8 @@ class Service:
         self.people = PeopleStore(self.database, self._forget)
         desk = settings.desk
         url = base_url if base_url is not None else desk.base_url or (f"http://{desk.host}:{desk.port}" if desk.port else "")
-        renderer = Renderer(load_words(Path(settings.notifier.words) if settings.notifier.words else None))
+        words = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
+        renderer = Renderer(words, codes_of(settings))
         store = Store(self.database)
         self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url)
         if settings.notifier.people:
@@ -144,6 +128,8 @@ class Service:
 
     def start(self) -> None:
         """Work, and let others write people."""
+        with contextlib.suppress(Unavailable):  # the notifier waits for the log
+            create_missing(self._log, self._settings, (topics.CONTRACTS,))  # an older vorab may have made this log
         self.notifier.start()
         self._server.start()
 
@@ -174,8 +160,3 @@ def import_people(people: PeopleStore, file: Path) -> None:
         raise ConfigError("people are a list of entries with customer, name, mail, phone", file=str(file), key="notifier.people")
     keyed = [{**values, "customer": full_key(str(values["customer"]))} for values in found]
     people.put(person_of(values) for values in keyed)
-
-
-def full_key(name: str) -> str:
-    """A customer key; a bare id belongs to the default tenant."""
-    return name if "/" in name else topics.key_of(topics.DEFAULT_TENANT, name)

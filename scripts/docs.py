@@ -142,7 +142,7 @@ def example() -> str:
 def _toml(value: str) -> str:
     if value in {"True", "False"}:
         return value.lower()
-    plain = value == "[]" or (value.removeprefix("-").replace(".", "", 1).isdigit() and value != settings.Mqtt().protocol)
+    plain = value.startswith("[") or (value.removeprefix("-").replace(".", "", 1).isdigit() and value != settings.Mqtt().protocol)
     return value if plain else f'"{value}"'
 
 

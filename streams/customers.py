@@ -9,7 +9,7 @@ customer is told once, in place of what each case in it has to say, and once tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, Final
 
 import msgspec
@@ -17,12 +17,15 @@ import msgspec
 from streams.care.account import Account, money
 from streams.care.policy import Care
 from streams.cases.policy import Policy
+from streams.contact_state import BLOCK as CONTACT
+from streams.contact_state import ContactBook
 from streams.customers_told import SAYS, WANTS, Folded, Told, stage_of
+from streams.offers import Parts, no_parts, offers
 from vorab import ids, topics
 from vorab.clock import DAY, HOUR, SECOND, Micros, iso
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame
-from vorab.processor import Input, Kind, Out, kind_of
+from vorab.processor import Input, Kind, Out, Registry, kind_of
 from vorab.records import (
     CaseEvent,
     CaseKind,
@@ -31,6 +34,7 @@ from vorab.records import (
     Incident,
     IncidentKind,
     Notification,
+    Offer,
     Record,
     Request,
     RequestKind,
@@ -77,12 +81,20 @@ class Customers:
 
     name: ClassVar[str] = "customers"
     inputs: ClassVar[tuple[Input, ...]] = (Input(topics.CASES_BY_CUSTOMER, gating=False), Input(topics.REQUESTS, gating=False))
-    outputs: ClassVar[tuple[str, ...]] = (topics.NOTIFICATIONS, topics.COMMANDS)
+    outputs: ClassVar[tuple[str, ...]] = (topics.NOTIFICATIONS, topics.COMMANDS, topics.CONTACT_STATE, topics.OFFERS)
     ticks: ClassVar[tuple[str, ...]] = ()
-    schema: ClassVar[int] = 2
+    schema: ClassVar[int] = 3
 
-    def __init__(self, policy: Policy, options: Incidents | None = None, care: Care | None = None) -> None:
-        """Without `options`, or where they say so, no case waits for the word of `incidents`."""
+    def __init__(
+        self,
+        policy: Policy,
+        options: Incidents | None = None,
+        care: Care | None = None,
+        contact: ContactBook | None = None,
+        hints: Callable[[CaseEvent], Iterable[Offer]] = lambda _: (),
+    ) -> None:
+        """Without `options`, or where they say so, no case waits for the word of `incidents`; `hints` is what a case suggests to sell."""
+        self._contact, self._hints = contact or ContactBook(lambda _: None, 0), hints
         self._policy, self._care = policy, care or Care()
         self._waits = options is not None and options.on
         self._at_once = options.at_once_priority if options is not None else 0
@@ -105,9 +117,9 @@ class Customers:
             return [self._pass_on(record)]
         raise Rejected(Reason.BAD_RECORD, f"a {type(record).__name__} on {topic}")
 
-    def due(self, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
-        """Nothing is ever due."""
-        return ()
+    def due(self, now: Micros) -> Iterable[Out]:
+        """Whoever has not had a fault for long enough may be written to again."""
+        return [Out(topics.CONTACT_STATE, state) for state in self._contact.due(now)]
 
     def dirty(self) -> Mapping[str, bytes]:
         """One block per case that changed, per customer in an incident, and per account."""
@@ -116,14 +128,15 @@ class Customers:
             thing = self._folded.get(name) or self._accounts.get(name) or self._cases.get(name)
             blocks[name] = _encode(thing) if thing is not None else b""
         self._changed.clear()
-        return blocks
+        return blocks | self._contact.dirty()
 
     def restore(self, blocks: Mapping[str, bytes]) -> None:
         """Take over the cases, who is in which incident, and the accounts."""
         kept = {name: block for name, block in blocks.items() if block}
         self._folded = {name: _decode_folded(block) for name, block in kept.items() if name.startswith(FOLDED)}
         self._accounts = {name: _decode_account(block) for name, block in kept.items() if name.startswith(ACCOUNT)}
-        self._cases = {name: _decode(block) for name, block in kept.items() if not name.startswith((FOLDED, ACCOUNT))}
+        self._cases = {name: _decode(block) for name, block in kept.items() if not name.startswith((FOLDED, ACCOUNT, CONTACT))}
+        self._contact.restore(kept)
         over = sorted((told.over_at, case) for case, told in self._cases.items() if told.over_at is not None)
         self._over = {case: at for at, case in over}
 
@@ -133,6 +146,8 @@ class Customers:
             return  # it came twice
         told.take(event)
         self._changed.add(event.case)
+        yield from (Out(topics.CONTACT_STATE, state) for state in self._contact.hear(event))
+        yield from (Out(topics.OFFERS, offer) for offer in self._hints(event))
         if event.kind is CaseKind.GOODWILL_ASKED:
             yield self._count(event)
         if told.over_at is None:
@@ -333,6 +348,13 @@ def _iso(at: Micros | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def kind(policy: Policy, options: Incidents | None = None, care: Care | None = None) -> Kind:
-    """What hosts need to run it."""
-    return kind_of(Customers, lambda _partition, _registry: Customers(policy, options, care))
+def kind(
+    policy: Policy, options: Incidents | None = None, care: Care | None = None, cool_down: Micros = 3 * DAY, parts: Parts = no_parts
+) -> Kind:
+    """What hosts need to run it; `cool_down` (µs) is how long after a fault nothing is offered, `parts` what knowledge articles name."""
+
+    def build(_partition: int, registry: Registry) -> Customers:
+        contact = ContactBook(registry.customer, cool_down)
+        return Customers(policy, options, care, contact, lambda event: offers(event, registry, parts))
+
+    return kind_of(Customers, build)

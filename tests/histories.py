@@ -256,7 +256,8 @@ def oracle(histories: Sequence[History]) -> dict[str, list[Symptom]]:
     lanes = RuleSet([rule for rule in rules() if rule.detector not in NOT_THEN])
     _in_order(lanes, [row for each in histories for row in each.kept], past)
     for each in histories:
-        told = [symptom.model_copy(update={"historical": True}) for symptom in past.get(each.key, [])]
+        # What a device kept says what was: nothing that follows is told of it.
+        told = [symptom.model_copy(update={"historical": True, "followed": False}) for symptom in past.get(each.key, [])]
         out.setdefault(each.key, []).extend([*told, *_left(told, each.back)])
     return out
 

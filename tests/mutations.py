@@ -4,8 +4,10 @@
     .venv/bin/python -m tests.mutations --only consent --list
 
 Guards are found in the syntax tree, by what their condition speaks of, not by file or line: a condition, or a part of one, is made
-constant, and a deadline is put off by years. All of it happens in a copy of the tree. A guard that no condition speaks of any more fails
-the run as a survivor does: it was renamed or is gone. Prints a line per survivor, then the figures; ends with 1 where anything survived.
+constant, and a deadline is put off by years. First the tests run once as they are, to see which of them come past which guard: those
+that do, the quickest first, are asked before all others. All of it happens in a copy of the tree. A guard that no condition speaks of
+any more fails the run as a survivor does: it was renamed or is gone. Prints a line per survivor, then the figures; ends with 1 where
+anything survived.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import pickle
 import re
+import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from types import FrameType
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -53,6 +58,10 @@ STAGES: Final = (
 )
 """The tests that should notice, the quick ones first."""
 TIMEOUT_S: Final = 900
+CPU_S: Final = 120
+"""So much time of a core is for the tests that are asked before the last ones."""
+NEAREST: Final = 30
+"""Tests that come past a guard and are asked first."""
 
 GUARDS: Final[Mapping[str, str]] = {
     "consent": r"consent",
@@ -97,6 +106,8 @@ class Mutant:
     now: str
     text: str
     """The whole file as it would be."""
+    last: int = 0
+    """Last line of what was changed."""
 
     def __str__(self) -> str:
         """`consent: streams/cases/decisions.py:70: not remedy.consent → False`."""
@@ -132,7 +143,8 @@ def core_mutants() -> Iterator[Mutant]:
             mark = node.lineno, node.col_offset, now
             if was and mark not in seen:
                 seen.add(mark)
-                yield Mutant(guard, name, node.lineno, " ".join(was.split()), now, _replaced(text, node, now.replace("…", was)))
+                changed = _replaced(text, node, now.replace("…", was))
+                yield Mutant(guard, name, node.lineno, " ".join(was.split()), now, changed, node.end_lineno or node.lineno)
 
 
 def _changes(tree: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
@@ -190,19 +202,57 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+class Past:
+    """A plugin that notes which of some lines each test comes past, and how long it takes."""
+
+    def __init__(self, tree: Path, lines: Mapping[str, Collection[int]]) -> None:
+        self._lines = {str(tree / file): (file, frozenset(numbers)) for file, numbers in lines.items()}
+        self.seen: dict[str, set[tuple[str, int]]] = {}
+        self.took: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[Any]:
+        """Around each test."""
+        seen = self.seen[item.nodeid] = set()
+        known = self._lines.get
+
+        def step(frame: FrameType, event: str, _: object) -> Any:
+            found = known(frame.f_code.co_filename)
+            if found is None:
+                return None
+            if event == "line" and frame.f_lineno in found[1]:
+                seen.add((found[0], frame.f_lineno))
+            return step
+
+        began = time.monotonic()
+        sys.settrace(step)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            self.took[item.nodeid] = time.monotonic() - began
+
+    def near(self, mutant: Mutant) -> list[str]:
+        """The quickest tests that come past a change."""
+        there = {(mutant.file, line) for line in range(mutant.line, mutant.last + 1)}
+        return sorted((test for test, lines in self.seen.items() if lines & there), key=lambda test: self.took[test])[:NEAREST]
+
+
 class Trial:
     """A mutant in a tree of its own, and the child that runs the tests there."""
 
-    def __init__(self, mutant: Mutant | None, tree: Path, stage: int = 0) -> None:
-        self.mutant, self.tree, self.stage = mutant, tree, stage
-        self._file = tree / mutant.file if mutant else None
-        self._before = self._file.read_text(encoding="utf-8") if self._file else ""
-        if self._file is not None and mutant is not None:
-            self._file.write_text(mutant.text, encoding="utf-8")
+    def __init__(self, mutant: Mutant, tree: Path, stages: Sequence[Sequence[str]]) -> None:
+        """The first of the stages is run; what follows is the caller's."""
+        self.mutant, self.tree, self.stages = mutant, tree, stages
+        self._file = tree / mutant.file
+        self._before = self._file.read_text(encoding="utf-8")
+        self._file.write_text(mutant.text, encoding="utf-8")
         self._ends = time.monotonic() + TIMEOUT_S
         self._child = os.fork()
         if not self._child:
-            _test(tree, STAGES[stage])
+            # A change that never ends is ended by the kernel, whatever else the machine has to do.
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S) if len(stages) > 1 else (TIMEOUT_S, TIMEOUT_S))
+            os._exit(_test(tree, stages[0], ["-x"]))
 
     def ended(self) -> bool | None:
         """Whether a test failed; None while they run. One that never ends counts as noticed."""
@@ -212,12 +262,11 @@ class Trial:
         if not pid:
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
-        if self._file is not None:
-            self._file.write_text(self._before, encoding="utf-8")
+        self._file.write_text(self._before, encoding="utf-8")
         return not pid or status != 0
 
 
-def _test(tree: Path, tests: Sequence[str]) -> NoReturn:
+def _test(tree: Path, tests: Sequence[str], options: Sequence[str] = (), plugins: Sequence[object] = ()) -> int:
     """In a child: run tests on a tree. Only what is never changed was loaded before."""
     os.chdir(tree)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -228,31 +277,48 @@ def _test(tree: Path, tests: Sequence[str]) -> NoReturn:
     for name in [name for name in sys.modules if name.partition(".")[0] in {"tests", "streams"}]:
         del sys.modules[name]
     sys.path.insert(0, str(tree))
-    code = 1
     try:
-        code = int(pytest.main(["-x", "-q", "-n0", "-p", "no:cacheprovider", f"--rootdir={tree}", *tests]))
-    finally:
+        return int(pytest.main([*options, "-q", "-n0", "-p", "no:cacheprovider", f"--rootdir={tree}", *tests], list(plugins)))
+    except BaseException:  # noqa: BLE001 - whatever it is, the tests did not pass
+        return 1
+
+
+def as_it_is(tree: Path, mutants: Sequence[Mutant], tests: Sequence[str]) -> Past | None:
+    """Run the tests as they are, in a child; what they came past, or None where one fails."""
+    lines: dict[str, set[int]] = {}
+    for mutant in mutants:
+        if mutant.last:
+            lines.setdefault(mutant.file, set()).update(range(mutant.line, mutant.last + 1))
+    past, told = Past(tree, lines), tree / "past.pickle"
+    child = os.fork()
+    if not child:
+        code = _test(tree, tests, plugins=[past])
+        told.write_bytes(pickle.dumps((past.seen, past.took)))
         os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if status:
+        return None
+    past.seen, past.took = pickle.loads(told.read_bytes())  # noqa: S301 - written by our own child
+    return past
 
 
-def run(mutants: Sequence[Mutant | None], trees: Sequence[Path], stages: int) -> Iterator[tuple[Mutant | None, bool]]:
-    """Each mutant and whether it was noticed, as they end; the quick tests first, the long ones for what those do not notice."""
-    waiting = [(mutant, 0) for mutant in mutants]
+def run(mutants: Sequence[tuple[Mutant, Sequence[Sequence[str]]]], trees: Sequence[Path]) -> Iterator[tuple[Mutant, bool]]:
+    """Each mutant and whether it was noticed, as they end; the first tests first, the next for what those do not notice."""
+    waiting = list(mutants)
     free, running = list(trees), list[Trial]()
     while waiting or running:
         while waiting and free:
-            mutant, stage = waiting.pop(0)
-            running.append(Trial(mutant, free.pop(), stage))
+            running.append(Trial(waiting[0][0], free.pop(), waiting.pop(0)[1]))
         for trial in list(running):
             failed = trial.ended()
             if failed is None:
                 continue
             running.remove(trial)
             free.append(trial.tree)
-            if failed or trial.stage + 1 == stages:
+            if failed or len(trial.stages) == 1:
                 yield trial.mutant, failed
             else:
-                waiting.append((trial.mutant, trial.stage + 1))
+                waiting.append((trial.mutant, trial.stages[1:]))
         time.sleep(0.02)
 
 
@@ -265,7 +331,7 @@ def main() -> int:
     arguments.add_argument("--quick", action="store_true", help="leave the long tests out, which may notice more")
     arguments.add_argument("--verbose", action="store_true", help="say each that is noticed as well")
     asked = arguments.parse_args()
-    stages = 1 if asked.quick else len(STAGES)
+    stages = STAGES[:1] if asked.quick else STAGES
     everything = [*policy_mutants(), *core_mutants()]
     gone = [name for name in ("policy", *GUARDS, *DEADLINES) if not any(each.guard == name for each in everything)]
     chosen = [each for each in everything if asked.only in each.guard]
@@ -276,10 +342,12 @@ def main() -> int:
     noticed = 0
     with tempfile.TemporaryDirectory() as folder:
         trees = [copied(Path(folder) / str(job)) for job in range(asked.jobs)]
-        if any(failed for _, failed in run([None], trees, stages)):
+        past, *rest = [as_it_is(trees[0], () if number else chosen, tests) for number, tests in enumerate(stages)]
+        if past is None or None in rest:
             say("the tests fail as they are")
             return 1
-        for done, (mutant, killed) in enumerate(run(chosen, trees, stages), 1):
+        planned = [(mutant, [near, *stages] if (near := past.near(mutant)) else stages) for mutant in chosen]
+        for done, (mutant, killed) in enumerate(run(planned, trees), 1):
             noticed += killed
             if not killed or asked.verbose:
                 say(f"{'noticed' if killed else 'survived'}: {mutant}")

@@ -6,10 +6,12 @@ A group is written `kind/name`, and `kind/name|cause` where devices far apart on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from vorab.records import Device
 from vorab.topics import key_of
+
+if TYPE_CHECKING:
+    from vorab.records import Device
 
 PARENT: Final = "parent"
 SITE: Final = "site"

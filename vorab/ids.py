@@ -54,6 +54,21 @@ def incident_event_id(incident: str, kind: str, mark: object, customer: str = ""
     return _id("incident-event", incident, kind, mark, customer)
 
 
+def silence_id(group_key: str, nonce: str) -> str:
+    """One silence of a group (`tenant/group`), once per nonce."""
+    return _id("silence", group_key, nonce)
+
+
+def configured_silence_id(group_key: str, since: Micros) -> str:
+    """The silence of a group (`tenant/group`) that the settings name, by when it begins (µs)."""
+    return incident_id(f"silence/{group_key}", since)
+
+
+def switch_id(remedy_key: str, state: str, nonce: str) -> str:
+    """A remedy (`tenant/remedy`) is stopped or released, once per nonce."""
+    return _id("switch", remedy_key, state, nonce)
+
+
 def action_id(case: str, remedy: str, step: int, attempt: int) -> str:
     """One attempt at one step of a remedy for a case."""
     return _id("action", case, remedy, step, attempt)
@@ -119,6 +134,16 @@ def command_id(device_key: str, kind: str, nonce: str) -> str:
     return _id("command", device_key, kind, nonce)
 
 
+def contact_state_id(customer_key: str, state: str, at: Micros) -> str:
+    """How things stand with a customer since a moment."""
+    return _id("contact-state", customer_key, state, at)
+
+
+def offer_id(customer_key: str, kind: str, what: str, about: object) -> str:
+    """A hint, by what is suggested and what it is about."""
+    return _id("offer", customer_key, kind, what, about)
+
+
 def lead_time_id(case: str, *times: Micros | None) -> str:
     """One state of a case's line in the ledger of lead times, by all its times (µs)."""
     return _id("lead-time", case, *times)
@@ -132,6 +157,21 @@ def mark_id(customer_key: str, nonce: str) -> str:
 def request_id(customer_key: str, kind: str, nonce: str) -> str:
     """What a customer asks for, once per nonce."""
     return _id("request", customer_key, kind, nonce)
+
+
+def booking_id(customer_key: str, case: str, nonce: str) -> str:
+    """A call or visit for a customer about a case, once per nonce."""
+    return _id("booking", customer_key, case, nonce)
+
+
+def slot_id(booking: str, kind: str, nonce: str) -> str:
+    """What is asked of the diary about a booking, once per nonce."""
+    return _id("slot", booking, kind, nonce)
+
+
+def booking_event_id(booking: str, kind: str, because: str) -> str:
+    """One fact about a booking, brought about by one thing."""
+    return _id("booking-event", booking, kind, because)
 
 
 def rejection_id(topic: str, partition: int, offset: int, source: str) -> str:

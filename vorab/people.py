@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from vorab.errors import Unavailable
 
 if TYPE_CHECKING:
-    from vorab.registry.kinds import Entry
+    from vorab.records import Record
     from vorab.registry.writing import Gone
 
 PATH: Final = "/people"
@@ -108,12 +108,19 @@ class PeopleClient:
         answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
         return any(answer is not None for answer in answers)
 
-    def register(self, entries: Iterable[Entry], gone: Iterable[Gone] = ()) -> None:
-        """Write registry entries to the log through a notifier, and take others out (topic and key); raises Unavailable."""
+    def register(self, entries: Iterable[Record], gone: Iterable[Gone] = ()) -> None:
+        """Write registry entries and what people say to the log through a notifier, and take others out (topic and key).
+
+        Raises:
+            Unavailable: it does not answer, or is of an earlier version that does not know what this is.
+        """
         body: dict[str, Any] = {"gone": list(gone)}
-        for entry in entries:
+        some = list(entries)
+        for entry in some:
             body.setdefault(entry.TOPIC, []).append(entry.model_dump(mode="json"))
-        self._call(self._endpoints[0], "PUT", RECORDS, body)
+        taken = self._call(self._endpoints[0], "PUT", RECORDS, body)
+        if not taken or taken.get("records") != len(some):
+            raise Unavailable("the notifier that runs does not know what this is: it is of an earlier version")
 
     def _call(self, endpoint: tuple[str, str], method: str, path: str, body: object = None) -> Any:
         url, token = endpoint

@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args, get_origin
@@ -27,11 +28,13 @@ from pydantic import (
 )
 
 from vorab import topics
+from vorab.channel_settings import Apprise, Letter, Webhook
 from vorab.errors import ConfigError
 from vorab.layouts import Packed
 from vorab.mistakes import field_at, line_of
 from vorab.partners import Partner
-from vorab.payloads import JsonMap, PlainText
+from vorab.payloads import JsonMap, PlainText, Table
+from vorab.records.registry import Channel, QuietDay
 
 FILE: Final = "vorab.toml"
 DIALECTS: Final[tuple[str, ...]] = ("sparkplug", "homie", "tasmota", "zigbee2mqtt", "shelly")
@@ -53,6 +56,15 @@ class Section(BaseModel):
     """A table of the settings file; wrong keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        msg = f"there is no time zone {name!r}, write for example Europe/Berlin"
+        raise ValueError(msg) from None
+    return name
 
 
 class Mqtt(Section):
@@ -219,6 +231,11 @@ class Incidents(Section):
         ge=0,
         description="So long customers are not told of a new case: it may be part of an incident; settle_s at least.",
     )
+    patience_s: float = Field(
+        120.0,
+        ge=0,
+        description="So long customers are not told of an incident: one that is over by then is told once, as over.",
+    )
     at_once_priority: int = Field(1, ge=0, le=5, description="Cases of this priority or a more urgent one do not wait; 0: all wait.")
     down: list[str] = Field(
         default_factory=lambda: ["silent"], description="Causes that say a device is down: it explains what is behind it."
@@ -232,6 +249,76 @@ class Incidents(Section):
     silences: list[Silence] = Field(default_factory=list, description="Maintenance windows, each a [[streams.incidents.silences]].")
 
 
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)")
+
+
+def span_of(text: str) -> tuple[int, int]:
+    """`08:00-12:30` as the first minute of the day and the first minute after it; raises ValueError for anything else."""
+    found = _SPAN.fullmatch(text.strip())
+    first = int(found[1]) * 60 + int(found[2]) if found else 0
+    last = int(found[3]) * 60 + int(found[4]) if found and found[3] else 24 * 60
+    if found is None or last <= first:
+        raise ValueError(f"{text!r} is no span of hours of one day; 08:00-12:30 and 18:00-24:00 are")
+    return first, last
+
+
+class Callbacks(Section):
+    """When people call and visit: the slots a customer can book."""
+
+    team: int = Field(0, ge=0, le=1000, description="People who can be on the phone at once; 0: no calls can be booked.")
+    team_at: list[str] = Field(default_factory=list, description="Where it is another number, by the hour on the clock: 12=1.")
+    slot_min: int = Field(30, ge=5, le=240, description="Minutes a call is given.")
+    visit_team: int = Field(0, ge=0, le=1000, description="People who can be on a visit at once; 0: no visits can be booked.")
+    visit_min: int = Field(120, ge=15, le=600, description="Minutes a visit is given, with the way.")
+    days: list[str] = Field(default_factory=lambda: list(WEEKDAYS[:5]), description="Days on which they work.")
+    hours: list[str] = Field(
+        default_factory=lambda: ["08:00-18:00"], description="Hours in which they work; several where there is a break."
+    )
+    zone: str = Field("Europe/Berlin", description="Zone of these hours.")
+    closed: list[date] = Field(default_factory=list, description="Days on which nobody works, public holidays for example: 2026-12-25.")
+    notice_min: int = Field(15, ge=0, le=10_080, description="A slot begins so many minutes from now at the earliest.")
+    ahead_days: int = Field(14, ge=1, le=90, description="And so many days from now at the latest.")
+    offers: int = Field(3, ge=1, le=10, description="Free slots that are offered.")
+    attempts: int = Field(3, ge=1, le=10, description="After so many calls that nobody answered the matter is closed in writing.")
+    again_min: int = Field(120, ge=0, le=10_080, description="Minutes until the next try, at the earliest.")
+    remind_h: float = Field(24.0, ge=0, le=336, description="So many hours before a visit its reminder is due; 0: never.")
+
+    @property
+    def on(self) -> bool:
+        """Whether anything can be booked."""
+        return bool(self.team or self.visit_team)
+
+    @field_validator("hours")
+    @classmethod
+    def _spans(cls, spans: list[str]) -> list[str]:
+        ends = 0
+        for first, last in sorted(map(span_of, spans)):
+            if first < ends:
+                raise ValueError("these hours overlap")
+            ends = last
+        return spans
+
+    @field_validator("days")
+    @classmethod
+    def _known_days(cls, days: list[str]) -> list[str]:
+        if wrong := [day for day in days if day not in WEEKDAYS]:
+            raise ValueError(f"{wrong[0]!r} is no day; {', '.join(WEEKDAYS)} are")
+        return days
+
+    @field_validator("team_at")
+    @classmethod
+    def _hour_and_size(cls, sizes: list[str]) -> list[str]:
+        if wrong := [text for text in sizes if not re.fullmatch(r"([01]?\d|2[0-3])=\d{1,3}", text)]:
+            raise ValueError(f"{wrong[0]!r} is no hour and number of people; 12=1 is")
+        return sizes
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        return _zone(name)
+
+
 class Streams(Section):
     """Detect, gaps, alarms, cases, incidents, permits, customers and ledger."""
 
@@ -243,7 +330,55 @@ class Streams(Section):
     grace_s: float = Field(
         0.0, ge=0, le=3600, description="Seconds readings wait for earlier ones of their device, unless its registry entry says otherwise."
     )
+    cool_down_s: float = Field(
+        259_200.0, ge=0, description="Seconds after a customer's last fault in which nobody should offer them anything (contact state)."
+    )
     incidents: Incidents = Field(default_factory=Incidents)
+    callbacks: Callbacks = Field(default_factory=Callbacks)
+
+
+Passing = Literal["safety", "consent", "person_needed", "incident", "healed", "resolved"]
+"""What may be said whatever the budget: the urgency `safety`, or messages of a stage."""
+
+
+def _safety() -> list[Passing]:
+    return ["safety"]
+
+
+class Budget(Section):
+    """How many messages a person gets, however many devices they have and whatever the messages are about."""
+
+    a_day: int = Field(1, ge=0, description="Most messages to a person in any 24 hours; 0: no limit.")
+    a_week: int = Field(3, ge=0, description="Most in any 7 days; 0: no limit.")
+    a_month: int = Field(6, ge=0, description="Most in any 30 days; 0: no limit.")
+    advertising_a_month: int = Field(1, ge=0, description="Most of purpose advertising among them, in any 30 days; 0: no limit of its own.")
+    passes: list[Passing] = Field(
+        default_factory=_safety,
+        description="What is said whatever the budget, and still counts: safety, or stages (consent, person_needed, incident, …).",
+    )
+
+
+class Preferences(Section):
+    """How people are spoken to where neither they nor their contract say so."""
+
+    language: str = Field("", description="Language of messages; empty: en.")
+    time_zone: str = Field("", description="Zone of quiet hours and of times in messages; empty: Europe/Berlin.")
+    region: str = Field("", description="Whose public holidays count, after ISO 3166: DE or DE-BY; empty: nobody's.")
+    channels: tuple[Channel, ...] = Field((), description="Channels, the favourite first; empty: mail.")
+    quiet_from: str = Field("", description="When the night begins: 22:00.")
+    quiet_until: str = Field("", description="When it ends: 07:00; the same as quiet_from: no quiet hours.")
+    quiet_days: tuple[QuietDay, ...] | None = Field(None, description="Whole days without messages: sunday, holiday; empty: holiday.")
+    tell_healed: bool | None = Field(None, description="Whether people hear of faults that were fixed unnoticed; empty: they do not.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        return _zone(name) if name else name
+
+    @field_validator("channels", "quiet_days", mode="before")
+    @classmethod
+    def _words(cls, found: object) -> object:
+        return tuple(part for part in found.replace(",", " ").split() if part) if isinstance(found, str) else found
 
 
 class Notifier(Section):
@@ -265,6 +400,16 @@ class Notifier(Section):
     file_dir: str = Field("", description="Folder of the file channel; empty: messages/ in the state folder.")
     mail_to_files: bool = Field(default=False, description="Write mails to the folder of the file channel instead of sending them.")
     people: str = Field("", description="YAML file of names and contact points, imported at start.")
+    apprise_schemas: list[str] = Field(
+        default_factory=list, description="Schemas of Apprise that sms, push and chat may use: twilio, ntfys; none without."
+    )
+    webhook: Webhook = Field(default_factory=Webhook)
+    letter: Letter = Field(default_factory=Letter)
+    sms: Apprise = Field(default_factory=Apprise)
+    push: Apprise = Field(default_factory=Apprise)
+    chat: Apprise = Field(default_factory=Apprise)
+    budget: Budget = Field(default_factory=Budget)
+    preferences: Preferences = Field(default_factory=Preferences)
 
 
 Scope = Literal["read", "write", "contacts"]
@@ -276,7 +421,8 @@ class DeskToken(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$", description="Who it is; stands as `by` on what is asked with it.")
     scopes: list[Scope] = Field(
-        min_length=1, description="What it is for: `read`, `write` (registry and marks), `contacts` (telling that a customer got in touch)."
+        min_length=1,
+        description="`read`, `write` (registry, marks, silences, remedies), `contacts` (a customer got in touch, or books a call).",
     )
     hash: str = Field(pattern=r"^[0-9a-f]{32}:[0-9a-f]{64}$", description="Salt and SHA-256, as `vorab desk token` prints them.")
 
@@ -309,12 +455,7 @@ class Desk(Section):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            msg = f"there is no time zone {name!r}, write for example Europe/Berlin"
-            raise ValueError(msg) from None
-        return name
+        return _zone(name)
 
 
 class Service(Section):
@@ -383,7 +524,7 @@ def table(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Setti
     for name, info in model.model_fields.items():
         key = f"{prefix}.{name}" if prefix else name
         kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
+        if isinstance(kind, type) and issubclass(kind, Section | Table):
             yield from table(kind, key)
             continue
         default = info.get_default(call_default_factory=True)

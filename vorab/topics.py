@@ -26,6 +26,7 @@ class Keyed(StrEnum):
     SITE = "site"
     CONTRACT = "contract"
     GROUP = "group"
+    TEAM = "team"
     REMEDY = "remedy"
     COHORT = "cohort"
     MODEL = "model"
@@ -73,6 +74,8 @@ NOTIFICATIONS: Final = "vorab.notifications"
 DELIVERIES: Final = "vorab.deliveries"
 COMMANDS: Final = "vorab.commands"
 REQUESTS: Final = "vorab.requests"
+SLOTS: Final = "vorab.slots"
+BOOKINGS: Final = "vorab.bookings"
 LEAD_TIMES: Final = "vorab.lead-times"
 CONTACT_STATE: Final = "vorab.contact-state"
 OFFERS: Final = "vorab.offers"
@@ -92,12 +95,12 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(GAPS, Keyed.DEVICE, 28, "sequence numbers that are missing, and that they have come"),
         Topic(SYMPTOMS, Keyed.DEVICE, 28, "raised, updated and cleared, with evidence and rule version"),
         Topic(CASES, Keyed.DEVICE, 400, "case events: facts, in order"),
-        Topic(CASES_BY_GROUP, Keyed.GROUP, 28, "what opens and ends cases, of a whole tenant in one place, where incidents are found"),
+        Topic(CASES_BY_GROUP, Keyed.GROUP, 28, "what opens and ends cases, and silences, of a whole tenant, where incidents are found"),
         Topic(CASES_BY_CUSTOMER, Keyed.CUSTOMER, 28, "the same events once per customer, and which of the cases belong to an incident"),
         Topic(CASE_SNAPSHOTS, Keyed.DEVICE, None, "the last state of each case, in the partition of its device"),
         Topic(ACTIONS, Keyed.DEVICE, 28, "what a device is asked to do"),
         Topic(REPLIES, Keyed.DEVICE, 28, "what the device answered"),
-        Topic(PERMITS, Keyed.REMEDY, 28, "asked and granted, counted fleet-wide in one place"),
+        Topic(PERMITS, Keyed.REMEDY, 28, "asked and granted, counted fleet-wide in one place; remedies that are stopped"),
         Topic(ERRANDS, Keyed.DEVICE, 28, "what the case of one machine asks of another one, and the answer"),
         Topic(COHORTS, Keyed.COHORT, None, "summaries out, baselines back"),
         Topic(FIRMWARES, Keyed.MODEL, 28, "per model and hour how long each firmware ran, and how many devices had symptoms under it"),
@@ -107,6 +110,8 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(COMMANDS, Keyed.DEVICE, 400, "what a person or partner asks for; may be refused"),
         Topic(LEAD_TIMES, Keyed.DEVICE, 400, "the ledger: who noticed a fault first, and when what was done about it"),
         Topic(REQUESTS, Keyed.CUSTOMER, 400, "what a customer asks for; may be refused"),
+        Topic(SLOTS, Keyed.TEAM, 28, "what is asked of the diary of calls and visits: one place per tenant books; may be refused"),
+        Topic(BOOKINGS, Keyed.CUSTOMER, 400, "calls and visits that are booked, and what became of them"),
         Topic(CONTACT_STATE, Keyed.CUSTOMER, None, "ok, fault_open, recovering or do_not_contact, for any marketing tool"),
         Topic(OFFERS, Keyed.CUSTOMER, 28, "a hint tied to a fault, for the CRM"),
         Topic(REJECTED, Keyed.SOURCE, 7, "refused bytes (capped), reason and origin"),
@@ -115,6 +120,9 @@ TOPICS: Final[dict[str, Topic]] = {
 
 REGISTRY: Final = (DEVICES, CUSTOMERS, SITES, CONTRACTS)
 """The compacted topics of the registry. One each: a site and a device may have the same name, and compaction keeps one record of a key."""
+
+TEAM: Final = "team"
+"""Who calls and visits, in keys: one team for a tenant."""
 
 DEFAULT_PARTITIONS: Final = 12
 

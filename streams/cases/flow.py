@@ -165,7 +165,7 @@ class DeviceCases(People):
         if case is None or seen is None:
             return
         seen.open, seen.proven, seen.cleared_at = False, symptom.proven, why.at
-        seen.unread = seen.unread or symptom.historical
+        seen.unread = not symptom.followed
         proof.forget(seen)
         if not any(seen.open for seen in case.symptoms):
             case.clear_at = why.at
@@ -289,5 +289,4 @@ def _seen(symptom: Symptom) -> Seen:
     return Seen(
         id=symptom.id, open=True, severity=symptom.severity, detector=symptom.detector, signal=symptom.signal, unit=symptom.unit,
         value=symptom.value, limit=symptom.limit, onset=symptom.onset, explanation=symptom.explanation,
-        unread=symptom.historical or symptom.detector in proof.UNREAD,
     )  # fmt: skip

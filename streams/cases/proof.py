@@ -11,14 +11,14 @@ from typing import Final
 
 from streams.cases.policy import Line
 from streams.cases.state import REMEMBERED, Case, DeviceState, Phase, Seen, Timer
-from vorab.clock import Micros
+from vorab.clock import MINUTE, Micros
 from vorab.records import Proof, Symptom
 
 SILENCE: Final = "silence"
 """The detector whose symptoms say that nothing is heard."""
 
-UNREAD: Final = frozenset({"reported", "firmware", "peer"})
-"""Detectors that judge no readings of the device alone, so that none can be asked for: reports of others, firmwares and peers compared."""
+GRAIN: Final = 10 * MINUTE
+"""Detect tells what it has read at least so often, where there is anything to read."""
 
 WATCHED: Final = frozenset(
     {Phase.OBSERVING, Phase.CONSENT, Phase.APPROVAL, Phase.WAITING, Phase.QUEUED, Phase.ERRAND, Phase.PERSON, Phase.PROVING}
@@ -82,12 +82,16 @@ def confirm(state: DeviceState, case: Case, symptom: Symptom) -> None:
 
 
 def enough(state: DeviceState, case: Case, line: Line) -> bool:
-    """Whether so many readings, and not all the same, have shown that each of its symptoms is gone."""
+    """Whether so many readings, and not all the same, have shown that each of its symptoms is gone, and nearly as long as policy asks for.
+
+    While vorab itself hears nothing, nothing is shown, however much time has passed when it hears again.
+    """
     wanted = [seen for seen in case.symptoms if seen.proven and not seen.unread and _lately(case, seen)]
     if not line.readings or not wanted:
         return True
-    current = case.proven_since == since(state, case)
-    return current and all(seen.readings >= line.readings and seen.changes > 0 for seen in wanted)
+    begins = since(state, case)
+    long_enough = case.proven_until is not None and case.proven_until >= begins + max(line.stays // 2, line.stays - GRAIN)
+    return long_enough and case.proven_since == begins and all(seen.readings >= line.readings and seen.changes > 0 for seen in wanted)
 
 
 def _lately(case: Case, seen: Seen) -> bool:

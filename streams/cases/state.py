@@ -82,7 +82,7 @@ class Seen(msgspec.Struct):
     cleared_at: Micros | None = None
     """and when."""
     unread: bool = False
-    """Whether no readings of now can be asked for: others report it, or it is about what was."""
+    """Whether no readings can be asked for: none of those that follow will be told (others report it, or it is about what was)."""
     readings: int = 0
     """Readings that have come since the case may be proven,"""
     changes: int = 0

@@ -12,7 +12,7 @@ far, after the silences of other devices until then: who waits for a proof must 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -25,7 +25,6 @@ from streams.detect.rows import Rows
 from streams.detect.words import Finding
 from streams.rules.derive import COMPUTED
 from vorab.clock import MINUTE, Micros
-from vorab.frame import Quality
 from vorab.records import Severity, SymptomState
 
 BLOCK: Final = "confirm."
@@ -37,7 +36,6 @@ LONGEST: Final[Micros] = 10 * MINUTE
 """A first word soon, because somebody may wait for it; then every ten minutes."""
 MOST: Final = 16
 """Words about one clearing: two hours of them, longer than any proof takes; nobody else reads them."""
-_PAST: Final = int(Quality.HISTORICAL)
 
 
 class Word(msgspec.Struct):
@@ -73,25 +71,26 @@ class Watch(msgspec.Struct):
     words: list[Word] = []
     """Not told yet."""
 
-    def see(self, at: Micros, values: Mapping[str, float]) -> bool:
-        """Count one reading; whether it is time to say so."""
-        if at <= self.at or (self.signal and self.signal not in values):
+    def see(self, at: Micros, own: float | None, rest: Callable[[], Mapping[str, float]]) -> bool:
+        """Count one reading of its signal, and of the `rest` where that may matter; whether it is time to say so."""
+        if at <= self.at or (self.signal and own is None):
             return False
         self.at = at
         self.readings += 1
-        self.changes += self._changed(values)
-        self.last.update(values)
+        self.changes += self._changed(own, rest)
         return at - self.start >= self.length
 
-    def _changed(self, values: Mapping[str, float]) -> bool:
-        own = values.get(self.signal)
+    def _changed(self, own: float | None, rest: Callable[[], Mapping[str, float]]) -> bool:
+        before = self.last.get(self.signal, own)
         if own is not None:
-            if own != self.last.get(self.signal, own):
-                return True
+            self.last[self.signal] = own
             if not own.is_integer():
-                return False
-        others = [name for name in values if name != self.signal]
-        return not others or any(values[name] != self.last.get(name, values[name]) for name in others)
+                return own != before
+        # A whole number may stand still and be alive: then the others tell. They are kept from one such reading to the next.
+        others = {name: value for name, value in rest().items() if name != self.signal}
+        changed = not others or any(value != self.last.get(name, value) for name, value in others.items())
+        self.last.update(others)
+        return changed or own != before
 
     def turn(self, value: float | None) -> None:
         """Have a word to tell, and begin to count for the next."""
@@ -108,6 +107,8 @@ class Confirm:
         self._book = book
         self._watches: dict[int, list[Watch]] = {}
         """By the slot of the device."""
+        self._watched = np.zeros(0, bool)
+        """By slot as well: whether there are any."""
         self._ready: set[int] = set()
         """Devices with something to tell."""
         self._changed: set[int] = set()
@@ -118,8 +119,10 @@ class Confirm:
         events = _events(self._book, found)
         if not self._watches and not events:
             return
-        wanted = np.array([*self._watches, *{device for device, _ in events}], np.intp)
-        mine = which & np.isin(rows.device, wanted) & ((rows.quality & _PAST) == 0)
+        near = self._near(rows, events)
+        if not near.any():
+            return
+        mine = near & which
         if rows.late is not None:
             mine &= ~rows.late
         for device, row in _in_order(np.flatnonzero(mine), rows, events):
@@ -129,13 +132,30 @@ class Confirm:
             for finding in events.pop((device, row), ()):
                 self._take(device, row, finding, rows)
 
+    def _near(self, rows: Rows, events: Mapping[tuple[int, int], object]) -> NDArray[np.bool_]:
+        """The rows of devices that are watched, or will be."""
+        if len(self._watched) < len(self._book.devices.keys):
+            self._watched = np.zeros(2 * len(self._book.devices.keys), bool)
+            self._watched[list(self._watches)] = True
+        if not events:
+            return self._watched.take(rows.device)
+        soon = [device for device, _ in events if not self._watched[device]]
+        self._watched[soon] = True
+        near = self._watched.take(rows.device)
+        self._watched[soon] = False
+        return near
+
     def _see(self, device: int, row: int, watches: list[Watch], rows: Rows) -> None:
         self._changed.add(device // DEVICES)
-        at, values = int(rows.measured[row]), _values(rows, row)
+        at = int(rows.measured[row])
         for watch in watches:
-            if watch.said < MOST and watch.see(at, values):
-                watch.turn(values.get(watch.signal))
-                self._ready.add(device)
+            if watch.said < MOST:
+                column = rows.signals.get(watch.signal)
+                own = None if column is None else float(column[row])
+                own = own if own is not None and math.isfinite(own) else None
+                if watch.see(at, own, lambda: _values(rows, row)):
+                    watch.turn(own)
+                    self._ready.add(device)
 
     def due(self, now: Micros) -> list[Finding]:
         """What is told by `now` (µs), in the order of time."""
@@ -149,6 +169,7 @@ class Confirm:
                 self._ready.discard(device)
             if not self._watches.get(device):
                 self._watches.pop(device, None)
+                self._watched[device] = False
         return sorted(found, key=lambda each: (each.confirmed or 0, each.device, each.rule.id, each.signal))
 
     def _told(self, device: int, watch: Watch, now: Micros) -> list[Finding]:
@@ -175,7 +196,8 @@ class Confirm:
                 each.said = MOST  # it ends here, and what it has to tell is told yet
             if each.said < MOST or each.words:
                 watches.append(each)
-        if finding.state is SymptomState.CLEARED and finding.proven and not finding.historical:
+        if finding.state is SymptomState.CLEARED and finding.proven:
+            finding.followed = True
             at = int(rows.measured[row])
             watches.append(
                 Watch(
@@ -185,6 +207,7 @@ class Confirm:
             )  # fmt: skip
         if watches:
             self._watches[device] = watches
+        self._watched[device] = bool(watches)
         self._changed.add(device // DEVICES)
 
     def dirty(self) -> dict[str, bytes]:
@@ -204,6 +227,8 @@ class Confirm:
             if name.startswith(BLOCK) and block:
                 kept = msgspec.msgpack.decode(block, type=dict[str, list[Watch]])
                 self._watches.update((slot[key], watches) for key, watches in kept.items() if key in slot)
+        self._watched = np.zeros(len(slot), bool)
+        self._watched[list(self._watches)] = True
         self._ready = {device for device, watches in self._watches.items() if any(watch.words for watch in watches)}
 
 

@@ -41,6 +41,7 @@ class Finding:
     proven: bool = True
     """Whether readings showed the end."""
     historical: bool = False
+    followed: bool = False
     """Whether it says what was, not what is."""
     since: Micros | None = None
     """Of one that is confirmed: readings after this …"""
@@ -89,6 +90,7 @@ def symptom(found: Finding) -> Symptom:
         confirmed_at=found.confirmed,
         readings=found.readings,
         changes=found.changes,
+        followed=found.followed,
         proven=found.proven,
         value=value,
         low=found.low,

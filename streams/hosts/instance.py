@@ -99,7 +99,7 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 def read_record(topic: str, value: bytes | None, headers: Headers) -> tuple[Micros | None, Taken | None]:
-    """A record's time (None where it cannot be read) and content (None for a tick)."""
+    """A record's time (None where it cannot be read, or stands where its input is) and content (None for a tick)."""
     if value is None and topic in topics.TOPICS and topics.TOPICS[topic].compacted:
         return None, None  # a deleted key, which tells a processor nothing
     try:
@@ -112,9 +112,10 @@ def read_record(topic: str, value: bytes | None, headers: Headers) -> tuple[Micr
     except Rejected as refusal:
         return None, Taken(refusal, value)
     try:
-        return context.time, Taken(parse(context, value), value)
+        record = parse(context, value)
     except Rejected as refusal:
         return context.time, Taken(refusal, value)
+    return context.time if record.MOVES_TIME else None, Taken(record, value)
 
 
 class Instance:

@@ -9,12 +9,14 @@ from typing import Final
 from streams.incidents.choice import Bars, Fresh
 from streams.incidents.state import Kid, Story
 from streams.incidents.telling import Teller
+from streams.incidents.windows import Windows
 from vorab.clock import SECOND, Micros
 from vorab.processor import Registry
 from vorab.settings import Incidents
 
 TIMERS: Final[Mapping[str, str]] = {
     "decide": "decide_at",
+    "tell": "tell_at",
     "flush": "flush_at",
     "idle": "idle_at",
     "warn": "warn_at",
@@ -28,7 +30,7 @@ TIMERS: Final[Mapping[str, str]] = {
 
 _NAMES: Final = tuple(TIMERS)
 _PLACES: Final = {name: place for place, name in enumerate(TIMERS)}
-_OF_STORIES: Final = ("flush", "idle", "warn", "until", "close")
+_OF_STORIES: Final = ("tell", "flush", "idle", "warn", "until", "close")
 _OF_KIDS: Final = ("word", "fresh", "forget")
 
 
@@ -40,8 +42,10 @@ class Agenda(Teller):
         self._options = options
         self._window, self._settle = round(options.window_s * SECOND), round(options.settle_s * SECOND)
         self._hold = max(round(options.hold_s * SECOND), self._settle)
+        self._patience = round(options.patience_s * SECOND)
         self._close, self._straggle = round(options.close_s * SECOND), round(options.straggle_s * SECOND)
         self._fresh = Fresh(tenant, Bars(options.devices, options.share, options.share_wide), registry.size)
+        self.windows = Windows(tenant, options)
         self._by_group: dict[str, str] = {}
         """Group → its incident, until that is closed."""
         self._due: list[tuple[Micros, int, str]] = []

@@ -7,18 +7,17 @@ from typing import Final
 from streams.incidents.agenda import Agenda
 from streams.incidents.choice import Fit, members
 from streams.incidents.state import CASE, INCIDENT, Kid, Story
+from streams.incidents.windows import IS_OVER, begun
 from vorab import ids
-from vorab.clock import HOUR, MINUTE, SECOND, Micros, to_micros
-from vorab.groups import groups_of, of_parent, with_cause, without_cause
-from vorab.records import MOST_CHILDREN, CaseEvent, CaseKind, IncidentKind, IncidentStatus
+from vorab.clock import HOUR, SECOND, Micros
+from vorab.groups import groups_of, of_parent, with_cause
+from vorab.records import MOST_CHILDREN, CaseEvent, CaseKind, IncidentKind, IncidentStatus, Silence
 from vorab.topics import key_of
 
 FLUSH: Final[Micros] = SECOND
 """Cases that join within this are told together: ten thousand in ten seconds are a few dozen records."""
 REMEMBERED: Final[Micros] = HOUR
 """How long a case that is well is known after that: it may come back, and its events may come twice."""
-WARNED: Final[Micros] = 15 * MINUTE
-"""So long before its end it is told that a silence ends."""
 DEEPEST: Final = 8
 """Devices behind devices that are looked at."""
 
@@ -46,6 +45,12 @@ class Fleet(Agenda):
             self._well(kid, at, event.at)
         elif event.kind is CaseKind.RELAPSED and kid.well:
             self._relapsed(kid, at)
+
+    def silence(self, said: Silence, now: Micros) -> None:
+        """Somebody sets a silence, or ends one before its time: then its cases are released at once."""
+        if self.windows.hear(said, now) and (story := self.stories.get(said.id)) is not None:
+            story.until = now
+            self._over(story, now)
 
     def _open(self, event: CaseEvent, at: Micros) -> None:
         kid = Kid(
@@ -179,6 +184,9 @@ class Fleet(Agenda):
             ids.incident_id(key_of(self.tenant, fit.group), at), self.tenant, fit.group, IncidentStatus.OPEN, at, onset, [], fit.root
         )
         self._add(story)
+        if self._patience:
+            story.tell_at = at + self._patience
+            self._set(story.tell_at, "tell", story.id)
         for kid in kids:
             self._take_in(story, kid)
         self.tell(story, IncidentKind.OPENED, at, kids)
@@ -191,20 +199,18 @@ class Fleet(Agenda):
 
     def _silence(self, kid: Kid, at: Micros) -> Story | None:
         """The maintenance window a case falls into."""
-        mine = {*kid.groups, *(without_cause(group) for group in kid.groups), f"device/{kid.device}"}
-        for each in self._options.silences:
-            since, until = to_micros(each.since), to_micros(each.until)
-            if each.tenant != self.tenant or each.group not in mine or not since <= at < until:
-                continue
-            name = ids.incident_id(f"silence/{key_of(self.tenant, each.group)}", since)
-            if name not in self.stories:
-                story = Story(name, self.tenant, each.group, IncidentStatus.OPEN, at, since, [], why=each.why, until=until)
-                story.warn_at = until - WARNED if until - WARNED > at else 0
-                self._of[name] = set()
-                self.tell(story, IncidentKind.OPENED, at, detail=story.why)
-                self.put_story(story)
-            return self.stories[name]
-        return None
+        said = self.windows.over(kid, at)
+        if said is not None and said.id not in self.stories:
+            self.put_story(begun(said, at))
+            self.tell(self.stories[said.id], IncidentKind.OPENED, at, detail=said.why)
+        return self.stories[said.id] if said is not None else None
+
+    def _over(self, story: Story, at: Micros) -> None:
+        """A silence ends: whoever is not well speaks."""
+        self._release(story, at, IS_OVER)
+        self._flush(story, at)
+        self.tell(story, IncidentKind.RESOLVED, at, detail=IS_OVER)
+        self._end(story, at)
 
     def _flush(self, story: Story, at: Micros) -> None:
         story.flush_at = 0
@@ -268,6 +274,8 @@ class Fleet(Agenda):
     def fire_story(self, story: Story, timer: str, at: Micros) -> None:
         """A timer of an incident."""
         match timer:
+            case "tell":
+                self.tell_customers(story, at)
             case "flush":
                 self._flush(story, at)
             case "idle":
@@ -278,10 +286,7 @@ class Fleet(Agenda):
                 story.warn_at = 0
                 self.tell(story, IncidentKind.ENDS_SOON, at, detail=story.why)
             case "until":
-                self._release(story, at, "the silence is over")
-                self._flush(story, at)
-                self.tell(story, IncidentKind.RESOLVED, at, detail="the silence is over")
-                self._end(story, at)
+                self._over(story, at)
             case "close":
                 self._end(story, at)
 

@@ -11,13 +11,14 @@ from typing import ClassVar, Final
 import msgspec
 
 from streams.incidents import state as states
+from streams.incidents import windows
 from streams.incidents.fleet import Fleet
 from vorab import topics
 from vorab.clock import Micros
 from vorab.errors import Reason, Rejected
 from vorab.frame import Frame
 from vorab.processor import Input, Kind, Out, Registry, kind_of
-from vorab.records import CaseEvent, Record
+from vorab.records import CaseEvent, Record, Silence
 from vorab.settings import Incidents as Options
 
 DECIDE: Final = "decide"
@@ -40,13 +41,16 @@ class Incidents:
         """As they were written last."""
 
     def step(self, topic: str, offset: int, record: Record | Frame, now: Micros) -> Iterable[Out]:  # noqa: ARG002 - the shape
-        """Fold what opens or ends a case."""
-        if not isinstance(record, CaseEvent):
+        """Fold what opens or ends a case, and the silences people set."""
+        if not isinstance(record, CaseEvent | Silence):
             raise Rejected(Reason.BAD_RECORD, f"a {type(record).__name__} on {topic}")
         if record.tenant == topics.RECORDED_TENANT:
             return ()  # each of its partitions lives in a time of its own: nothing there happens at the same time
         fleet = self._fleet(record.tenant)
-        fleet.hear(record, now)
+        if isinstance(record, Silence):
+            fleet.silence(record, now)
+        else:
+            fleet.hear(record, now)
         return _taken(fleet)
 
     def due(self, now: Micros) -> Iterable[Out]:
@@ -55,13 +59,16 @@ class Incidents:
         while True:
             waiting = [(at, name) for name, fleet in self._fleets.items() if (at := fleet.deadline) is not None and at < now]
             if not waiting:
-                return out
+                break
             fleet = self._fleets[min(waiting)[1]]
             fleet.fire()
             out += _taken(fleet)
+        for fleet in self._fleets.values():
+            fleet.windows.forget(now)
+        return out
 
     def dirty(self) -> Mapping[str, bytes]:
-        """One block per case and per incident that changed, and one per tenant for what is about to be decided."""
+        """One block per case, incident and silence that changed, and one per tenant for what is about to be decided."""
         blocks: dict[str, bytes] = {}
         for tenant, fleet in self._fleets.items():
             for name in sorted(fleet.changed):
@@ -72,6 +79,7 @@ class Incidents:
                     blocks[f"{states.CASE if name in fleet.kids else states.INCIDENT}/{tenant}/{name}"] = states.dump(thing)
             fleet.changed.clear()
             fleet.gone.clear()
+            blocks.update({f"{windows.SILENCE}/{tenant}/{name}": block for name, block in fleet.windows.dirty().items()})
             if fleet.decide_at != self._decisions.get(tenant, 0):
                 self._decisions[tenant] = fleet.decide_at
                 blocks[f"{DECIDE}/{tenant}/"] = msgspec.msgpack.encode(fleet.decide_at)
@@ -90,6 +98,8 @@ class Incidents:
                 fleet.put_story(states.load_story(block))
             elif kind == states.CASE:
                 fleet.put(states.load_kid(block))
+            elif kind == windows.SILENCE:
+                fleet.windows.put(windows.load(block))
             else:
                 self._decisions[fleet.tenant] = msgspec.msgpack.decode(block, type=int)
                 fleet.put_decision(self._decisions[fleet.tenant])

@@ -9,7 +9,7 @@ import msgspec
 from vorab.clock import Micros
 from vorab.records import IncidentStatus
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 CASE: Final = "case"
 INCIDENT: Final = "incident"
 
@@ -63,6 +63,8 @@ class Story(msgspec.Struct, omit_defaults=True):
     well_at: Micros = 0
     """When the last case to become well became so."""
     flush_at: Micros = 0
+    tell_at: Micros = 0
+    """When customers are told that it is one story, if it is not over by then; 0: they have been, or there is nobody to tell."""
     idle_at: Micros = 0
     """When those that are not well by then are left to themselves."""
     warn_at: Micros = 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
+from streams.incidents.choice import members
 from streams.incidents.state import Kid, Story
 from streams.incidents.table import NEW, TRANSITIONS
 from vorab import ids
@@ -13,6 +15,9 @@ from vorab.groups import without_cause
 from vorab.processor import Out, Registry
 from vorab.records import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.topics import CASES_BY_CUSTOMER, INCIDENTS, key_of
+
+_GATHERS: Final = frozenset({IncidentKind.OPENED, IncidentKind.JOINED})
+"""What may wait until it is told to customers."""
 
 
 class Teller:
@@ -30,11 +35,22 @@ class Teller:
     def tell(self, story: Story, kind: IncidentKind, at: Micros, kids: Sequence[Kid] = (), detail: str = "") -> None:
         """Make a fact of what the table allows; anything else is a defect, and says so by a KeyError."""
         new = story.seq == 0
-        batches = [kids[start : start + MOST_CHILDREN] for start in range(0, len(kids), MOST_CHILDREN)] or [kids]
-        for number, batch in enumerate(batches):
+        if kind not in _GATHERS:
+            self.tell_customers(story, at)
+        for number, batch in enumerate(_batches(kids)):
             said = IncidentKind.JOINED if number and kind in {IncidentKind.OPENED, IncidentKind.RELAPSED} else kind
             story.status = TRANSITIONS[NEW if new and not number else story.status, said]
             self._tell(story, said, at, batch, detail)
+
+    def tell_customers(self, story: Story, at: Micros) -> None:
+        """Tell the customers of all its cases that they belong to it, where that has been waited with."""
+        if not story.tell_at:
+            return
+        story.tell_at = 0
+        kids = members(self.kids, self._of[story.id])
+        for batch in _batches(kids):
+            self._tell_by_customer(self._fact(story, IncidentKind.JOINED, at, batch), batch)
+            story.seq += 1
 
     def alone(self, kid: Kid, at: Micros) -> None:
         """Say that a case may speak for itself."""
@@ -46,7 +62,14 @@ class Teller:
         self.out.append(Out(CASES_BY_CUSTOMER, record, key=key_of(kid.tenant, kid.customer)))
 
     def _tell(self, story: Story, kind: IncidentKind, at: Micros, kids: Sequence[Kid], detail: str) -> None:
-        fact = Incident(
+        fact = self._fact(story, kind, at, kids, detail)
+        story.seq += 1
+        self.out.append(Out(INCIDENTS, fact))
+        if not story.tell_at:
+            self._tell_by_customer(fact, kids)
+
+    def _fact(self, story: Story, kind: IncidentKind, at: Micros, kids: Sequence[Kid], detail: str = "") -> Incident:
+        return Incident(
             id=ids.incident_event_id(story.id, kind, story.seq),
             tenant=self.tenant,
             incident=story.id,
@@ -67,17 +90,21 @@ class Teller:
             detail=detail,
             seq=story.seq,
         )
-        story.seq += 1
-        self.out.append(Out(INCIDENTS, fact))
+
+    def _tell_by_customer(self, fact: Incident, kids: Sequence[Kid]) -> None:
         for customer, cases in _by_customer(kids):
             told = fact.model_copy(
                 update={
-                    "id": ids.incident_event_id(story.id, kind, fact.seq, customer),
+                    "id": ids.incident_event_id(fact.incident, fact.kind, fact.seq, customer),
                     "children": tuple(cases),
                     "customer": customer,
                 }
             )
             self.out.append(Out(CASES_BY_CUSTOMER, told, key=key_of(self.tenant, customer)))
+
+
+def _batches(kids: Sequence[Kid]) -> Sequence[Sequence[Kid]]:
+    return [kids[start : start + MOST_CHILDREN] for start in range(0, len(kids), MOST_CHILDREN)] or [kids]
 
 
 def _by_customer(kids: Iterable[Kid]) -> Iterator[tuple[str, list[str]]]:

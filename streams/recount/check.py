@@ -6,27 +6,37 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from streams.hosts.instance import Layout
+from streams.recount.asked import Asked
 from streams.recount.compare import Difference, State, differences
 from streams.recount.fold import fold
 from streams.recount.order import as_seen, by_clock
 from streams.recount.registry import AsOf, Versions
 from streams.recount.story import Item, Shelf, Story
+from streams.recount.symptoms import Found
 from vorab.clock import iso
 from vorab.log import EventLog
 from vorab.processor import Kind, Out
-from vorab.records import Action, CaseEvent, Command
+from vorab.records import Action, CaseEvent, Command, Symptom
 
 
-class Asked(NamedTuple):
-    """Something that can be checked."""
+class Decided(Protocol):
+    """Something decided anew: a device, or the incidents of a partition."""
 
-    id: str
-    kind: str
-    """`case`, `action` or `command`."""
-    case: str
+    @property
+    def key(self) -> str:
+        """Its name."""
+
+    def asked(self) -> Iterator[Asked]:
+        """All that can be checked of it."""
+
+    def of(self, case: str) -> tuple[State, Difference | None, str]:
+        """What it comes to for one case or incident: the state, the first difference, and why it cannot be compared."""
+
+    def others(self, known: set[str]) -> list[Difference]:
+        """The first difference that concerns none of these."""
 
 
 @dataclass(slots=True)
@@ -38,6 +48,29 @@ class Recount:
     found: list[Difference] = field(default_factory=list)
     note: str = ""
     """Why it cannot be compared, where it cannot."""
+
+    @property
+    def key(self) -> str:
+        """Of the device."""
+        return self.story.key
+
+    def others(self, known: set[str]) -> list[Difference]:
+        """The first difference that concerns none of these cases."""
+        return [each for each in self.found if each.case not in known][:1] if self.state is State.DIFFERS else []
+
+    def events(self, case: str) -> list[CaseEvent]:
+        """What stands on the log about a case."""
+        return [told.record for told in self.story.facts if isinstance(told.record, CaseEvent) and told.record.case == case]
+
+    def symptoms(self, case: str) -> dict[str, list[Symptom]]:
+        """What was said of the symptoms a case knows of, by their ids."""
+        known = {name for event in self.events(case) for name in (event.because, event.symptom)}
+        return {name: found for name in sorted(known) if (found := self.symptom(name))}
+
+    def symptom(self, name: str) -> list[Symptom]:
+        """What was said of a symptom."""
+        records = [item.record for item in self.story.items]
+        return [each for each in records if isinstance(each, Symptom) and name in {each.id, each.confirms}]
 
     def of(self, case: str) -> tuple[State, Difference | None, str]:
         """What it comes to for one case, and the first difference."""
@@ -76,7 +109,7 @@ class Recounter:
         """One device."""
         shelf = Shelf(self._log, self._kind, self._layout, key)
         (partition,) = shelf.partitions()
-        return self.recount(shelf.stories(partition)[key])
+        return self.recount(shelf.stories(partition).get(key) or Story(key, partition))
 
     def all(self) -> Iterator[tuple[int, int, list[Recount]]]:
         """All devices: partitions done, partitions in all, and those of the last one."""
@@ -151,6 +184,10 @@ class Checked:
     """Those that do not agree."""
     beside: list[Difference] = field(default_factory=list)
     """What was found on the way and concerns none of them."""
+    cases: dict[str, str] = field(default_factory=dict)
+    """The cases and incidents of all that were picked, and whose they are."""
+    symptoms: dict[str, tuple[Symptom, Found]] = field(default_factory=dict)
+    """The symptoms behind them, by id, and what finding them anew came to."""
 
     @property
     def ids(self) -> int:
@@ -159,25 +196,29 @@ class Checked:
 
     @property
     def differ(self) -> int:
-        """How many differ, those beside among them."""
-        return self.states[State.DIFFERS] + len(self.beside)
+        """How many differ, symptoms and those beside among them."""
+        return self.states[State.DIFFERS] + len(self.beside) + self.symptom_states[State.DIFFERS]
+
+    @property
+    def symptom_states(self) -> Counter[State]:
+        """How many symptoms came to what."""
+        return Counter(found.state for _, found in self.symptoms.values())
 
 
-def choose(recounts: Sequence[Recount], count: int, seed: int) -> Checked:
+def choose(recounts: Sequence[Decided], count: int, seed: int) -> Checked:
     """Pick ids at random (all where there are fewer) and say what each came to."""
     everything = sorted(
-        {(asked, recount.story.key): recount for recount in recounts for asked in recount.asked()}.items(), key=lambda each: each[0]
+        {(asked, recount.key): recount for recount in recounts for asked in recount.asked()}.items(), key=lambda each: each[0]
     )
     chosen = random.Random(seed).sample(everything, min(count, len(everything)))
-    checked = Checked(devices=len({key for (_, key), _ in chosen}))
+    checked = Checked(devices=len({key for (asked, key), _ in chosen if asked.kind != "incident"}))
     for (asked, key), recount in chosen:
         state, difference, note = recount.of(asked.case)
         checked.states[state] += 1
         checked.kinds[asked.kind] += 1
+        checked.cases.setdefault(asked.case, key)
         if state is not State.AGREES:
             checked.lines.append(Line(asked, key, state, difference, note))
-    known = {asked.case for (asked, _), _ in chosen}
     for recount in recounts:
-        if recount.state is State.DIFFERS:
-            checked.beside += [each for each in recount.found if each.case not in known][:1]
+        checked.beside += recount.others(set(checked.cases))
     return checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
@@ -46,6 +47,10 @@ class Versions(Tables):
     def written(self, topic: str, key: str) -> list[EntryOf]:
         """What was written under a key of a topic of the registry, the oldest first."""
         return self._written.get(f"{topic} {key}", [])
+
+    def history(self) -> list[EntryOf]:
+        """All that was written, in the order of time."""
+        return sorted((entry for entries in self._written.values() for entry in entries), key=lambda entry: entry.time)
 
     def about(self, device: str) -> list[EntryOf]:
         """What was written about a device and those who had it."""
@@ -98,3 +103,16 @@ class AsOf:
             return None
         written = self._versions.written(topic, key)
         return next((entry for entry in reversed(written) if entry.time <= self.now), None)
+
+
+class Then(Tables):
+    """The whole registry as it was, also who belongs together and how many they are: `reach` moves it on. What was deleted stays in it."""
+
+    def __init__(self, versions: Versions) -> None:
+        super().__init__()
+        self._coming = deque(versions.history())
+
+    def reach(self, now: Micros) -> None:
+        """Take up what was written until then."""
+        while self._coming and self._coming[0].time <= now:
+            self.put(self._coming.popleft())

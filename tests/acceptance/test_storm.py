@@ -22,7 +22,7 @@ def _told(options: Options | None = None) -> dict[str, Any]:
 
 
 def test_a_storm_is_one_incident_with_every_device_in_it_and_one_message_per_customer() -> None:
-    """All linked, none by mistake, commands within the limit, all well again within a minute, told once and once that it is over."""
+    """All linked, none by mistake, commands within the limit, all well again within a minute, told once: that it is over."""
     found = storm.run(DEVICES, kills=20)
     sys.stdout.write(json.dumps(found) + "\n")
     assert storm.passed(found, DEVICES)
@@ -46,8 +46,13 @@ def test_a_storm_with_incidents_that_forget_is_caught(monkeypatch: pytest.Monkey
 def test_a_storm_without_the_hold_back_is_caught() -> None:
     """Known bad: who is told of each case at once is told of several."""
     found = _told(Options(at_once_priority=5))
-    assert found["requests_while_open"] > 1
+    assert found["requests_per_customer"] > 1
     assert not storm.passed(found, DEVICES)
+
+
+def test_a_storm_without_patience_is_caught() -> None:
+    """Known bad: told of at once, each customer hears of it twice within a minute."""
+    assert not storm.passed(_told(Options(patience_s=0)), DEVICES)
 
 
 def test_a_storm_that_is_resolved_by_interval_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def figures(folder: Path) -> dict[str, Any]:
 
 
 def test_a_storm_survives_kill_9(tmp_path: Path) -> None:
-    """Killed three times while devices fail and recover: one incident, all linked, told once and once that it is over."""
+    """Killed three times while devices fail and recover: one incident, all linked, told once: that it is over."""
     chance = random.Random()
     command = [sys.executable, "-c", f"import pathlib; from tests.chaos.test_storm_kill import live; live(pathlib.Path({str(tmp_path)!r}))"]
     kills, ended = 0, False

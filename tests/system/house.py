@@ -85,6 +85,8 @@ class House(ABC):
                 "people": str(self.folder / "people.yaml"),
                 "retry_s": 0.2,
             },
+            # Each story is one night in which everybody hears everything; budgets have tests of their own.
+            "notifier.budget": {"a_day": 0, "a_week": 0, "a_month": 0},
             "desk": {"port": 0},
             "service": {"log_format": "json"},
         }

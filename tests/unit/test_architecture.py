@@ -42,7 +42,8 @@ ADAPTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "cel_expr_python": ("streams.rules.cel",),
     "amqtt": ("vorab.demo.broker*",),
     "psycopg": (),
-    "apprise": (),
+    "apprise": ("notifier.apprise_channel",),
+    "requests": ("notifier.apprise_watch",),
 }
 
 CLOCKS: Final = frozenset(

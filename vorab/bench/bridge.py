@@ -7,8 +7,6 @@ The load comes over a raw socket in whole buffers, so that making it costs next 
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -20,11 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from vorab.bench import added
+from vorab.bench import added, plain_mqtt
+from vorab.bench.cpu import cpu_s
 from vorab.demo.broker import Broker, free_port, start
 from vorab.errors import Unavailable
 from vorab.frame import decode
 from vorab.log import open_log
+from vorab.log.kafka import KafkaLog
 
 PARTITIONS: Final = 4
 READY_S: Final = 60.0
@@ -39,15 +39,20 @@ def run(
 ) -> dict[str, Any]:
     """CPU µs per message at QoS 0 and 1, flat JSON of four fields, and whether every message became a row.
 
-    With `rate`, instead: what is added between broker and log at so many messages a second, milliseconds. Both with the nap chosen.
+    With `rate`, instead: what is added between broker and log at so many messages a second, milliseconds, each device once a second.
+    Both with the nap chosen.
     """
     address = log or os.environ.get("VORAB_LOG", "")
     found: dict[str, Any] = {"bench": "bridge", "log": address.partition(":")[0] or "sqlite", "devices": devices}
     if rate:
         with _ingest(address, broker, 1) as up:
-            before = _cpu_s(up.child.pid)
-            found |= {"rate": rate, **added.of(up.mqtt.port, up.log, up.topic, rate, seconds, devices)}
-            found |= {"cpu_ms_per_s": round((_cpu_s(up.child.pid) - before) / seconds * 1e3), "nap_ms": up.nap_ms()}
+            before = cpu_s(up.child.pid)
+            found |= {
+                "rate": rate,
+                "devices": min(devices, rate),
+                **added.of(up.mqtt.port, up.log, up.topic, rate, seconds, min(devices, rate)),
+            }
+            found |= {"cpu_ms_per_s": round((cpu_s(up.child.pid) - before) / seconds * 1e3), "nap_ms": up.nap_ms()}
         return {**found, "ok": found["lost"] == 0}
     lost = 0
     for qos in (0, 1):
@@ -95,6 +100,10 @@ def _ingest(log: str, broker: str, qos: int) -> Iterator[_Up]:
 def _worker(folder: Path, mqtt: Broker, qos: int, address: str) -> Iterator[_Up]:
     topic = f"vorab.bench-{os.getpid()}-{time.time_ns()}"
     port = free_port()
+    with open_log(address) as log:
+        log.create({topic: PARTITIONS})
+        if isinstance(log, KafkaLog):
+            log.stamp(topic)
     command = [sys.executable, "-m", "vorab", "ingest", "--mqtt", f"127.0.0.1:{mqtt.port}", "--log", address, "--qos", str(qos)]
     command += ["--protocol", mqtt.protocol, "--readings-topic", topic, "--partitions", str(PARTITIONS)]
     command += ["--state-dir", str(folder), "--metrics-port", str(port)]
@@ -110,10 +119,10 @@ def _worker(folder: Path, mqtt: Broker, qos: int, address: str) -> Iterator[_Up]
 
 
 def _measure(up: _Up, qos: int, messages: int, devices: int) -> dict[str, Any]:
-    begin, before = time.monotonic(), _cpu_s(up.child.pid)
+    begin, before = time.monotonic(), cpu_s(up.child.pid)
     _publish(up.mqtt.port, qos, messages, devices)
     last = _settled(up.port)
-    spent = _cpu_s(up.child.pid) - before
+    spent = cpu_s(up.child.pid) - before
     return {
         "us": round(spent / messages * 1e6, 2),
         "rate": round(messages / max(last - begin, 1e-3)),
@@ -168,7 +177,7 @@ def _rows(address: str, topic: str) -> int:
 
 
 def _publish(port: int, qos: int, messages: int, devices: int) -> None:
-    with _connected(port) as mqtt:
+    with plain_mqtt.connected(port) as mqtt:
         for chunk, count in _chunks(qos, messages, devices):
             mqtt.sendall(chunk)
             left = 4 * count if qos else 0
@@ -186,22 +195,4 @@ def _chunks(qos: int, messages: int, devices: int) -> Iterator[tuple[bytes, int]
 def _packet(i: int, device: int, ms: int, qos: int) -> bytes:
     topic = b"telemetry/dev-%05d" % device
     payload = b'{"ts":%d,"temperature":%.2f,"vibration":%.3f,"pressure":%.2f}' % (ms, 60 + i % 997 / 50, i % 883 / 883, 3 + i % 599 / 200)
-    body = struct.pack(">H", len(topic)) + topic + (struct.pack(">H", i % 65_535 + 1) if qos else b"") + payload
-    return bytes((0x30 | qos << 1, len(body))) + body  # always below 128 bytes, so one byte of length
-
-
-@contextmanager
-def _connected(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as mqtt:
-        mqtt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        mqtt.sendall(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench")
-        if mqtt.recv(4) != b"\x20\x02\x00\x00":
-            raise Unavailable("the broker refused the load generator")
-        yield mqtt
-        mqtt.sendall(b"\xe0\x00")
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system seconds of a process so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return plain_mqtt.packet(i, topic, payload, qos)

@@ -123,25 +123,6 @@ def run(
     }
 
 
-def main() -> None:
-    """One JSON line; `--n`, `--devices`, `--rows`, `--rules`."""
-    import argparse  # noqa: PLC0415
-    import json  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=1_000_000)
-    parser.add_argument("--devices", type=int, default=10_000)
-    parser.add_argument("--rows", type=int, default=500)
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--rules", type=Path)
-    given = parser.parse_args()
-    print(json.dumps(run(given.n, given.devices, given.rows, given.partitions, given.rules)))  # noqa: T201 - a program
-
-
-if __name__ == "__main__":
-    main()
-
-
 def beside(rules: Path, log: str = "", n: int = 1_000_000) -> dict[str, Any]:
     """Rules of a file, and the one threshold rule in the same minute: `ok` where they cost less than Kafka Streams with that one rule."""
     one = run(n, log=log)

@@ -5,7 +5,6 @@ Starting is not counted: CPU seconds are those between the moment 3 % of the fau
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from vorab.bench.cpu import cpu_s
 from vorab.bench.load import expected_faults, frames
 from vorab.frame import encode
 from vorab.log import EventLog, Outgoing, Position, open_log
@@ -68,7 +68,7 @@ def _watch(events: EventLog, topic: str, partitions: int, pid: int, expected: in
     deadline = time.monotonic() + PATIENCE_S
     while found < expected and time.monotonic() < deadline:
         entries = events.read(places, limit=2_000, wait_s=0.2)
-        now = _cpu_s(pid)
+        now = cpu_s(pid)
         for entry in entries:
             places[entry.topic, entry.partition] = entry.offset + 1
             if entry.key is not None:
@@ -77,8 +77,3 @@ def _watch(events: EventLog, topic: str, partitions: int, pid: int, expected: in
         if began < 0 and found >= FIRST * expected:
             began = now
     return now - max(began, 0.0), found
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -19,6 +19,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from vorab import cloudevents, topics
+from vorab.bench.cpu import cpu_s
 from vorab.bench.detect import RULES
 from vorab.demo.broker import Broker, start
 from vorab.errors import Unavailable
@@ -61,9 +62,9 @@ def _with_broker(folder: Path, mqtt: Broker, rate: int, seconds: float, devices:
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id="vorab-bench")
         client.connect("127.0.0.1", mqtt.port)
         client.loop_start()
-        before = _cpu_s(child.pid)
+        before = cpu_s(child.pid)
         sent = _publish(client, rate, seconds, devices)
-        spent = _cpu_s(child.pid) - before
+        spent = cpu_s(child.pid) - before
         client.loop_stop()
         time.sleep(SETTLE_S)
         found = sorted(_latencies_ms(folder))
@@ -124,9 +125,3 @@ def _latencies_ms(folder: Path) -> list[float]:
 
 def _quantile(values: list[float], q: float) -> float | None:
     return round(values[min(len(values) - 1, int(q * len(values)))], 1) if values else None
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system seconds of a process so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

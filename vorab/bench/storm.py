@@ -55,8 +55,7 @@ KILLS: Final = 60
 BARS: Final = {
     "incidents": 1,
     "resolved_after_s": 60.0,
-    "requests_while_open": 1,
-    "requests_that_it_is_over": 1,
+    "requests_per_customer": 1,
     "actions_out": OUT,
     "cpu_s": 60.0,
 }
@@ -230,6 +229,7 @@ def figures(found: Storm, host: Town) -> dict[str, Any]:
         "incident_after_last_case_s": (ends[-1].at - max(event.at for event in resolved)) / SECOND if ends and resolved else None,
         "customers": len({event.customer for event in events if event.case in ill}),
         "customers_told": len({note.customer for note in stormy}),
+        "requests_per_customer": max(Counter(note.customer for note in stormy).values(), default=0),
         "requests_while_open": max(Counter(note.customer for note in stormy if note.stage not in over).values(), default=0),
         "requests_that_it_is_over": max(Counter(note.customer for note in stormy if note.stage in over).values(), default=0),
         "others_told": len({note.case for note in notes if not note.incident and note.case not in ill}),
@@ -246,7 +246,7 @@ def passed(found: dict[str, Any], devices: int) -> bool:
         and found["linked_by_mistake"] == 0
         and found["incident_after_last_case_s"] == 0
         and max(found["resolved_after_s"], found["incident_resolved_after_s"]) <= BARS["resolved_after_s"]
-        and all(found[name] <= BARS[name] for name in ("requests_while_open", "requests_that_it_is_over", "actions_out"))
+        and all(found[name] <= BARS[name] for name in ("requests_per_customer", "actions_out"))
     )
 
 

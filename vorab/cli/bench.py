@@ -221,3 +221,64 @@ def registry(
     Example: `vorab bench registry --lines 100000`
     """
     show("registry", lines=lines)
+
+
+@app.command()
+def understanding(
+    data: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Rows {text, language, intent, flags, route}, one a line.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=0, help="Cross-validation over the examples in so many folds; 0: none. Takes minutes.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line in place of the table.")] = False,
+) -> None:
+    """How well replies are understood: right, wrongly automated, flags found, confusion matrix, before and after corrections.
+
+    Without a file it is cross-validation in three folds.
+
+    Examples:
+        vorab bench understanding --data tests/data/understanding/dev.jsonl
+        vorab bench understanding --folds 5 --json
+    """
+    from vorab.bench import understanding as bench
+
+    found = bench.run(data, folds or (0 if data else 3), progress=lambda line: None if as_json else typer.echo(line, err=True))
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else bench.table(found))
+    raise typer.Exit(EXIT_OK if found["ok"] else EXIT_PROBLEMS)
+
+
+@app.command()
+def budget(
+    triggers: Annotated[int, typer.Option(min=1_000, help="Reasons to write to somebody.")] = 1_000_000,
+    humans: Annotated[int, typer.Option(min=5, help="People.")] = 5_000,
+    days: Annotated[int, typer.Option(min=5, help="Days of the story.")] = 120,
+) -> None:
+    """Nobody is told more often than agreed: a million reasons through months, and 5,000 devices that fail within ten seconds.
+
+    Takes a quarter of an hour; ten thousand reasons in 40 days to 100 people, a minute.
+
+    Example: `vorab bench budget --triggers 10000 --humans 100 --days 40`
+    """
+    show("budget", triggers=triggers, humans=humans, days=days)
+
+
+@app.command()
+def notifier(
+    messages: Annotated[int, typer.Option(min=100, help="Messages that are decided.")] = 20_000,
+) -> None:
+    """What a decided message costs, the trace of the decision on disk: a thousand a second of one core at least.
+
+    Example: `vorab bench notifier`
+    """
+    show("notifier", notes=messages)
+
+
+@app.command()
+def callbacks(
+    seed: Annotated[int, typer.Option(help="Customers of this seed.")] = 1,
+    customers: Annotated[int, typer.Option(min=10, help="Customers whose machine fails within five days.")] = 400,
+) -> None:
+    """A phone line without and with offers to call: how many had to call themselves; nobody booked twice; a fast answer on the line.
+
+    Example: `vorab bench callbacks --seed 2`
+    """
+    show("callbacks", seed=seed, customers=customers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,3 +14,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 Form = Annotated[str, typer.Option("--format", help="yaml, json, jsonl or csv")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would change; write nothing.")]
 Partial = Annotated[bool, typer.Option("--partial", help="Write the rows that are right, whatever is wrong with others; ends with 1.")]
+By = Annotated[str, typer.Option(help="Your role or a short id, never a name: it stands on the log.")]
+Tenant = Annotated[str, typer.Option(help="Whose devices.")]
+
+OPERATIONS: Final = "operations"
+"""Who says something by command, unless they say so."""

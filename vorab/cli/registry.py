@@ -49,7 +49,7 @@ def access(settings: Settings) -> Iterator[Access]:
         return
     with ExitStack() as stack:
         people = stack.enter_context(_people(settings))
-        log = stack.enter_context(_log(settings))
+        log = stack.enter_context(writing(settings))
 
         def direct(entries: Sequence[Entry], gone: Sequence[Gone] = ()) -> None:
             write(log, settings.topics.recorded_partitions, entries, gone)
@@ -115,18 +115,18 @@ def latest(settings: Settings, topic: str) -> dict[str, Record]:
 @contextmanager
 def _people(settings: Settings) -> Iterator[People]:
     from notifier.database import Database
-    from notifier.filechannel import FileChannel
     from notifier.people_store import PeopleStore
-    from notifier.wiring import Lock, database_address, file_folder
+    from notifier.ways import channels_of
+    from notifier.wiring import Lock, database_address
 
     address = database_address(settings)
     lock = Lock(address)
     database = Database(address)
-    folder = FileChannel(file_folder(settings))
 
     def forget(said: Sequence[str]) -> None:
-        for notification in said:
-            folder.forget(notification)
+        for port in channels_of(settings):
+            for notification in said:
+                port.forget(notification)
 
     try:
         yield PeopleStore(database, forget)
@@ -136,7 +136,8 @@ def _people(settings: Settings) -> Iterator[People]:
 
 
 @contextmanager
-def _log(settings: Settings) -> Iterator[EventLog]:
+def writing(settings: Settings) -> Iterator[EventLog]:
+    """The log, to be written directly; raises ConfigError where another process does."""
     from vorab.provision import create_topics
 
     address = settings.log_address
@@ -147,8 +148,9 @@ def _log(settings: Settings) -> Iterator[EventLog]:
         yield log
 
 
-def records(log: EventLog, topic: str) -> Iterator[Record]:
-    """All of a topic up to where it ends now; what cannot be read is left out."""
+def records(log: EventLog, topic: str, family: str = "") -> Iterator[Record]:
+    """All of a topic up to where it ends now; what cannot be read is left out, and with a `family` what is of another (`silence`)."""
+    of = f"io.vorab.{family}.".encode()
     places = {(topic, partition): begin for partition, begin in log.begins(topic).items()}
     ends = log.ends(topic)
     while behind := {place: at for place, at in places.items() if at < ends[place[1]]}:
@@ -157,7 +159,7 @@ def records(log: EventLog, topic: str) -> Iterator[Record]:
             return
         for entry in entries:
             places[entry.topic, entry.partition] = entry.offset + 1
-            if entry.value:
+            if entry.value and (not family or dict(entry.headers).get("ce_type", b"").startswith(of)):
                 try:
                     yield from_wire(entry.value, entry.headers)
                 except Rejected:

@@ -33,10 +33,10 @@ def check_form(form: str) -> None:
         raise ConfigError(f"--format {form}", key="--format", hint=f"one of {', '.join(FORMATS)}")
 
 
-def say_table(rows: Iterable[Shown], names: Sequence[str]) -> None:
+def say_table(rows: Iterable[Shown], names: Sequence[str], most: int = _COLUMNS) -> None:
     """Rows as a table, with the columns that hold anything."""
     shown = [{name: "" if row.get(name) is None else str(row.get(name)) for name in names} for row in rows]
-    used = [name for name in names if any(row[name] for row in shown)][:_COLUMNS]
+    used = [name for name in names if any(row[name] for row in shown)][:most]
     widths = [max(len(name), *(len(row[name]) for row in shown)) for name in used]
     for cells in ([name.replace("_", " ") for name in used], *([row[name] for name in used] for row in shown)):
         typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())

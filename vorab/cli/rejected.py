@@ -37,10 +37,10 @@ def rejected(
     from vorab import settings
     from vorab.clock import iso
     from vorab.log import open_log
-    from vorab.topics import DEFAULT_TENANT, key_of
+    from vorab.registry.kinds import full_key
 
     found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
-    key = device if "/" in device or not device else key_of(DEFAULT_TENANT, device)
+    key = full_key(device) if device else ""
     with open_log(found.log_address, read_only=True) as opened:
         newest = heapq.nlargest(limit, (each for each in records(opened) if not key or each.device == key), key=lambda each: each.at)
     newest.reverse()

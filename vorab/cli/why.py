@@ -22,10 +22,11 @@ TIMEOUT_S: Final = 5.0
 
 def why(
     any_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="A symptom, case, action, command or message; its first 8 characters are enough.")
+        str,
+        typer.Argument(metavar="[ID]", help="A symptom, case, action, command, message or incident; 8 characters are enough."),
     ] = "",
     *,
-    check: Annotated[int, typer.Option("--check", min=0, metavar="N", help="Instead: N random commands, actions and cases.")] = 0,
+    check: Annotated[int, typer.Option("--check", min=0, metavar="N", help="Instead: N random ones of what was decided.")] = 0,
     seed: Annotated[int, typer.Option(help="With --check: which ones.")] = 0,
     again: Annotated[bool, typer.Option("--again/--told-only", help="Decide it anew from the log, and compare.")] = True,
     state_dir: Annotated[str | None, typer.Option(help="Folder for what vorab keeps.")] = None,
@@ -35,9 +36,11 @@ def why(
 ) -> None:
     """Show the causal chain of a symptom, case, action or message: readings, rule, policy, consent, command, answer, proof, message.
 
+    Of an incident: the cases that opened it, what explains them, what became of it, and what customers were told.
+
     Asks the running desk; where none runs, reads the desk's database or the log. Then the case is decided anew from the log with the policy
     in force, and every event, question for a permit and action is compared with what stands there: `agrees`, or the first difference, and
-    exit code 1. Nothing is written.
+    exit code 1. So are its symptoms from the readings with the rules in force, and an incident from all cases. Nothing is written.
 
     Examples:
         vorab why b816ec32
@@ -77,7 +80,7 @@ def why(
         typer.echo(json.dumps(chain, ensure_ascii=False))
     else:
         why_tell.chain(chain)
-    raise typer.Exit(EXIT_PROBLEMS if chain.get("again", {}).get("state") == "differs" else EXIT_OK)
+    raise typer.Exit(EXIT_PROBLEMS if why_tell.differs(chain.get("again", {})) else EXIT_OK)
 
 
 def _add(chain: dict[str, Any] | None, log: Again | None, any_id: str, *, again: bool) -> dict[str, Any] | None:
@@ -89,8 +92,14 @@ def _add(chain: dict[str, Any] | None, log: Again | None, any_id: str, *, again:
     if chain is None:
         told = log.chain(any_id)
         chain = told.json() if told else {}
-    if chain and again and chain["case"]:
+    if not chain or not again:
+        return chain
+    if chain["kind"] == "incident":
+        chain["again"] = log.incident(chain["incident"])
+    elif chain["case"]:
         chain["again"] = log.case(chain["case"], chain["device"])
+    elif chain["kind"] == "symptom":
+        chain["again"] = log.symptom(chain["id"], chain["device"])
     return chain
 
 

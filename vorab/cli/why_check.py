@@ -1,4 +1,4 @@
-"""`vorab why --check N`: whether random commands, actions and cases would be decided so again."""
+"""`vorab why --check N`: whether random commands, actions, cases and incidents, and the symptoms behind them, would be decided so again."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ SHOWN: Final = 20
 def run(settings: Settings, count: int, seed: int, *, as_json: bool) -> int:
     """Check, and say the figures; the exit code."""
     from streams.recount.check import choose
+    from streams.recount.symptoms import Wanted
     from vorab.cli.why_again import opened
 
     with opened(settings) as log, _bar(quiet=as_json) as tell:
@@ -32,7 +33,14 @@ def run(settings: Settings, count: int, seed: int, *, as_json: bool) -> int:
         for done, total, some in log.recounter.all():
             recounts += some
             tell(done, total)
-        checked = choose(recounts, count, seed)
+        checked = choose([*recounts, *log.gatherer.all()], count, seed)
+        whose = {recount.key: recount for recount in recounts}
+        behind: dict[str, Wanted] = {}
+        for case, key in checked.cases.items():
+            if key in whose:
+                for name, records in whose[key].symptoms(case).items():
+                    behind[name] = Wanted(name, records, whose[key].story.until)
+        checked.symptoms = {name: (behind[name].first, found) for name, found in log.finder.find(behind.values(), tell).items()}
     if as_json:
         typer.echo(json.dumps(figures(checked, count, seed), ensure_ascii=False))
     else:
@@ -62,6 +70,15 @@ def figures(checked: Checked, wanted: int, seed: int) -> dict[str, Any]:
             for line in checked.lines
         ],
         "beside": [each.json() for each in checked.beside],
+        "symptoms": {
+            "found": len(checked.symptoms),
+            "states": {state.value: number for state, number in sorted(checked.symptom_states.items())},
+            "differences": [
+                {"id": symptom.id, "device": symptom.key, "rule": symptom.rule, **found.json()}
+                for symptom, found in checked.symptoms.values()
+                if found.state.value != "agrees"
+            ],
+        },
     }
 
 
@@ -72,12 +89,17 @@ def words(checked: Checked, wanted: int) -> Iterator[str]:
     yield f"{checked.ids:,} checked on {checked.devices:,} devices ({kinds or 'nothing there'}): {states or 'nothing to compare'}"
     if checked.ids < wanted:
         yield f"  the log holds no more than that of the {wanted:,} that were asked for"
+    if checked.symptoms:
+        states = ", ".join(f"{number:,} {_STATES[state.value]}" for state, number in sorted(checked.symptom_states.items()))
+        yield f"{len(checked.symptoms):,} symptoms behind them found anew in their readings: {states}"
     for line in checked.lines[:SHOWN]:
         text = line.difference.text if line.difference else ""
         note = f" ({line.note})" if line.note else ""
         yield f"  {_STATES[line.state.value]}: {line.asked.kind} {line.asked.id} on {line.device}: {text}{note}"
     for each in checked.beside[:SHOWN]:
         yield f"  differs beside: case {each.case}: {each.text}"
+    for symptom, found in [each for each in checked.symptoms.values() if each[1].state.value == "differs"][:SHOWN]:
+        yield f"  differs: symptom {symptom.id} on {symptom.key}: {found.difference.text if found.difference else ''}"
     left = len(checked.lines) + len(checked.beside) - min(len(checked.lines), SHOWN) - min(len(checked.beside), SHOWN)
     if left:
         yield f"  and {left:,} more; --json tells all"
@@ -88,6 +110,7 @@ _STATES: Final = {
     "differs": "differ",
     "changed": "cannot be compared (changed since)",
     "gone": "cannot be compared (no longer kept)",
+    "beyond": "cannot be compared (not by the device's own readings)",
 }
 
 

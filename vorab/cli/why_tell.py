@@ -16,7 +16,9 @@ def chain(told: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     console.print(Text(told["sentence"], style="bold"), soft_wrap=True)
-    console.print(Text(f"{told['device']}  case {told['case'] or 'none'}", style="dim"), soft_wrap=True)
+    incident = f"incident {told['incident']}" if told.get("incident") else ""
+    case = "" if told["kind"] == "incident" else f"case {told['case'] or 'none'}"
+    console.print(Text("  ".join(part for part in (told["device"], case, incident) if part), style="dim"), soft_wrap=True)
     day = ""
     places = told.get("again", {}).get("places", {})
     width = max((len(link["title"]) for link in told["chain"]), default=0)
@@ -51,11 +53,29 @@ def again(said: dict[str, Any]) -> list[tuple[str, str]]:
         if rule["in_force"] != rule["version"]:
             now = f"has changed since: {rule['in_force']} is in force" if rule["in_force"] else "is not in force any more"
             lines.append((f"the rule {rule['rule']} decided as {rule['version']}, and {now}", "yellow"))
+    if measure := said.get("measure"):
+        lines.append((_measure(measure), "dim"))
+    for each in said.get("symptoms", []):
+        lines += _came(f"symptom {each['id'][:8]} ({each['rule']}) found anew in {each['readings']}", each)
+    return [*lines, *_came("decided anew from the log", said)]
+
+
+def differs(said: dict[str, Any]) -> bool:
+    """Whether something does not agree that could be compared."""
+    return "differs" in {said.get("state"), *(each["state"] for each in said.get("symptoms", []))}
+
+
+def _came(about: str, said: dict[str, Any]) -> list[tuple[str, str]]:
     state, first, note = said["state"], said.get("difference"), said.get("note", "")
     style = {"agrees": "green", "differs": "red"}.get(state, "yellow")
     because = f", because {note}" if note else ""
     words = {"agrees": "agrees", "differs": "differs", "unknown": "was not tried"}.get(state, "cannot be compared")
-    lines.append((f"decided anew from the log: {words}{because}", style))
-    if first:
-        lines.append((f"  {first['text']}", style))
-    return lines
+    return [(f"{about}: {words}{because}", style), *([(f"  {first['text']}", style)] if first else [])]
+
+
+def _measure(of: dict[str, Any]) -> str:
+    group = f"of {of['of']:,} in the group" if of["of"] else "of a group nobody has counted"
+    if of["root"]:
+        return f"explained by case {of['root'][:8]}, whose device the others are behind: {of['devices']:,} {group} had a case"
+    with_a_case = f"{of['devices']:,} devices with a case, {group}, and {of['elsewhere']:,} elsewhere"
+    return f"explained by its group: {with_a_case}; it fits by {of['fit']:.0%}"

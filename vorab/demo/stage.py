@@ -99,6 +99,12 @@ recorded_partitions = {RECORDED_PARTITIONS}
 [notifier]
 people = "{folder / "people.yaml"}"
 
+# A month of faults in one night: with the usual budget there would be little left to see in the morning.
+[notifier.budget]
+a_day = 0
+a_week = 0
+a_month = 0
+
 [desk]
 port = {desk_port}
 

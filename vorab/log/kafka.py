@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final, Self
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from vorab.clock import DAY
@@ -80,6 +81,19 @@ class KafkaLog:
                     hint="set it back, or use topics with other names",
                 )
         self._counts.update(topics)
+
+    def stamp(self, topic: str) -> None:
+        """From now on Kafka itself says when it has each record of a topic, to the millisecond; else whoever sends it does.
+
+        Raises Unavailable.
+        """
+        admin = self._admin()
+        try:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"message.timestamp.type": "LogAppendTime"})])
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"kafka: {type(error).__name__}: {error}") from error
+        finally:
+            admin.close()
 
     def existing(self, topics: Iterable[str]) -> dict[str, int]:
         """Those of the topics that exist, with their numbers of partitions; raises Unavailable."""

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 
 from vorab.errors import Unavailable
 from vorab.log import Entry, Position
+from vorab.log.kafka_client import Selector
 from vorab.log.kafka_quiet import bootstrapping
 
 BOOTSTRAP_MS: Final = 3_000
@@ -109,6 +110,7 @@ def _consumer(bootstrap: list[str], client_id: str) -> Any:
                 fetch_max_bytes=FETCH_BYTES,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
+                selector=Selector,
             )
     except (KafkaError, OSError) as error:
         raise Unavailable(f"kafka: no broker at {', '.join(bootstrap)}: {error}") from error

@@ -16,7 +16,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLarg
 
 from vorab.errors import ConfigError, Reason, Rejected, Unavailable
 from vorab.log import Confirmed, Outgoing
-from vorab.log.kafka_client import Clients
+from vorab.log.kafka_client import Clients, Selector
 from vorab.log.kafka_quiet import bootstrapping
 from vorab.service import logger
 
@@ -153,6 +153,7 @@ class Appender:
                         allow_auto_create_topics=False,
                         metrics_enabled=False,
                         kafka_client=self._clients,
+                        selector=Selector,
                     )
             return self._producer
 

@@ -48,8 +48,10 @@ class Trouble(StrEnum):
 class CallFailed(VorabError):
     """A call that did not do what it should."""
 
-    def __init__(self, trouble: Trouble, detail: str = "", retry_after_s: float = 0.0) -> None:
+    def __init__(self, trouble: Trouble, detail: str = "", retry_after_s: float = 0.0, status: int = 0) -> None:
         self.trouble, self.detail, self.retry_after_s = trouble, detail, retry_after_s
+        self.status = status
+        """What was answered; 0 where nothing was."""
         super().__init__(f"{trouble}: {detail}" if detail else str(trouble))
 
 
@@ -79,6 +81,8 @@ class Caller:
     timeout_s: float = 10.0
     """For the call as a whole."""
     resolver: Resolve = resolve
+    setting: str = "desk.partner_hosts"
+    """Where the operator's list stands, for whoever has to change it."""
 
     def __call__(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Call, and hand back what was answered.
@@ -116,7 +120,7 @@ class Caller:
         if parts.scheme not in {"https", "http"} or not host or parts.username:
             raise CallFailed(Trouble.ADDRESS, "only https://HOST/… is called")
         if not allowed_host(host, self.hosts):
-            raise CallFailed(Trouble.ADDRESS, f"{host} is not in desk.partner_hosts")
+            raise CallFailed(Trouble.ADDRESS, f"{host} is not in {self.setting}")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             address = pinned(host, port, allow_private=self.allow_private, resolver=self.resolver)
@@ -152,7 +156,8 @@ class Caller:
             raise CallFailed(Trouble.UNREADABLE, f"more than {MOST_BYTES >> 10} KiB")
         if 200 <= answer.status < 300:
             return Answer(answer.status, found, {name.lower(): value for name, value in answer.getheaders()})
-        raise CallFailed(trouble_of(answer.status), f"{method} was answered {answer.status}", _patience(answer.getheader("Retry-After")))
+        patience = _patience(answer.getheader("Retry-After"))
+        raise CallFailed(trouble_of(answer.status), f"{method} was answered {answer.status}", patience, answer.status)
 
 
 def trouble_of(status: int) -> Trouble:

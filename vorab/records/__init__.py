@@ -8,6 +8,7 @@ Consumers ignore keys they do not know; a record of a newer major version (`….
 from __future__ import annotations
 
 from vorab.records.base import MAX_TEXT, At, CustomerRecord, DeviceRecord, Name, Record, Scalar, Severity, Text
+from vorab.records.bookings import MOST_FREE, Booking, BookingKind, BookingStatus, Meeting, Slot, SlotKind, SlotReason, Wishes
 from vorab.records.cases import (
     Action,
     CaseEvent,
@@ -29,17 +30,22 @@ from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
     Command,
     CommandKind,
+    Contact,
+    ContactState,
     Delivery,
     DeliveryReason,
     DeliveryState,
     Notification,
+    Offer,
+    OfferKind,
     Request,
     RequestKind,
     Stage,
     Urgency,
 )
-from vorab.records.registry import Channel, Contract, Customer, Device, Presence, Purpose, Site
+from vorab.records.registry import Budget, Channel, Contract, Customer, Device, Limit, Presence, Purpose, QuietDay, Site
 from vorab.records.reports import Alarm, Cohort, CohortKind, Facts, FirmwareLine, FirmwareUse, Gap
+from vorab.records.silences import Silence, SilenceState
 from vorab.records.symptoms import Point, Symptom, SymptomState
 from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, parse, to_wire, type_of
 
@@ -47,9 +53,14 @@ __all__ = [
     "KINDS",
     "MAX_TEXT",
     "MOST_CHILDREN",
+    "MOST_FREE",
     "Action",
     "Alarm",
     "At",
+    "Booking",
+    "BookingKind",
+    "BookingStatus",
+    "Budget",
     "CaseEvent",
     "CaseKind",
     "Channel",
@@ -57,6 +68,8 @@ __all__ = [
     "CohortKind",
     "Command",
     "CommandKind",
+    "Contact",
+    "ContactState",
     "Contract",
     "Customer",
     "CustomerRecord",
@@ -75,14 +88,19 @@ __all__ = [
     "IncidentKind",
     "IncidentStatus",
     "LeadTime",
+    "Limit",
+    "Meeting",
     "Name",
     "Notification",
+    "Offer",
+    "OfferKind",
     "Permit",
     "PermitState",
     "Point",
     "Presence",
     "Proof",
     "Purpose",
+    "QuietDay",
     "Recall",
     "Record",
     "Rejection",
@@ -92,7 +110,12 @@ __all__ = [
     "RequestKind",
     "Scalar",
     "Severity",
+    "Silence",
+    "SilenceState",
     "Site",
+    "Slot",
+    "SlotKind",
+    "SlotReason",
     "Stage",
     "Status",
     "Switch",
@@ -103,6 +126,7 @@ __all__ = [
     "Tick",
     "Urgency",
     "Verdict",
+    "Wishes",
     "family_of",
     "from_wire",
     "parse",

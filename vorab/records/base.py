@@ -32,6 +32,8 @@ class Record(BaseModel):
 
     TYPE: ClassVar[str]
     TOPIC: ClassVar[str]
+    MOVES_TIME: ClassVar[bool] = True
+    """Whether a processor's time has come as far as the record's own when it is read."""
 
     id: Name
     tenant: Name = topics.DEFAULT_TENANT

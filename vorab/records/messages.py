@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 
 from pydantic import Field, model_validator
@@ -77,6 +78,9 @@ class DeliveryReason(StrEnum):
 
     NONE = "none"
     QUIET_HOURS = "quiet_hours"
+    QUIET_DAY = "quiet_day"
+    BUDGET = "budget"
+    GROUPED = "grouped"
     ALREADY_FIXED = "already_fixed"
     SUPERSEDED = "superseded"
     NO_CONSENT = "no_consent"
@@ -103,9 +107,14 @@ class Delivery(CustomerRecord):
     state: DeliveryState
     reason: DeliveryReason = DeliveryReason.NONE
     detail: Text = ""
+    purpose: Purpose = Purpose.SERVICE
     at: At
     due_at: At | None = None
     """When a deferred message is looked at again."""
+    decided_by: str = ""
+    """The last stage it came to."""
+    preferences: dict[str, str] = Field(default_factory=dict)
+    """What counted for this person, and who said so: `quiet_hours` to `person: 22:00-07:00`."""
 
     @property
     def time(self) -> Micros:
@@ -203,4 +212,71 @@ class Request(CustomerRecord):
     @property
     def time(self) -> Micros:
         """When it was asked."""
+        return self.at
+
+
+class Contact(StrEnum):
+    """Whether this is a time to offer a customer anything."""
+
+    OK = "ok"
+    FAULT_OPEN = "fault_open"
+    RECOVERING = "recovering"
+    """The last fault is over, and not long ago."""
+    DO_NOT_CONTACT = "do_not_contact"
+    """The customer has not agreed to advertising."""
+
+
+class ContactState(CustomerRecord):
+    """How things stand with a customer, for whoever else writes to them: the last one counts."""
+
+    TYPE = "io.vorab.contact-state.v1"
+    TOPIC = topics.CONTACT_STATE
+
+    state: Contact
+    at: At
+    until: At | None = None
+    """While recovering: until when to wait. From then on it is as good as `ok`, also where nothing came that would have said so."""
+    open: int = Field(0, ge=0)
+    """Cases that are open."""
+    because: str = ""
+    """Id of the case event that changed it."""
+
+    @property
+    def time(self) -> Micros:
+        """Since when."""
+        return self.at
+
+
+class OfferKind(StrEnum):
+    """What a fault suggests to sell."""
+
+    PART = "part"
+    CONTRACT = "contract"
+
+
+class Offer(CustomerRecord):
+    """A hint for whoever sells; nothing that was said to the customer."""
+
+    TYPE = "io.vorab.offer.v1"
+    TOPIC = topics.OFFERS
+
+    kind: OfferKind
+    what: Name
+    """Number of the part, or the contract that ends."""
+    article: str = ""
+    """Of a part: the knowledge article that names it."""
+    ends: date | None = None
+    """Of a contract: its last day."""
+    case: Name
+    device: Name
+    model: str = ""
+    mention: bool = False
+    """Whether the customer has agreed to hear of such things."""
+    at: At
+    because: str
+    """Id of the case event that suggested it."""
+
+    @property
+    def time(self) -> Micros:
+        """When it was suggested."""
         return self.at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -50,6 +51,11 @@ class Channel(StrEnum):
 
     MAIL = "mail"
     FILE = "file"
+    WEBHOOK = "webhook"
+    LETTER = "letter"
+    SMS = "sms"
+    PUSH = "push"
+    CHAT = "chat"
 
 
 class Purpose(StrEnum):
@@ -57,6 +63,30 @@ class Purpose(StrEnum):
 
     SERVICE = "service"
     ADVERTISING = "advertising"
+
+
+class QuietDay(StrEnum):
+    """Days on which a person is left in peace."""
+
+    SUNDAY = "sunday"
+    HOLIDAY = "holiday"
+    """The public holidays of the person's region."""
+
+
+class Limit(StrEnum):
+    """How many messages a person may get: in a day (24 h), a week (7 days), a month (30 days), however many devices they have.
+
+    Messages of all purposes count together; advertising has a limit of its own besides.
+    """
+
+    A_DAY = "a_day"
+    A_WEEK = "a_week"
+    A_MONTH = "a_month"
+    ADVERTISING_A_MONTH = "advertising_a_month"
+
+
+Budget = dict[Limit, Annotated[int, Field(ge=0)]]
+"""Limit to number; 0: no limit."""
 
 
 class Customer(CustomerRecord):
@@ -73,8 +103,16 @@ class Customer(CustomerRecord):
     quiet_from: str = "22:00"
     quiet_until: str = "07:00"
     """Local time; equal means no quiet hours."""
+    quiet_days: tuple[QuietDay, ...] | None = None
+    """Whole days without messages; None: not said."""
+    region: str = ""
+    """Whose public holidays count for them, after ISO 3166: DE-BY; empty: not said."""
     tell_healed: bool = False
     """Whether to hear of faults that were fixed before anybody noticed."""
+    budget: Budget = Field(default_factory=dict)
+    """How many messages they wish at most; a limit that is not in it is not said."""
+    own: tuple[Name, ...] | None = None
+    """Which fields with a default were said; None: all. What was not said, contract and operator say."""
     returns: int = 0
     wrong_bills: int = 0
     complaints: int = 0
@@ -138,6 +176,17 @@ class Contract(Record):
     remote_repair: bool | None = None
     """Whether remote repair was agreed, for devices of which nobody was asked; None: it says nothing."""
     purposes: dict[Purpose, bool] = Field(default_factory=dict)
+    """What was agreed, for customers who have said nothing themselves; never advertising."""
+    language: str = ""
+    time_zone: str = ""
+    region: str = ""
+    channels: tuple[Channel, ...] = ()
+    quiet_from: str = ""
+    quiet_until: str = ""
+    quiet_days: tuple[QuietDay, ...] | None = None
+    tell_healed: bool | None = None
+    budget: Budget = Field(default_factory=dict)
+    """How its customer is spoken to, each as in the customer's own entry, which comes first; empty: it says nothing."""
     at: At = 0
 
     def in_force(self, at: Micros) -> bool:

@@ -62,6 +62,8 @@ class Symptom(DeviceRecord):
     """were so many,"""
     changes: int = Field(default=0, ge=0)
     """and so many of them said something else than the one before: a sensor that stands still proves nothing."""
+    followed: bool = False
+    """Of a cleared symptom: whether the readings that follow will be told, so that they can be waited for."""
     value: float | None = None
     low: float | None = None
     high: float | None = None

@@ -11,12 +11,14 @@ from vorab.clock import Micros
 from vorab.cloudevents import Attributes, Headers, attributes, headers
 from vorab.errors import Reason, Rejected
 from vorab.records.base import At, Name, Record, Text
+from vorab.records.bookings import Booking, Slot
 from vorab.records.cases import Action, CaseEvent, Errand, Permit, Recall, Reply, Switch
 from vorab.records.incidents import Incident
 from vorab.records.lead_times import LeadTime
-from vorab.records.messages import Command, Delivery, Notification, Request
+from vorab.records.messages import Command, ContactState, Delivery, Notification, Offer, Request
 from vorab.records.registry import Contract, Customer, Device, Presence, Site
 from vorab.records.reports import Alarm, Cohort, Facts, FirmwareUse, Gap
+from vorab.records.silences import Silence
 from vorab.records.symptoms import Symptom
 
 
@@ -74,8 +76,8 @@ class Tick(Record):
 
 KINDS: Final[tuple[type[Record], ...]] = (
     Device, Customer, Site, Contract, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request,
-    Rejection, Tick, Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch,
-    Incident,
+    Rejection, Tick, Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch, ContactState, Offer,
+    Incident, Silence, Slot, Booking,
 )  # fmt: skip
 
 _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for kind in KINDS if kind is not Presence}

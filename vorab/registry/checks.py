@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from vorab.clock import Micros
-from vorab.records import Channel, Contract, Customer, Device, Purpose, Record, Site
+from vorab.records import Channel, Contract, Customer, Device, Limit, Purpose, QuietDay, Record, Site
 from vorab.registry.texts import finite, is_time_of_day, is_zone, mapping, truth, words
 from vorab.topics import DEFAULT_TENANT, ID, key_of
 from vorab.words import LANGUAGES
@@ -17,6 +17,8 @@ from vorab.words import LANGUAGES
 ID_HINT: Final = "letters, digits and . _ : ~ -, the first a letter or digit, at most 128"
 YES_HINT: Final = "yes or no; leave it out where nobody was asked"
 ZONE_HINT: Final = "as the time zone database names it: Europe/Berlin"
+SAID: Final = ("language", "time_zone", "channels", "purposes", "quiet_from", "quiet_until", "tell_healed")
+"""Fields of a customer whose default is not the customer's word."""
 _REGION: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 
 
@@ -57,21 +59,9 @@ def customer(values: Mapping[str, Any], at: Micros) -> tuple[Customer | None, Mi
     """A customer, without what is personal."""
     hint = "a random id such as c-5f3a9c, of letters, digits and . _ : ~ -; it appears in the log, so it is never a name or an address"
     found, wrong = _begun(values, "customer", hint)
-    if "channels" in found:
-        found["channels"] = words(found["channels"])
-        if strange := [word for word in found["channels"] if word not in list(Channel)]:
-            del found["channels"]
-            wrong.append(Wrong("channels", f"no channel {strange[0]!r}", f"one or more of {', '.join(Channel)}, the favourite first"))
-    _purposes(found, wrong)
-    for name in ("tell_healed", "vulnerable"):
-        _yes(found, wrong, name, "yes or no")
-    spoken = str(found.get("language", "en")).lower().replace("_", "-").partition("-")[0]
-    if spoken not in LANGUAGES:
-        wrong.append(Wrong("language", f"no messages in the language {found['language']!r}", f"one of {', '.join(LANGUAGES)}"))
-    _zone(found, wrong, said="no time zone")
-    for name in ("quiet_from", "quiet_until"):
-        if name in found and not is_time_of_day(found[name]):
-            wrong.append(Wrong(name, f"no time of day {found.pop(name)!r}", "for example 22:00"))
+    found["own"] = tuple(name for name in SAID if name in found)
+    _preferences(found, wrong)
+    _yes(found, wrong, "vulnerable", "yes or no")
     for name in ("returns", "wrong_bills", "complaints"):
         if name in found and not re.fullmatch(r"\d{1,6}", str(found[name])):
             wrong.append(Wrong(name, f"{found.pop(name)!r} is no count", "how often it happened: 0, 1, 2"))
@@ -84,8 +74,7 @@ def site(values: Mapping[str, Any], at: Micros) -> tuple[Site | None, Mistakes]:
     _texts(found, ("name", "region", "parent"))
     _refers(found, wrong, "parent", "the id of another site: " + ID_HINT)
     _zone(found, wrong)
-    if found.get("region") and not _REGION.fullmatch(found["region"]):
-        wrong.append(Wrong("region", f"no region {found.pop('region')!r}", "a country or a part of one after ISO 3166: DE, DE-BY"))
+    _region(found, wrong)
     if found.get("parent") and found["parent"] == found.get("site"):
         wrong.append(Wrong("parent", "a site cannot belong to itself", "the id of the site it belongs to, or nothing"))
     return _made(Site, "site", found, wrong, at)
@@ -103,7 +92,7 @@ def contract(values: Mapping[str, Any], at: Micros) -> tuple[Contract | None, Mi
         if name in found and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(found[name])):
             wrong.append(Wrong(name, f"{found.pop(name)!r} is no day", "year, month, day: 2026-12-31"))
     _yes(found, wrong, "remote_repair", YES_HINT)
-    _purposes(found, wrong)
+    _preferences(found, wrong)
     made, wrong = _made(Contract, "contract", found, wrong, at)
     if made and made.starts and made.ends and made.ends < made.starts:
         return None, [*wrong, Wrong("ends", f"it ends on {made.ends}, before it starts on {made.starts}", "the last day of the contract")]
@@ -146,6 +135,43 @@ def _zone(found: Found, wrong: Mistakes, *, said: str = "there is no time zone")
         found["time_zone"] = str(found["time_zone"])
         if not is_zone(found["time_zone"]):
             wrong.append(Wrong("time_zone", f"{said} {found.pop('time_zone')!r}", ZONE_HINT))
+
+
+def _region(found: Found, wrong: Mistakes) -> None:
+    if found.get("region") and not _REGION.fullmatch(str(found["region"])):
+        wrong.append(Wrong("region", f"no region {found.pop('region')!r}", "a country or a part of one after ISO 3166: DE, DE-BY"))
+
+
+def _preferences(found: Found, wrong: Mistakes) -> None:
+    """How a person is spoken to: of customers and of contracts."""
+    for name, known, hint in (
+        ("channels", list(Channel), f"one or more of {', '.join(Channel)}, the favourite first"),
+        ("quiet_days", list(QuietDay), f"one or more of {', '.join(QuietDay)}"),
+    ):
+        if name in found:
+            found[name] = words(found[name])
+            if strange := [word for word in found[name] if word not in known]:
+                del found[name]
+                wrong.append(Wrong(name, f"no {name.replace('_', ' ').removesuffix('s')} {strange[0]!r}", hint))
+    _purposes(found, wrong)
+    _yes(found, wrong, "tell_healed", "yes or no")
+    spoken = str(found.get("language") or "en").lower().replace("_", "-").partition("-")[0]
+    if spoken not in LANGUAGES:
+        wrong.append(Wrong("language", f"no messages in the language {found['language']!r}", f"one of {', '.join(LANGUAGES)}"))
+    _zone(found, wrong, said="no time zone")
+    _region(found, wrong)
+    for name in ("quiet_from", "quiet_until"):
+        if name in found and not is_time_of_day(found[name]):
+            wrong.append(Wrong(name, f"no time of day {found.pop(name)!r}", "for example 22:00"))
+    if "budget" in found:
+        written = found["budget"]
+        found["budget"] = mapping(written)
+        counts = found["budget"] if isinstance(found["budget"], dict) else {"": written}
+        if not all(name in list(Limit) and re.fullmatch(r"\d{1,4}", str(count)) for name, count in counts.items()):
+            del found["budget"]
+            wrong.append(
+                Wrong("budget", f"{written!r}: a budget is limits and numbers", f"a_day=1 a_month=6; limits are {', '.join(Limit)}")
+            )
 
 
 def _purposes(found: Found, wrong: Mistakes) -> None:

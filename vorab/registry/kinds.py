@@ -14,7 +14,7 @@ from vorab.registry.checks import Wrong
 
 Entry = Customer | Device | Site | Contract
 
-HIDDEN: Final = frozenset({"id", "at", "marked"})
+HIDDEN: Final = frozenset({"id", "at", "marked", "own"})
 """What the registry keeps for itself: no column of a file."""
 MARKS: Final = ("returns", "wrong_bills", "complaints")
 """What a customer has been through; it happened, whatever the next file says, so what a file leaves out stays."""
@@ -55,10 +55,15 @@ KINDS: Final[Mapping[str, Kind]] = {kind.topic: kind for kind in (DEVICES, CUSTO
 
 
 def plain(entry: Record) -> dict[str, Any]:
-    """An entry as a row that can be read back; of customers everything, of others what is set."""
+    """An entry as a row that can be read back; of customers everything they have said, of others what is set."""
     kind = KINDS[entry.TOPIC]
     values = entry.model_dump(mode="json", exclude=set(HIDDEN))
-    kept = values if kind is CUSTOMERS else {name: value for name, value in values.items() if value not in ("", None, {})}
+    if isinstance(entry, Customer):
+        unsaid = set(checks.SAID) - set(checks.SAID if entry.own is None else entry.own)
+        empty = {name for name in ("quiet_days", "region", "budget") if not values[name] and values[name] != []}
+        kept = {name: value for name, value in values.items() if name not in unsaid | empty}
+    else:
+        kept = {name: value for name, value in values.items() if value not in ("", None, {}, [])}
     return {kind.name: kept.pop(kind.name), **kept}
 
 

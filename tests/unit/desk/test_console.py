@@ -134,7 +134,7 @@ def test_forms_of_other_sites_are_refused(house: House, homes: dict[str, Story],
     routes = [(method, path) for method, path in mutating(house.client.app) if not path.startswith("/c/") and path not in SIGNED]
     assert routes
     for method, path in routes:
-        address = path.format(case=homes["doubted"].case, action="take", name="c-1")
+        address = path.format(case=homes["doubted"].case, action="take", name="c-1", silence="s-1", incident="s-1")
         answer = house.client.request(method, address, data={"nonce": "12345678"}, headers=headers)
         assert answer.status_code == 403, (method, path, headers)
     assert house.ends() == before

@@ -24,6 +24,7 @@ from vorab.records import (
     CaseEvent,
     CaseKind,
     Channel,
+    Contract,
     Customer,
     Delivery,
     Notification,
@@ -34,7 +35,7 @@ from vorab.records import (
     from_wire,
     to_wire,
 )
-from vorab.topics import CASES_BY_CUSTOMER, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
 
 PARTITIONS: Final = 3
 EVENING: Final = parse_iso("2026-11-23T21:00:00+01:00")
@@ -95,7 +96,7 @@ class House:
     def __init__(self, folder: Path, *, now: Micros = NIGHT, channels: Sequence[ChannelPort] = (), options: Options | None = None) -> None:
         self.folder = folder
         self.log: EventLog = SqliteLog(folder / "log.db", fsync=False)
-        self.log.create(dict.fromkeys((CUSTOMERS, CASES_BY_CUSTOMER, NOTIFICATIONS, DELIVERIES, REJECTED), PARTITIONS))
+        self.log.create(dict.fromkeys((CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER, NOTIFICATIONS, DELIVERIES, REJECTED), PARTITIONS))
         self.clock = ManualClock(now)
         self.mail = FakeChannel()
         self.channels = list(channels) or [self.mail]
@@ -126,6 +127,12 @@ class House:
             topic, name = (CASES_BY_CUSTOMER, key) if by_customer else (record.TOPIC, own.decode())
             out.append(Outgoing(topic, partition_of(name, PARTITIONS), name.encode(), value, headers))
         append_all(self.log, out)
+
+    def contracts(self, *entries: Contract | str) -> None:
+        """Write contracts, or take those of a key out."""
+        for entry in entries:
+            name, value, headers = (entry.encode(), None, ()) if isinstance(entry, str) else to_wire(entry, "urn:test")
+            append_all(self.log, [Outgoing(CONTRACTS, partition_of(name.decode(), PARTITIONS), name, value, headers)])
 
     def know(self, *people: Person) -> None:
         """Write people."""

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.cases import CaseView, fold, still_true
-from notifier.pipeline import STAGES, Decision, Defer, Facts, Send, Suppress, awake, decide
+from notifier.pipeline import STAGES, After, Decision, Defer, Facts, Send, Suppress, awake, decide
+from notifier.preferences import Layer, from_person, merge
 from notifier.quiet import quiet_until, zone_of
 from tests.unit.notifier.house import MORNING, NIGHT, NOON, case_event, customer, note
 from vorab.clock import DAY, HOUR, Micros
@@ -21,14 +22,17 @@ FIXED = replace(OPEN, status=Status.RESOLVED, healed=True)
 ASKING = replace(OPEN, status=Status.PENDING, asked=True)
 
 
-def facts(now: Micros = NOON, who: Customer | None = None, **changes: Any) -> Facts:
+def facts(now: Micros = NOON, who: Customer | None = None, limits: dict[str, int] | None = None, **changes: Any) -> Facts:
     """An ordinary customer whose mail works, at noon, with an open case."""
-    base: dict[str, Any] = {"customer": who or customer(), "case": OPEN, "reachable": (Channel.MAIL,), **changes}
+    person = who or customer()
+    counts = merge([Layer("budget", limits or {}), from_person(person)])
+    base: dict[str, Any] = {"customer": person, "preferences": counts, "case": OPEN, "reachable": (Channel.MAIL,), **changes}
     return Facts(now, **base)
 
 
 def reason(decision: Decision) -> str:
     """The reason of a decision, or the channel."""
+    assert not isinstance(decision, After)
     return str(decision.channel if isinstance(decision, Send) else decision.reason)
 
 
@@ -55,7 +59,7 @@ def reason(decision: Decision) -> str:
         (Stage.RESOLVED, facts(case=FIXED), "already_fixed"),
         (Stage.PERSON_NEEDED, facts(who=customer(purposes={"service": False})), "no_consent"),
         (Stage.PERSON_NEEDED, facts(NIGHT, customer(purposes={})), "no_consent"),
-        (Stage.PERSON_NEEDED, Facts(NOON, None, OPEN, reachable=(Channel.MAIL,)), "unknown_customer"),
+        (Stage.PERSON_NEEDED, Facts(NOON, None, case=OPEN, reachable=(Channel.MAIL,)), "unknown_customer"),
         (Stage.PERSON_NEEDED, facts(reachable=()), "no_channel"),
         (Stage.PERSON_NEEDED, facts(reachable=(Channel.FILE,)), "no_channel"),
         (Stage.PERSON_NEEDED, facts(told=[("other", Stage.PERSON_NEEDED)]), "duplicate"),
@@ -99,7 +103,7 @@ def test_safety_wakes_people_but_does_not_overrule_them() -> None:
 
 def test_the_trace_names_the_stages_a_message_came_through() -> None:
     """The answer to why: how far it came."""
-    assert decide(note(), facts(NIGHT)).stages == ("in_time", "true_now", "consented", "awake")
+    assert decide(note(), facts(NIGHT)).stages == tuple(stage.__name__ for stage in STAGES[: STAGES.index(awake) + 1])
     assert decide(note(), facts()).stages == tuple(stage.__name__ for stage in STAGES)
 
 
@@ -151,6 +155,7 @@ def test_nobody_is_woken_and_nothing_is_sent_without_consent_or_after_its_time(m
         assert world.now < decision.due_at < message.expires_at
         assert decision.reason is DeliveryReason.QUIET_HOURS
     else:
+        assert isinstance(decision, Suppress)
         assert decision.reason is not DeliveryReason.NONE
         assert decision.detail
 

@@ -18,10 +18,11 @@ from notifier.render import Renderer, called, language_of, plain
 from notifier.words import LANGUAGES, Times, Words, load_words
 from tests.unit.notifier.house import MORNING, NIGHT, customer, note
 from vorab.clock import DAY, MINUTE, Micros, iso, parse_iso
+from vorab.codes import Codes, code_of
 from vorab.errors import ConfigError
 from vorab.records import Stage
 
-RENDERER: Final = Renderer(load_words())
+RENDERER: Final = Renderer(load_words(), Codes("a secret for tests"))
 TEXTS: Final = Path(__file__).parent / "messages"
 LINK: Final = "https://desk.example.org/c/token"
 TIMES: Final = {"onset": iso(NIGHT), "acted_at": iso(NIGHT + 4 * MINUTE), "healed_at": iso(NIGHT + 21 * MINUTE)}
@@ -146,6 +147,18 @@ def test_any_parameters_make_a_message(params: dict[str, Any], stage: Stage, lan
     found = RENDERER.render(told, None, customer(language=language), now=MORNING, name="N", link=LINK)
     assert found.body
     assert found.subject
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("stage", Stage)
+def test_every_message_carries_the_code_of_its_case(stage: Stage, language: str) -> None:
+    """The same in text, HTML and short form, so that a customer can tell us from fraud; without a secret there is none."""
+    found = message(stage, language)
+    code = code_of("a secret for tests", "case-1")
+    assert found.code == code
+    assert found.text.count(code) == Page(found.html).text.count(code) == found.glance.count(code) == 1
+    without = Renderer(load_words()).render(note(stage), None, customer(language=language), now=MORNING)
+    assert "ode" not in without.text.rpartition("-- ")[2]
 
 
 def test_values_lose_what_a_mail_program_would_link() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.streams.incidents.square import Square, at, machine
-from vorab.records import CaseKind, Notification, Stage
+from vorab.records import CaseKind, Incident, Notification, Stage
 
 HOUSE = [machine(f"{letter}{n}", site="hall", model="pump") for n in range(2) for letter in "abcde"]
 PERSON, SOLVED = CaseKind.HANDED_OVER, CaseKind.RESOLVED
@@ -40,6 +40,35 @@ def test_a_customer_is_told_once_of_a_storm_and_once_that_it_is_over(restarts: b
     assert len(square.notes) == 10
     note = next(out.record for out in square.out if isinstance(out.record, Notification))
     assert (note.params["others"], note.incident) == (1, square.incidents[0].incident)
+
+
+def test_a_storm_that_is_soon_over_is_told_once_as_over(restarts: bool) -> None:
+    """Ten cases that need a person, well within the patience: five messages, each that it is over."""
+    square = Square(HOUSE, forgetful=restarts, patience_s=120)
+    storm(square)
+    square.tick(100)
+    assert square.notes == []
+    for device in HOUSE:
+        square.happens(110, device.device, SOLVED)
+    square.tick(800)
+    assert sorted(square.notes) == [(f"c-{name}", Stage.HEALED, f"{name}0") for name in "abcde"]
+
+
+def test_a_storm_that_lasts_is_told_when_patience_ends(restarts: bool) -> None:
+    """Two minutes after it was seen each customer hears of it, and one whose device joins later hears at once."""
+    square = Square([*HOUSE, machine("f0", site="hall", model="pump")], forgetful=restarts, patience_s=120)
+    storm(square)
+    square.tick(124)
+    assert square.notes == []
+    square.tick(130)
+    assert sorted(square.notes) == [(f"c-{name}", Stage.INCIDENT, f"{name}0") for name in "abcde"]
+    square.happens(140, "f0")
+    square.happens(140, "f0", PERSON)
+    square.tick(145)
+    assert square.notes[5:] == [("c-f", Stage.INCIDENT, "f0")]
+    for device in HOUSE:
+        square.happens(200, device.device, SOLVED)
+    assert sorted(square.notes[6:]) == [(f"c-{name}", Stage.RESOLVED, f"{name}0") for name in "abcde"]
 
 
 def test_without_the_hold_back_everybody_is_told_of_everything() -> None:
@@ -174,7 +203,7 @@ def test_a_word_that_overtakes_its_case_is_heard() -> None:
     square, other = Square(HOUSE), Square(HOUSE)
     other.happens(0, "a0")
     other.tick(16)
-    [word] = [out.record for out in other.out]
+    [word] = [out.record for out in other.out if isinstance(out.record, Incident)]
     list(square.processors["customers"].step("vorab.cases-by-customer", 0, word, at(40)))
     square.happens(0, "a0")
     square.happens(1, "a0", PERSON)

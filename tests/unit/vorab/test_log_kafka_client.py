@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import selectors
+import socket
 from contextlib import suppress
 
 import pytest
 from kafka.net.compat import KafkaNetClient
 
-from vorab.log.kafka_client import HeldClient
+from vorab.log.kafka_client import HeldClient, Selector
 
 
 @pytest.fixture
@@ -79,3 +81,26 @@ def test_another_thread_between_two_steps_is_not_lost(client: HeldClient, woken:
     client.wakeup()
     assert seen == [True]
     assert not woken
+
+
+def test_the_selector_knows_what_the_systems_own_knows() -> None:
+    """Registered, changed, given up: its keys are those of the system's own at every step."""
+    one, other = socket.socketpair()
+    with one, other, Selector() as selector:
+        assert selector.register(one, selectors.EVENT_READ, "a") == selector.get_key(one) == selector.get_map()[one]
+        selector.modify(one, selectors.EVENT_READ | selectors.EVENT_WRITE, "b")
+        assert selector.get_key(one) == selector.get_map()[one]
+        other.sendall(b"x")
+        assert [key.data for key, _ in selector.select(1)] == ["b"]
+        selector.unregister(one)
+        with pytest.raises(KeyError):
+            selector.get_key(one)
+        assert not selector.get_map()
+
+
+def test_an_unknown_socket_is_not_described_in_words() -> None:
+    """That would cost more than the wait it is about."""
+    one, other = socket.socketpair()
+    with one, other, Selector() as selector, pytest.raises(KeyError) as error:
+        selector.get_key(one)
+    assert error.value.args == (one,)

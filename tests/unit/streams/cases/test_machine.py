@@ -175,7 +175,7 @@ class Night(RuleBasedStateMachine):
 
     def _clear(self, device: Device, which: tuple[str, str, str], *, proven: bool) -> None:
         symptom = self.raised.pop((device.key, which[0]))
-        changes = {"state": SymptomState.CLEARED, "cleared_at": self._moment(), "proven": proven}
+        changes = {"state": SymptomState.CLEARED, "cleared_at": self._moment(), "proven": proven, "followed": True}
         gone = self.cleared[device.key, which[0]] = symptom.model_copy(update=changes)
         self._tell(topics.SYMPTOMS, gone)
 

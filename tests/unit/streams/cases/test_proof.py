@@ -97,6 +97,30 @@ def test_proof_waits_for_late_readings() -> None:
     assert ward.last.kind is CaseKind.RESOLVED
 
 
+def test_readings_of_the_first_minutes_alone_prove_nothing() -> None:
+    """While vorab hears nothing time passes, too: five good readings in two minutes are not ten minutes of good readings."""
+    ward = Ward(policy=written(POLICY))
+    symptom = ward.raised("02:10")
+    ward.replied("02:13", ReplyStatus.SUCCEEDED)
+    ward.cleared("02:14", symptom)
+    ward.confirmed(symptom, "02:14", "02:16", readings=5, changes=5)
+    ward.tick("02:40")
+    assert not ward.kinds(CaseKind.RESOLVED)
+    ward.confirmed(symptom, "02:16", "02:40", readings=1, changes=1)
+    ward.tick("02:41")
+    assert ward.last.kind is CaseKind.RESOLVED
+
+
+def test_where_no_readings_will_be_told_none_are_waited_for() -> None:
+    """What others report clears by their word; there is nothing to read."""
+    ward = Ward(policy=written(POLICY))
+    symptom = ward.raised("02:10")
+    ward.replied("02:13", ReplyStatus.SUCCEEDED)
+    ward.cleared("02:14", symptom, followed=False)
+    ward.tick("02:30")
+    assert ward.last.kind is CaseKind.RESOLVED
+
+
 def _anything_is_enough(state: DeviceState, case: Case, line: object) -> bool:  # noqa: ARG001 - the shape of what it replaces
     return True
 

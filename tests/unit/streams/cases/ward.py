@@ -140,9 +140,9 @@ class Ward:
         changes = {"state": SymptomState.UPDATED, "detected_at": self._at(at), "severity": severity}
         self.step(topics.SYMPTOMS, symptom.model_copy(update=changes))
 
-    def cleared(self, at: str | Micros, symptom: Symptom, *, proven: bool = True) -> None:
-        """A symptom clears."""
-        changes = {"state": SymptomState.CLEARED, "cleared_at": self._at(at), "proven": proven}
+    def cleared(self, at: str | Micros, symptom: Symptom, *, proven: bool = True, followed: bool = True) -> None:
+        """A symptom clears; the readings after it will be told, or not."""
+        changes = {"state": SymptomState.CLEARED, "cleared_at": self._at(at), "proven": proven, "followed": followed}
         self.step(topics.SYMPTOMS, symptom.model_copy(update=changes))
 
     def confirmed(self, symptom: Symptom, since: str, until: str, *, readings: int = 5, changes: int = 4) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -81,32 +81,69 @@ def test_cuts_and_crashes_change_nothing(seed: int) -> None:
     assert confirmed(rows, crash=True) == whole
 
 
+def test_a_clearing_that_was_long_on_its_way_is_followed_as_well() -> None:
+    """After an outage of a quarter of an hour the clearing comes late, and what it says is no better for that."""
+    rows = after([5 + i % 7 / 8 for i in range(8)])
+    late = [row._replace(received_at=row.measured_at + (15 * MINUTE if number else 0)) for number, row in enumerate(rows)]
+    host = Host(RULES)
+    for row in late:
+        host.frame([row])
+    ended = [each for each in host.out if each.state is SymptomState.CLEARED]
+    assert [(each.historical, each.followed) for each in ended] == [(True, True)]
+    assert [each.readings for each in host.confirmed] == [2, 4]
+
+
 def watch(**last: float) -> Watch:
     """A symptom of signal t that has just cleared."""
     return Watch("r", "t", "", None, 0, 0, 0, 0, 0, last=last)
 
 
+def see(of: Watch, at: int, values: Mapping[str, float]) -> None:
+    """A reading of the device."""
+    of.see(at, values.get("t"), lambda: values)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_else_is_looked_at_only_where_it_matters_changes_no_count(seed: int) -> None:
+    """As many changes as by comparing everything with the reading before, whole numbers and others mixed."""
+    chance = random.Random(seed)
+    rows = [
+        {name: chance.choice([0.0, 0.0, 1.0, 0.5]) for name in ("t", "fuser", "level") if name == "t" or chance.random() < 0.7}
+        for _ in range(200)
+    ]
+    of, known = watch(**rows[0]), dict(rows[0])
+    expected = 0
+    for at, row in enumerate(rows[1:], 1):
+        others = [name for name in row if name != "t"]
+        still = row["t"].is_integer() and (not others or any(row[name] != known.get(name, row[name]) for name in others))
+        expected += row["t"] != known["t"] or still
+        if row["t"].is_integer() or row["t"] != known["t"]:
+            known.update(row if row["t"].is_integer() else {"t": row["t"]})
+        see(of, at, row)
+    assert of.changes == expected > 0
+
+
 def test_a_whole_number_may_stand_still_where_the_device_goes_on() -> None:
     """An empty queue stays empty; that the fuser's temperature moves shows that the printer lives."""
     queue = watch(t=0.0, fuser=180.1)
-    queue.see(1, {"t": 0.0, "fuser": 180.2})
-    queue.see(2, {"t": 0.0, "fuser": 180.2})
+    see(queue, 1, {"t": 0.0, "fuser": 180.2})
+    see(queue, 2, {"t": 0.0, "fuser": 180.2})
     assert (queue.readings, queue.changes) == (2, 1)
 
 
 def test_a_reading_without_the_signal_is_none_of_it() -> None:
     """Other messages of the device do not confirm what they do not speak of; one seen before counts once."""
     pressure = watch(t=1.5)
-    pressure.see(1, {"fuser": 180.2})
-    pressure.see(2, {"t": 1.6})
-    pressure.see(2, {"t": 1.7})
+    see(pressure, 1, {"fuser": 180.2})
+    see(pressure, 2, {"t": 1.6})
+    see(pressure, 2, {"t": 1.7})
     assert (pressure.readings, pressure.changes) == (1, 1)
 
 
 def test_where_there_is_nothing_else_to_look_at_a_reading_counts() -> None:
     """A device with a single flag cannot show more than that it is well."""
     flag = watch(t=0.0)
-    flag.see(LONGEST, {"t": 0.0})
+    see(flag, LONGEST, {"t": 0.0})
     assert (flag.readings, flag.changes) == (1, 1)
 
 

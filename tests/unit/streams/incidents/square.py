@@ -42,7 +42,7 @@ class Square:
     def __init__(self, devices: Iterable[Device], *, forgetful: bool = False, kind: type[Incidents] = Incidents, **options: Any) -> None:
         """`forgetful` restarts both after each record from what they had saved."""
         self.devices = {device.device: device for device in devices}
-        self.options = Options.model_validate({"settle_s": 5, "hold_s": 15, **options})
+        self.options = Options.model_validate({"settle_s": 5, "hold_s": 15, "patience_s": 0, **options})
         self.registry = Tables(self.devices.values())
         self.out: list[Out] = []
         self._forgetful, self._kind = forgetful, kind

@@ -23,7 +23,7 @@ def open_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("open_umask")
 def test_what_the_program_writes_is_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """State folder, databases, log and messages: no right for group and others, whatever the umask was."""
+    """State folder, databases and log: no right for group and others, whatever the umask was."""
     rows = tmp_path / "customers.csv"
     rows.write_text("customer,name,mail\nc-1,Erika,erika@example.org\n", encoding="utf-8")
     state = tmp_path / "var"
@@ -34,5 +34,5 @@ def test_what_the_program_writes_is_closed_to_others(tmp_path: Path, monkeypatch
         cli.main()
     assert ended.value.code == 0
     written = [state, *state.rglob("*")]
-    assert {"notifier.db", "log.db", "messages"} <= {path.name for path in written}
+    assert {"notifier.db", "log.db"} <= {path.name for path in written}
     assert [path for path in written if stat.S_IMODE(path.stat().st_mode) & 0o077] == []

@@ -31,7 +31,9 @@ def test_each_kind_is_read_as_people_write_it() -> None:
     assert made(DEVICES, device="p", firmware=1.5, limits="low=1.5 high=2") == Device(
         id="main/p", device="p", firmware="1.5", limits={"low": 1.5, "high": 2.0}, at=7
     )
-    assert made(CUSTOMERS, customer="c-1", tenant="t", returns="2") == Customer(id="t/c-1", tenant="t", customer="c-1", returns=2, at=7)
+    assert made(CUSTOMERS, customer="c-1", tenant="t", returns="2") == Customer(
+        id="t/c-1", tenant="t", customer="c-1", returns=2, own=(), at=7
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)

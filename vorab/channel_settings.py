@@ -1,0 +1,75 @@
+"""What the settings say about each way to reach a person beside mail: tables `[notifier.webhook]`, `[notifier.letter]`, `[notifier.sms]` ….
+
+[notifier.webhook]
+url = "https://crm.example.org/hooks/vorab"
+hosts = ["crm.example.org"]
+secret = "whsec_…"
+"""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from vorab.outbound.addresses import allowed_host
+from vorab.outbound.signatures import key_of
+from vorab.payloads import Table
+
+
+class Webhook(Table):
+    """A system of the operator's that passes messages on."""
+
+    url: str = Field("", description="Where messages go as signed JSON, for a system of yours to pass on; empty: nowhere.")
+    hosts: list[str] = Field(default_factory=list, description="Hosts the webhook may call; *.example.org allows all below it.")
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs them: whsec_ and at least 24 random bytes in base64; after a space, the secret before it.",
+    )
+    allow_private: bool = Field(default=False, description="It may be at a private address, or on loopback; plain http is allowed there.")
+    timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for its answer as a whole.")
+
+    @property
+    def secrets(self) -> list[str]:
+        """The secrets that are valid, the newest first."""
+        return self.secret.get_secret_value().split()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.url:
+            return self
+        url = urlsplit(self.url)
+        if url.scheme != "https" and not (url.scheme == "http" and self.allow_private):
+            raise ValueError("url is https://…; http only inside the house, with allow_private = true")
+        if not url.hostname or url.username or url.password or url.fragment or url.query:
+            raise ValueError("url is https://HOST[:PORT][/PATH], without user, query or fragment")
+        if not allowed_host(url.hostname, self.hosts):
+            raise ValueError(f'{url.hostname} is not in hosts; hosts = ["{url.hostname}"] allows it')
+        if not 1 <= len(self.secrets) <= 2:
+            raise ValueError("a webhook is signed: it needs secret, one or two of them")
+        for secret in self.secrets:
+            key_of(secret)
+        return self
+
+
+class Letter(Table):
+    """Letters, as PDF files for whoever prints and posts them."""
+
+    addresses: str = Field("", description="YAML file of postal addresses, the lines of each by customer id; empty: no letters.")
+    dir: str = Field("", description="Folder letters are written to; empty: letters/ in the state folder.")
+    brand: str = Field("vorab", description="Whose letters they are: large on top.")
+    sender: str = Field("", description="One line above the address, for letters that come back.")
+    phone: str = Field("", description="Telephone number that is told in every letter.")
+    footer: list[str] = Field(default_factory=list, max_length=3, description="Up to three legal lines at the foot.")
+    font: str = Field("", description="TrueType file for names Western European writing has no characters for; empty: Helvetica.")
+
+
+class Apprise(Table):
+    """One service that Apprise can speak to."""
+
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="Apprise address; {phone}, {customer} and {tenant} are filled in: twilio://SID:TOKEN@FROM/{phone}. Empty: none.",
+    )
+    timeout_s: float = Field(20.0, gt=0, le=120, description="Longest wait for the service as a whole; then it is unknown.")
