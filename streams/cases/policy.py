@@ -80,7 +80,9 @@ class Line(Part):
     consent_wait: Duration = Field(written("12 h"), description="How long the customer's answer is waited for.")
     within: Duration = Field(written("30 min"), description="The symptom has to be gone this long after the device said it is done.")
     stays: Duration = Field(written("30 min"), description="It has to stay gone this long; longer than the limit of the silence rule.")
-    readings: int = Field(3, ge=0, le=1000, description="So many readings have to show it meanwhile, and not stand still; 0: none.")
+    readings: int = Field(
+        3, ge=0, le=1000, description="So many readings have to show it meanwhile, and not stand still; 0: none, and none are written down."
+    )
     close: Duration = Field(written("30 min"), description="A resolved case closes this much later; a relapse before that reopens it.")
     impact: Literal[1, 2, 3] | None = Field(None, description="1 many or critical, 3 few; none: 2 where there is a customer, else 3.")
 

@@ -41,8 +41,9 @@ class Finding:
     proven: bool = True
     """Whether readings showed the end."""
     historical: bool = False
-    followed: bool = False
     """Whether it says what was, not what is."""
+    followed: bool = False
+    """Of one that has cleared: whether what comes after it will be told."""
     since: Micros | None = None
     """Of one that is confirmed: readings after this …"""
     confirmed: Micros | None = None

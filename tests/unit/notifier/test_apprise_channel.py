@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from notifier.apprise_channel import AppriseChannel, address_of, number_of, words_of
+from notifier.apprise_channel import AppriseChannel, address_of, number_of
 from notifier.apprise_watch import Watch
 from notifier.channels import Message, Outcome, Result
-from notifier.glance import LIMIT
+from notifier.glance import LIMIT, words_of
 from notifier.render import Renderer
 from notifier.ways import channels_of
 from notifier.words import LANGUAGES, load_words

@@ -111,6 +111,23 @@ def test_readings_of_the_first_minutes_alone_prove_nothing() -> None:
     assert ward.last.kind is CaseKind.RESOLVED
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
+def test_it_is_well_at_the_same_moment_however_late_its_readings_come(late: bool) -> None:
+    """What a device handed in late tells of several moments at once; the case ends at the one at which it had been well for long enough."""
+    ward = Ward(policy=written(POLICY))
+    symptom = ward.raised("02:10")
+    ward.replied("02:12", ReplyStatus.SUCCEEDED)
+    ward.at_once = late
+    ward.cleared("02:14", symptom)
+    ward.confirmed(symptom, "02:14", "02:25")
+    ward.confirmed(symptom, "02:25", "02:40")
+    ward.tick("02:41")
+    resolved = ward.last
+    assert (resolved.kind, resolved.at) == (CaseKind.RESOLVED, clock("02:26"))
+    assert resolved.proof is not None
+    assert resolved.proof.until == clock("02:25")
+
+
 def test_where_no_readings_will_be_told_none_are_waited_for() -> None:
     """What others report clears by their word; there is nothing to read."""
     ward = Ward(policy=written(POLICY))
