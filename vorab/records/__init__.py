@@ -25,6 +25,7 @@ from vorab.records.cases import (
     Switch,
     SwitchState,
 )
+from vorab.records.dialogue import Answered, Corrected, HandedTo, Heard
 from vorab.records.incidents import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
@@ -56,6 +57,7 @@ __all__ = [
     "MOST_FREE",
     "Action",
     "Alarm",
+    "Answered",
     "At",
     "Booking",
     "BookingKind",
@@ -71,6 +73,7 @@ __all__ = [
     "Contact",
     "ContactState",
     "Contract",
+    "Corrected",
     "Customer",
     "CustomerRecord",
     "Delivery",
@@ -84,6 +87,8 @@ __all__ = [
     "FirmwareLine",
     "FirmwareUse",
     "Gap",
+    "HandedTo",
+    "Heard",
     "Incident",
     "IncidentKind",
     "IncidentStatus",
