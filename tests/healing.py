@@ -4,8 +4,9 @@
     .venv/bin/python -m tests.healing --faults 200 --kills 24
 
 The fleet is a process of its own, joined by MQTT alone; the embedded system is killed with -9 as often as asked for, while it is at
-work, in the middle of a command; then the story ends soon after, and is asked about commands alone. Prints one JSON line, and ends
-with 1 when a promise was broken.
+work, in the middle of a command. Every other time the fleet stands still meanwhile, so that the system starts again before it has an
+answer. Then the story ends soon after, and is asked about commands alone. Prints one JSON line, and ends with 1 when a promise was
+broken.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ BETWEEN_S: Final = (1.0, 5.0)
 """Between two kills."""
 AFTERWARDS: Final[Micros] = 45 * MINUTE
 """Story time after the last kill, in which what is under way comes to its end."""
+HELD_S: Final = 1.0
+"""How long a fleet that stands still does so after the system hears again: long enough to be asked once more."""
 STARTS_S: Final = 12.0
 """Until the system hears."""
 
@@ -149,8 +152,13 @@ class Ward:
             self._until(BEGINS + CALM + MINUTE)
             time.sleep(chance.uniform(*BETWEEN_S))
             self._until_command()
+            if number % 2:
+                self.fleet.pause()
             self.up.kill()
             self.launch()
+            if number % 2:
+                time.sleep(HELD_S)
+                self.fleet.resume()
             self._say(f"killed {number + 1} times, {iso(self.clock.now())[11:16]}")
         if self.asked.kills:
             self._until(self.clock.now() + AFTERWARDS)
