@@ -234,9 +234,9 @@ class House(ABC):
         found = {row.id: row for row in self.read(topics.DELIVERIES) if DeliveryState(row.body["state"]).final}
         return list(found.values())
 
-    def outcome(self, wanted: Sequence[str] = DECIDED) -> Outcome:
-        """What came of it."""
-        return outcome_of({topic: self.read(topic) for topic in wanted})
+    def outcome(self, wanted: Sequence[str] = DECIDED, before: Micros | None = None) -> Outcome:
+        """What came of it, or of the time before a moment: what is said at the very end of a story need not be said yet."""
+        return outcome_of({topic: [row for row in self.read(topic) if before is None or row.time < before] for topic in wanted})
 
     def judge_deliveries(self, mails: Sequence[str]) -> Counter[str]:
         """One final delivery per notification, one mail per Message-ID at most; deliveries by state."""
