@@ -74,11 +74,12 @@ class Proxy:
             self.broken += len(pairs)
             return len(pairs)
 
-    def truncate_after(self, more: int) -> None:
-        """Break each connection after so many more bytes towards the server, mostly in the middle of a packet."""
+    def truncate_after(self, more: int) -> int:
+        """Break each connection after so many more bytes towards the server, mostly in the middle of a packet; how many there are."""
         with self._lock:
             for pair in self._pairs:
                 pair.truncate_after = more
+            return len(self._pairs)
 
     def _run(self) -> None:
         while not self._ended:
