@@ -41,9 +41,23 @@ def _outgoing(record: Record, log: EventLog, settings: Settings) -> Outgoing:
 
 
 def command(
-    context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", *, about: str = "", by: str = "agent"
+    context: Context,
+    event: CaseEvent,
+    kind: CommandKind,
+    nonce: str,
+    detail: str = "",
+    *,
+    about: str = "",
+    by: str = "agent",
+    words: bool = True,
 ) -> Command:
-    """An agent asks for something about a case; the same nonce is the same command. `by` is a role or a short id, never a name."""
+    """An agent asks for something about a case; the same nonce is the same command. `by` is a role or a short id, never a name;
+    `words`: whether a person wrote the detail.
+
+    Raises:
+        Unavailable: the log cannot take it now, or nobody can seal what was written about a customer.
+    """
+    customer = topics.key_of(event.tenant, event.customer) if event.customer else ""
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
         tenant=event.tenant,
@@ -52,7 +66,8 @@ def command(
         case=event.case,
         at=context.clock.now(),
         by=by,
-        detail=detail,
+        detail=context.seal.detail(customer, detail) if words else detail,
+        doubts=_doubts(context, detail) if words else (),
         about=about,
     )
     append(context, made)
@@ -60,7 +75,11 @@ def command(
 
 
 def request(context: Context, claims: Claims, kind: RequestKind, text: str = "", about: str = "") -> Request:
-    """A customer asks for something behind a link; the same link and wish is the same request."""
+    """A customer asks for something behind a link; the same link and wish is the same request.
+
+    Raises:
+        Unavailable: the log cannot take it now, or nobody can seal what was written.
+    """
     tenant, _, customer = claims.customer.partition("/")
     made = Request(
         id=ids.request_id(claims.customer, kind, claims.notification),
@@ -72,7 +91,12 @@ def request(context: Context, claims: Claims, kind: RequestKind, text: str = "",
         at=context.clock.now(),
         notification=claims.notification,
         about=about,
-        text=text,
+        said=context.seal.seal(claims.customer, text),
+        doubts=_doubts(context, text),
     )
     append(context, made)
     return made
+
+
+def _doubts(context: Context, text: str) -> tuple[str, ...]:
+    return tuple(context.hears(text)) if context.hears is not None and text else ()

@@ -71,6 +71,7 @@ def desk(
         return
     from desk.service import Desk
     from vorab import provision, service, settings
+    from vorab.cli.hears import hears_on
     from vorab.cli.remedies import remedies_on
     from vorab.cli.why_again import again_on
     from vorab.clock import clock_from
@@ -85,7 +86,7 @@ def desk(
     health = service.Health()
     with open_log(found.log_address) as opened:
         provision.create_missing(opened, found, (SITES, CONTRACTS))  # an older vorab may have made this log
-        running = Desk(opened, found, clock_from(found.clock), again_on(found, opened), remedies_on(found))
+        running = Desk(opened, found, clock_from(found.clock), again_on(found, opened), remedies_on(found), hears_on(found))
         health.ready["desk"] = running.ready
         with service.rim(found.service, health) as metrics_port:
             running.start()

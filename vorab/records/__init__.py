@@ -25,7 +25,7 @@ from vorab.records.cases import (
     Switch,
     SwitchState,
 )
-from vorab.records.dialogue import Answered, Corrected, HandedTo, Heard
+from vorab.records.dialogue import MAX_SEALED, Answered, Corrected, HandedTo, Heard
 from vorab.records.incidents import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
@@ -52,6 +52,7 @@ from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, par
 
 __all__ = [
     "KINDS",
+    "MAX_SEALED",
     "MAX_TEXT",
     "MOST_CHILDREN",
     "MOST_FREE",
