@@ -55,6 +55,7 @@ READ: Final = (
     topics.COMMANDS,
     topics.REQUESTS,
     topics.BOOKINGS,
+    topics.CONSENTS,
     topics.REJECTED,
 )
 SILENCES: Final = Silence.TYPE.partition("{")[0].encode()

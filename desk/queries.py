@@ -22,6 +22,7 @@ from vorab.records import (
     Action,
     CaseEvent,
     Command,
+    Consent,
     Contract,
     Customer,
     Delivery,
@@ -237,6 +238,12 @@ class Queries:
                 found.commands.append(record)
             case Request():
                 found.requests.append(record)
+
+    def consents(self, customer: str) -> list[Consent]:
+        """What a customer (by key) agreed to or took back, oldest first."""
+        r = tables.records.c
+        found = [each for each in self.records(r.device == customer, r.kind == Consent.TYPE) if isinstance(each, Consent)]
+        return sorted(found, key=lambda each: each.at)
 
     def book(self, names: Sequence[str]) -> Book:
         """What helped, as far as these blocks tell."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 
 from desk.context import Context
 from vorab import ids, topics
+from vorab.consents import answered
 from vorab.links import Claims
 from vorab.log import EventLog, Outgoing, append_all
-from vorab.records import CaseEvent, Command, CommandKind, Record, Request, RequestKind, to_wire
+from vorab.records import CaseEvent, Command, CommandKind, ConsentBy, Record, Request, RequestKind, to_wire
 from vorab.settings import Settings
+from vorab.words import FALLBACK
 
 SOURCE = "urn:vorab:desk"
 WAIT_S = 10.0
@@ -74,8 +76,8 @@ def command(
     return made
 
 
-def request(context: Context, claims: Claims, kind: RequestKind, text: str = "", about: str = "") -> Request:
-    """A customer asks for something behind a link; the same link and wish is the same request.
+def request(context: Context, claims: Claims, kind: RequestKind, text: str = "", about: str = "", language: str = FALLBACK) -> Request:
+    """A customer asks for something behind a link; the same link and wish is the same request. A consent goes into the ledger as well.
 
     Raises:
         Unavailable: the log cannot take it now, or nobody can seal what was written.
@@ -94,7 +96,7 @@ def request(context: Context, claims: Claims, kind: RequestKind, text: str = "",
         said=context.seal.seal(claims.customer, text),
         doubts=_doubts(context, text),
     )
-    append(context, made)
+    append_each(context, [made, *answered(made, ConsentBy.PAGE, language)])
     return made
 
 

@@ -25,6 +25,7 @@ from vorab.records.cases import (
     Switch,
     SwitchState,
 )
+from vorab.records.consents import Consent, ConsentBy, ConsentTo
 from vorab.records.dialogue import MAX_SEALED, Answered, Corrected, HandedTo, Heard
 from vorab.records.incidents import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.records.lead_times import LeadTime, Verdict
@@ -71,6 +72,9 @@ __all__ = [
     "CohortKind",
     "Command",
     "CommandKind",
+    "Consent",
+    "ConsentBy",
+    "ConsentTo",
     "Contact",
     "ContactState",
     "Contract",
