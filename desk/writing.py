@@ -69,7 +69,6 @@ def command(
         at=context.clock.now(),
         by=by,
         detail=context.seal.detail(customer, detail) if words else detail,
-        doubts=_doubts(context, detail) if words else (),
         about=about,
     )
     append(context, made)

@@ -7,6 +7,7 @@ HTTP (`PeopleClient`).
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,6 +28,8 @@ SEALED: Final = "/sealed"
 OPENED: Final = "/opened"
 ANNOUNCEMENTS: Final = "notifier*.json"
 TIMEOUT_S: Final = 10.0
+MASKED_FROM: Final = 3
+"""Letters of a name that is covered in texts; shorter ones stand in too many words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,14 @@ class People(Protocol):
 
     def erase(self, customer: str) -> bool:
         """Forget a person, and destroy what seals their words; whether there was anything. What was kept of messages goes too."""
+
+
+def masked(person: Person, text: str) -> str:
+    """A text in which this person's name, parts of it, and contact points are covered: providers like to quote them."""
+    values = {person.name, *person.name.split(), person.mail, person.phone, "".join(filter(str.isalnum, person.phone))}
+    for value in sorted((value for value in values if len(value) >= MASKED_FROM), key=len, reverse=True):
+        text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
+    return text
 
 
 def person_of(values: dict[str, Any]) -> Person:

@@ -55,7 +55,12 @@ def ledger(log: EventLog, customer: str) -> list[Consent]:
 def everything(log: EventLog, people: People, customer: str, now: Micros) -> dict[str, Any]:
     """All that is held about a customer (by key), with their words opened."""
     person = people.get(customer)
-    held: dict[str, Any] = {"format": FORMAT, "customer": customer, "made_at": iso(now), "person": _plain(asdict(person)) if person else None}
+    held: dict[str, Any] = {
+        "format": FORMAT,
+        "customer": customer,
+        "made_at": iso(now),
+        "person": _plain(asdict(person)) if person else None,
+    }
     mine = _Mine(customer)
     for topic, name in ABOUT.items():
         found = {record.id if topic not in topics.REGISTRY else record.key: record for record in _records(log, topic) if mine.takes(record)}

@@ -142,11 +142,14 @@ def erase(
     state_dir: StateDir = None,
     as_json: Json = False,
 ) -> None:
-    """Forget a customer: name, contact points, kept messages and preferences. What the log tells of cases stays, under a random id.
+    """Forget a customer: name, contact points, kept messages and preferences; the key of what they wrote is destroyed.
+
+    What the log tells of cases and consents stays, under a random id. Files of yours that name the customer are pointed at, not touched.
 
     Example: vorab customers erase c-5f3a9c
     """
     from vorab import settings
+    from vorab.cli.customers_known import files_naming
     from vorab.cli.registry import access, latest
 
     found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
@@ -155,14 +158,21 @@ def erase(
         gone, known = to.people.erase(key), key in latest(found, CUSTOMERS.topic)
         if known or gone:
             to.write([], [(CUSTOMERS.topic, key)])
+    left = files_naming(found, key)
     if as_json:
-        typer.echo(json.dumps({"customer": key, "person_erased": gone, "entry_removed": known}))
+        typer.echo(json.dumps({"customer": key, "person_erased": gone, "entry_removed": known, "still_in": left}))
     elif not gone and not known:
         nobody(CUSTOMERS, key, ", and nothing was erased")
     elif gone:
-        typer.echo(f"{key} is forgotten: name, contact points and kept messages are erased, the registry entry is taken out")
+        typer.echo(
+            f"{key} is forgotten: name, contact points and kept messages are erased, what they wrote can be opened by nobody any more, "
+            "the registry entry is taken out"
+        )
     else:
         typer.echo(f"nobody stood behind {key}; the registry entry is taken out")
+    if not as_json:
+        for file in left:
+            typer.echo(f"{file} still names {key}: take the lines out, or the person comes back from it", err=True)
     raise typer.Exit(EXIT_OK if gone or known else EXIT_PROBLEMS)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vorab.cli.options import Config, Json, Log, StateDir
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS
+from vorab.topics import DEFAULT_TENANT
+
+if TYPE_CHECKING:
+    from vorab.settings import Settings
 
 
 def add_known(app: typer.Typer) -> None:
@@ -74,4 +80,21 @@ def export_person(
     with reading_people(found) as people, open_log(found.log_address, read_only=True) as opened:
         held = everything(opened, people, key, clock_from(found.clock).now())
     typer.echo(json.dumps(held, ensure_ascii=False, indent=1))
-    raise typer.Exit(EXIT_OK if any(value for name, value in held.items() if name not in {"format", "customer", "made_at"}) else EXIT_PROBLEMS)
+    raise typer.Exit(
+        EXIT_OK if any(value for name, value in held.items() if name not in {"format", "customer", "made_at"}) else EXIT_PROBLEMS
+    )
+
+
+def files_naming(settings: Settings, customer: str) -> list[str]:
+    """Files of the operator's that still name a customer (by key): they are read again, and are not ours to change."""
+    found = []
+    for name in (settings.notifier.people, settings.notifier.letter.addresses):
+        try:
+            text = Path(name).read_text(encoding="utf-8") if name else ""
+        except (OSError, UnicodeDecodeError):
+            continue
+        tenant, _, bare = customer.partition("/")
+        wanted = [customer, *([bare] if tenant == DEFAULT_TENANT else [])]
+        if any(re.search(rf"(?<![\w./:~-]){re.escape(each)}(?![\w./~-])", text) for each in wanted):
+            found.append(name)
+    return found
