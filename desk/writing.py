@@ -53,8 +53,9 @@ def command(
     by: str = "agent",
     words: bool = True,
 ) -> Command:
-    """An agent asks for something about a case; the same nonce is the same command. `by` is a role or a short id, never a name;
-    `words`: whether a person wrote the detail.
+    """An agent asks for something about a case; the same nonce is the same command.
+
+    `by` is a role or a short id, never a name; `words`: whether a person wrote the detail.
 
     Raises:
         Unavailable: the log cannot take it now, or nobody can seal what was written about a customer.

@@ -1,4 +1,4 @@
-"""Everything that is held about one person, read from the log and the store of people: for the person, and for whoever checks an erasure."""
+"""Everything that is held about one person, read from the log and the store of people: for the person, and to check an erasure."""
 
 from __future__ import annotations
 

@@ -322,7 +322,7 @@ def test_what_vorab_says_to_devices_is_what_the_document_says() -> None:
 RECORDS: Final[tuple[Record, ...]] = (
     ACTION,
     Consent(
-        id="x", customer="c-1", purpose=ConsentTo.REMOTE_REPAIR, given=True, way=ConsentBy.PAGE, text="remote-repair-1.de@1f2e3d4c5b6a", at=NOW
+        id="x", customer="c-1", purpose=ConsentTo.REMOTE_REPAIR, given=True, way=ConsentBy.PAGE, text="remote-repair-1.de@1f2e", at=NOW
     ),
     CaseEvent(
         id="x", case="c1", device="p", kind=CaseKind.OPENED, status=Status.PENDING, at=NOW, opened_at=NOW, because="s", cause="c",

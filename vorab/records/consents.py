@@ -45,7 +45,7 @@ class Consent(CustomerRecord):
     """False: refused, or taken back."""
     way: ConsentBy
     text: str = Field("", max_length=255)
-    """Version of the words that were agreed to: `remote-repair-1.de@1f2e3d4c5b6a`, or what whoever collected it calls them; empty: not said."""
+    """Version of the words that were agreed to: `remote-repair-1.de@1f2e3d4c5b6a`, or what the collector calls them; empty: not said."""
     case: str = Field("", max_length=255)
     device: str = Field("", max_length=255)
     """For what it holds, where not for all."""

@@ -17,6 +17,7 @@ from desk.projector import Projector
 from desk.queries import Queries
 from desk.sealed import Seal
 from desk.store import Store
+from tests.unit.notifier.beside import notifier_beside
 from vorab import frame, ids, links, topics
 from vorab.cli.hears import hears_on
 from vorab.clock import DAY, MINUTE, ManualClock, Micros, parse_iso
@@ -45,7 +46,6 @@ from vorab.records import (
     to_wire,
 )
 from vorab.settings import Settings
-from tests.unit.notifier.beside import notifier_beside
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2; httpx does all we need of it
     warnings.simplefilter("ignore")

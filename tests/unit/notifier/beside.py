@@ -1,4 +1,4 @@
-"""The part of a notifier that holds people and keys, for tests of others: one server for the whole run, announced in as many folders as wished."""
+"""The part of a notifier that holds people and keys, for tests of others: one server, announced in many folders."""
 
 from __future__ import annotations
 

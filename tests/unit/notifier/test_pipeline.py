@@ -196,7 +196,7 @@ AGREED: tuple[dict[Purpose, bool], ...] = tuple(
 
 
 def sent_without_consent(decide: Callable[[Notification, Facts], Trace]) -> list[str]:
-    """Every stage for every purpose, urgency and consent, in a contract that agrees to all: what went out for a purpose nobody agreed to."""
+    """Every stage for every purpose, urgency and consent: what went out for a purpose nobody agreed to."""
     found = []
     for stage, purpose, urgency, agreed in product(Stage, Purpose, Urgency, AGREED):
         who = customer(purposes=agreed, tell_healed=True)
@@ -211,7 +211,7 @@ def sent_without_consent(decide: Callable[[Notification, Facts], Trace]) -> list
 
 
 def test_nothing_is_said_for_a_purpose_nobody_agreed_to() -> None:
-    """Every template for every purpose: consent to service is none to advertising, nor the other way round, and safety makes no difference."""
+    """Every template for every purpose: consent to service is none to advertising, nor the other way round, also for safety."""
     assert sent_without_consent(decide) == []
 
 
