@@ -17,12 +17,14 @@ from desk.problems import RESPONSES, unknown
 from desk.writing_registry import RegistryWriter
 from vorab import ids
 from vorab.clock import iso
+from vorab.consents import consent_json
 from vorab.registry.kinds import CONTRACTS, CUSTOMERS, DEVICES, SITES, Kind, plain
 from vorab.topics import DEFAULT_TENANT, ID, key_of
 
 MOST_MARKS: Final = 100
 Key = Annotated[str, Path(pattern=rf"^{ID.pattern}$")]
 Tenant = Annotated[str, Query(pattern=rf"^{ID.pattern}$")]
+ConsentText = Annotated[str, Query(max_length=255, description="Of a customer: what the words are called that were agreed to.")]
 Count = Annotated[int, Field(ge=0, le=MOST_MARKS)]
 
 
@@ -50,6 +52,7 @@ def routes(context: Context, answers: Answers) -> APIRouter:
     for kind in (DEVICES, CUSTOMERS, SITES, CONTRACTS):
         _one(router, context, kind, writer)
     _marks(router, writer, answers)
+    _consents(router, context)
     return router
 
 
@@ -94,9 +97,11 @@ def _one(router: APIRouter, context: Context, kind: Kind, writer: RegistryWriter
         return JSONResponse({"device": name, "tenant": tenant, "registered": False, "heard_at": iso(at)})
 
     @router.put(path, tags=[kind.plural], response_model=dict[str, Any], name=f"put_{kind.name}", openapi_extra=_schema(kind))
-    def put(name: Key, values: Annotated[dict[str, Any], Body()], tenant: Tenant = DEFAULT_TENANT) -> Response:
-        """Write an entry whole; 201 where it is new."""
-        entry, new = writer.put(kind, key_of(tenant, name), values)
+    def put(
+        name: Key, values: Annotated[dict[str, Any], Body()], tenant: Tenant = DEFAULT_TENANT, consent_text: ConsentText = ""
+    ) -> Response:
+        """Write an entry whole; 201 where it is new. What it says of consents that it did not say before goes into their ledger."""
+        entry, new = writer.put(kind, key_of(tenant, name), values, consent_text)
         return JSONResponse(_said(kind, entry, context), 201 if new else 200)
 
     @router.delete(path, tags=[kind.plural], status_code=204, name=f"delete_{kind.name}")
@@ -104,6 +109,13 @@ def _one(router: APIRouter, context: Context, kind: Kind, writer: RegistryWriter
         """Take an entry out; a customer is forgotten."""
         writer.take_out(kind, key_of(tenant, name))
         return Response(status_code=204)
+
+
+def _consents(router: APIRouter, context: Context) -> None:
+    @router.get("/customers/{name}/consents", tags=["customers"], response_model=list[dict[str, Any]])
+    def consents(name: Key, tenant: Tenant = DEFAULT_TENANT) -> Response:
+        """What a customer agreed to or took back, with the words, oldest first; also of customers who are forgotten."""
+        return JSONResponse([consent_json(each) for each in context.queries.consents(key_of(tenant, name))])
 
 
 def _marks(router: APIRouter, writer: RegistryWriter, answers: Answers) -> None:

@@ -75,9 +75,9 @@ def messages(file: CaseFile) -> list[tuple[Notification, list[Delivery]]]:
     return [(note, [row for row in file.deliveries if row.notification == note.id]) for note in file.notifications]
 
 
-def away(pages: Pages) -> HTMLResponse:
-    """What somebody sees who pressed a button while the log is away."""
-    return pages.html("nothing.html", 503, what="the log cannot be reached", hint="Nothing was changed. Try again in a minute.")
+def away(pages: Pages, what: str = "the log cannot be reached") -> HTMLResponse:
+    """What somebody sees who pressed a button while the log is away, or whoever seals their words."""
+    return pages.html("nothing.html", 503, what=what, hint="Nothing was changed. Try again in a minute.")
 
 
 def settle(context: Context, case: str, command: str) -> None:
@@ -162,8 +162,8 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             return RedirectResponse(f"/cases/{case}", 303)
         try:
             made = writing.command(context, file.last, kind, nonce, text.strip(), by=f"agent-{who}" if action in SIGNED else "agent")
-        except Unavailable:
-            return away(pages)
+        except Unavailable as error:
+            return away(pages, str(error))
         settle(context, case, made.id)
         return RedirectResponse(f"/cases/{case}?done={action}", 303)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from desk.partner.service import Partners
 from desk.projector import Projector
 from desk.queries import Queries
 from desk.said_queries import Said
+from desk.sealed import Seal
 from vorab.clock import SECOND, Clock
 from vorab.log import EventLog
 from vorab.settings import Settings
@@ -19,6 +20,9 @@ Again = Callable[[str, str], dict[str, Any]]
 """Case or symptom and key of its device, or an incident and nothing → what comes of deciding it anew."""
 Remedies = Callable[[], Mapping[str, str]]
 """The remedies there are, and what each is about."""
+
+Hears = Callable[[str], Sequence[str]]
+"""What a text is about, as far as the care file listens: its topics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,13 @@ class Context:
     """Decides a case anew, where whoever put the desk up can."""
     remedies: Remedies | None = None
     """Knows the remedy files, where whoever put the desk up does."""
+    hears: Hears | None = None
+    """Knows the care file, where whoever put the desk up does."""
+
+    @property
+    def seal(self) -> Seal:
+        """Seals what people write."""
+        return Seal(self.settings.state_path)
 
     @property
     def incidents(self) -> Incidents:

@@ -77,7 +77,7 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
         language = words.language_of(customer)
         frame = words.FRAME[language]
         try:
-            writing.request(context, claims, kind, text.strip(), about_of(file) if kind in words.VERDICTS else "")
+            writing.request(context, claims, kind, text.strip(), about_of(file) if kind in words.VERDICTS else "", language)
         except Unavailable:
             title, text, status = frame["busy_title"], frame["busy"], 503
         else:

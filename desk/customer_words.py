@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from desk.queries import CaseFile
 from vorab.clock import Micros
+from vorab.consents import REMOTE_REPAIR, TEXTS
 from vorab.records import CaseKind, Customer, DeliveryState, RequestKind, Stage, Status
 from vorab.words import FALLBACK, LANGUAGES, Times, Words
 
@@ -194,10 +195,8 @@ class _Values:
 
     def consent(self) -> tuple[str, ...]:
         first = f"{self.your} {self.thing} {self.is_now}."
-        if self.language == "de":
-            still = f"{self.it.capitalize()} steht dabei rund zwei Minuten still."
-            return (first, f"Wir können {self.the} {self.noun} aus der Ferne neu starten. {still} Einverstanden?")
-        return (first, f"We can restart the {self.noun} remotely. It will stop for about two minutes. Is that all right?")
+        asked = TEXTS[REMOTE_REPAIR[self.language]]
+        return (first, asked.format(the=self.the, noun=self.noun, It=self.it.capitalize()))
 
     def open(self, *, person: bool) -> tuple[str, ...]:
         first = f"{self.your} {self.thing} {self.is_now}."

@@ -55,7 +55,9 @@ def case_of(record: Record) -> str:
 
 
 def device_of(record: Record) -> str:
-    """The key of the device a record is about, if any."""
+    """The key of the device a record is about, if any; of a consent, the customer's."""
+    if isinstance(record, records.Consent):
+        return record.of
     return record.key if isinstance(record, records.DeviceRecord) and not isinstance(record, records.Permit) else ""
 
 

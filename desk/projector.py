@@ -31,6 +31,7 @@ from vorab.records import (
     Incident,
     IncidentKind,
     Record,
+    Rejection,
     Silence,
     Status,
     Symptom,
@@ -55,6 +56,7 @@ READ: Final = (
     topics.COMMANDS,
     topics.REQUESTS,
     topics.BOOKINGS,
+    topics.CONSENTS,
     topics.REJECTED,
 )
 SILENCES: Final = Silence.TYPE.partition("{")[0].encode()
@@ -236,7 +238,8 @@ class Projector:
             "case": case_of(record),
             "device": device_of(record),
             "at": record.time,
-            "body": record.model_dump_json(exclude_none=True),
+            # Refused bytes may hold anything, and are let go with their topic after days: these tables stay.
+            "body": record.model_dump_json(exclude_none=True, exclude={"payload_base64"} if isinstance(record, Rejection) else None),
             "topic": self._canonical[entry.topic],
             "partition": entry.partition,
             "offset": entry.offset,

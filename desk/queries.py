@@ -12,14 +12,17 @@ import sqlalchemy as sa
 from desk import store as tables
 from desk.fold import NOT_SENT, SPENT
 from desk.registry_queries import RegistryQueries
+from desk.sealed import CLOSED, Seal, closed
 from desk.store import Store
 from vorab import topics
 from vorab.clock import Micros
+from vorab.errors import Unavailable
 from vorab.ranking import Book
 from vorab.records import (
     Action,
     CaseEvent,
     Command,
+    Consent,
     Contract,
     Customer,
     Delivery,
@@ -120,8 +123,10 @@ class CaseFile:
 class Queries:
     """Read-only questions."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, seal: Seal | None = None) -> None:
+        """`seal` opens what people wrote; without it, it stays closed."""
         self.store = store
+        self._seal = seal
         self.registry = RegistryQueries(store)
         self._devices: list[Device] = []
         self._version = -1
@@ -156,7 +161,7 @@ class Queries:
         query = query.order_by(c.needs_person.desc(), c.status.in_(OPEN).desc(), c.priority, c.opened_at).limit(limit).offset(offset)
         return [
             CaseRow(
-                last=CaseEvent.model_validate_json(row["body"]),
+                last=closed(CaseEvent.model_validate_json(row["body"])),
                 device=Device.model_validate_json(row["device_body"]) if row["device_body"] else None,
                 needs_person=row["needs_person"],
                 healed=row["healed"],
@@ -189,9 +194,25 @@ class Queries:
             for record in self.records(r.kind.like("io.vorab.delivery%"), r.case == ""):
                 if isinstance(record, Delivery) and record.notification in notices:
                     found.deliveries.append(record)
+        self._open(found)
         found.device = self.device(key)
         found.contract = self.contract_of(found.device, found.events[0].opened_at)
         return found
+
+    def _open(self, found: CaseFile) -> None:
+        """Put the words of people back into a file."""
+        customers = dict.fromkeys(topics.key_of(event.tenant, event.customer) for event in found.events if event.customer)
+        written: list[Record] = [*found.events, *found.commands, *found.requests]
+        if self._seal is None:
+            read = [closed(record) for record in written]
+        else:
+            try:
+                read = self._seal.opened(customers, written)
+            except Unavailable:
+                read = [closed(record, CLOSED) for record in written]
+        found.events, found.commands, found.requests = [], [], []
+        for record in read:
+            self.sort(found, record)
 
     @staticmethod
     def sort(found: CaseFile, record: Record) -> None:
@@ -217,6 +238,12 @@ class Queries:
                 found.commands.append(record)
             case Request():
                 found.requests.append(record)
+
+    def consents(self, customer: str) -> list[Consent]:
+        """What a customer (by key) agreed to or took back, oldest first."""
+        r = tables.records.c
+        found = [each for each in self.records(r.device == customer, r.kind == Consent.TYPE) if isinstance(each, Consent)]
+        return sorted(found, key=lambda each: each.at)
 
     def book(self, names: Sequence[str]) -> Book:
         """What helped, as far as these blocks tell."""
@@ -294,7 +321,7 @@ class Queries:
         """The newest record with an id, of whatever kind."""
         query = sa.select(tables.records).where(tables.records.c.id == any_id).order_by(tables.records.c.n.desc()).limit(1)
         row = self.store.row(query)
-        return family(row["kind"]).model_validate_json(row["body"]) if row else None
+        return closed(family(row["kind"]).model_validate_json(row["body"])) if row else None
 
     def counts(self) -> dict[str, int]:
         """Figures for the top of the console."""

@@ -8,10 +8,11 @@ import threading
 import uvicorn
 
 from desk.app import create_app
-from desk.context import Again, Context, Remedies
+from desk.context import Again, Context, Hears, Remedies
 from desk.partner.service import Partners
 from desk.projector import Projector
 from desk.queries import Queries
+from desk.sealed import Seal
 from desk.store import Store
 from desk.writing import appending
 from vorab import service, topics
@@ -31,9 +32,18 @@ class Desk:
     """
 
     def __init__(
-        self, events: EventLog, settings: Settings, clock: Clock, again: Again | None = None, remedies: Remedies | None = None
+        self,
+        events: EventLog,
+        settings: Settings,
+        clock: Clock,
+        again: Again | None = None,
+        remedies: Remedies | None = None,
+        hears: Hears | None = None,
     ) -> None:
-        """`again` decides a case anew, for `/api/why/{id}?again=true`; `remedies` knows those of the files, for `/api/remedies`."""
+        """`again` decides a case anew, for `/api/why/{id}?again=true`; `remedies` knows those of the files, for `/api/remedies`.
+
+        `hears` says what of the care file people write about.
+        """
         address = settings.desk.database or f"sqlite:///{settings.state_path / 'desk.db'}"
         names = {topics.READINGS: settings.topics.readings, topics.SYMPTOMS: settings.topics.symptoms}
         self._settings = settings
@@ -41,7 +51,8 @@ class Desk:
         self.partners = Partners(self.store, settings, clock, appending(events, settings)) if settings.partners else None
         self.projector = Projector(events, self.store, clock, names, self.partners)
         self.port = settings.desk.port
-        app = create_app(Context(events, Queries(self.store), self.projector, settings, clock, self.partners, again, remedies))
+        queries = Queries(self.store, Seal(settings.state_path))
+        app = create_app(Context(events, queries, self.projector, settings, clock, self.partners, again, remedies, hears))
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3)
         )

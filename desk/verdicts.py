@@ -46,7 +46,7 @@ def give(context: Context, library: Library, file: CaseFile, about: str, verdict
     name = judged(help_of(context.queries, library, file, context.clock.now()), about)
     if name is None or kind not in (ABOUT_RULES if about.startswith(RULE) else ABOUT_THINGS):
         return None
-    return writing.command(context, file.last, kind, f"{about} {nonce}", verdict_words(about, name, kind), about=about)
+    return writing.command(context, file.last, kind, f"{about} {nonce}", verdict_words(about, name, kind), about=about, words=False)
 
 
 def routes(context: Context, pages: Pages, library: Library) -> APIRouter:

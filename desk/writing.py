@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 
 from desk.context import Context
 from vorab import ids, topics
+from vorab.consents import answered
 from vorab.links import Claims
 from vorab.log import EventLog, Outgoing, append_all
-from vorab.records import CaseEvent, Command, CommandKind, Record, Request, RequestKind, to_wire
+from vorab.records import CaseEvent, Command, CommandKind, ConsentBy, Record, Request, RequestKind, to_wire
 from vorab.settings import Settings
+from vorab.words import FALLBACK
 
 SOURCE = "urn:vorab:desk"
 WAIT_S = 10.0
@@ -41,9 +43,24 @@ def _outgoing(record: Record, log: EventLog, settings: Settings) -> Outgoing:
 
 
 def command(
-    context: Context, event: CaseEvent, kind: CommandKind, nonce: str, detail: str = "", *, about: str = "", by: str = "agent"
+    context: Context,
+    event: CaseEvent,
+    kind: CommandKind,
+    nonce: str,
+    detail: str = "",
+    *,
+    about: str = "",
+    by: str = "agent",
+    words: bool = True,
 ) -> Command:
-    """An agent asks for something about a case; the same nonce is the same command. `by` is a role or a short id, never a name."""
+    """An agent asks for something about a case; the same nonce is the same command.
+
+    `by` is a role or a short id, never a name; `words`: whether a person wrote the detail.
+
+    Raises:
+        Unavailable: the log cannot take it now, or nobody can seal what was written about a customer.
+    """
+    customer = topics.key_of(event.tenant, event.customer) if event.customer else ""
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
         tenant=event.tenant,
@@ -52,15 +69,19 @@ def command(
         case=event.case,
         at=context.clock.now(),
         by=by,
-        detail=detail,
+        detail=context.seal.detail(customer, detail) if words else detail,
         about=about,
     )
     append(context, made)
     return made
 
 
-def request(context: Context, claims: Claims, kind: RequestKind, text: str = "", about: str = "") -> Request:
-    """A customer asks for something behind a link; the same link and wish is the same request."""
+def request(context: Context, claims: Claims, kind: RequestKind, text: str = "", about: str = "", language: str = FALLBACK) -> Request:
+    """A customer asks for something behind a link; the same link and wish is the same request. A consent goes into the ledger as well.
+
+    Raises:
+        Unavailable: the log cannot take it now, or nobody can seal what was written.
+    """
     tenant, _, customer = claims.customer.partition("/")
     made = Request(
         id=ids.request_id(claims.customer, kind, claims.notification),
@@ -72,7 +93,12 @@ def request(context: Context, claims: Claims, kind: RequestKind, text: str = "",
         at=context.clock.now(),
         notification=claims.notification,
         about=about,
-        text=text,
+        said=context.seal.seal(claims.customer, text),
+        doubts=_doubts(context, text),
     )
-    append(context, made)
+    append_each(context, [made, *answered(made, ConsentBy.PAGE, language)])
     return made
+
+
+def _doubts(context: Context, text: str) -> tuple[str, ...]:
+    return tuple(context.hears(text)) if context.hears is not None and text else ()

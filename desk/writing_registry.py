@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, Final
 
 from desk.context import Context
 from desk.patience import awaited
 from desk.problems import Problem, unknown
 from vorab.clock import Micros
+from vorab.consents import changed
 from vorab.errors import Unavailable
 from vorab.people import PeopleClient
-from vorab.records import Customer
+from vorab.records import Consent, ConsentBy, Customer
 from vorab.registry.kinds import CUSTOMERS, MARKS, PERSONAL, Kind, kept_marks
 from vorab.registry.writing import write
 from vorab.topics import partition_of
@@ -36,8 +38,8 @@ class RegistryWriter:
         self._fresh: OrderedDict[tuple[str, str], tuple[Micros, Any]] = OrderedDict()
         """What was written last, until the tables have it."""
 
-    def put(self, kind: Kind, key: str, values: dict[str, Any]) -> tuple[Any, bool]:
-        """Write an entry, and whether it is new.
+    def put(self, kind: Kind, key: str, values: dict[str, Any], text: str = "") -> tuple[Any, bool]:
+        """Write an entry, and whether it is new; `text` is what the words are called that a customer agreed to.
 
         Raises:
             Problem: something about it is wrong; nothing was written.
@@ -56,7 +58,7 @@ class RegistryWriter:
         with self._one:
             known = self._known(kind, key, sure=kind is CUSTOMERS)
             entry = kept_marks(entry, known, values)
-            self._write(kind, key, entry)
+            self._write(kind, key, entry, changed(known, entry, ConsentBy.REST, text=text) if kind is CUSTOMERS else ())
         self._wait(kind, key)
         return entry, known is None
 
@@ -100,10 +102,10 @@ class RegistryWriter:
 
     # --------------------------------------------------------------------------------------------------- inside
 
-    def _write(self, kind: Kind, key: str, entry: Any) -> None:
+    def _write(self, kind: Kind, key: str, entry: Any, consents: Sequence[Consent] = ()) -> None:
         context = self._context
         recorded = context.settings.topics.recorded_partitions
-        write(context.log, recorded, [] if entry is None else [entry], [] if entry is not None else [(kind.topic, key)], WAIT_S)
+        write(context.log, recorded, [] if entry is None else [*consents, entry], [] if entry is not None else [(kind.topic, key)], WAIT_S)
         place = kind.topic, partition_of(key, context.log.partitions(kind.topic), recorded)
         self._fresh[kind.topic, key] = (context.log.ends(kind.topic)[place[1]], entry)
         self._fresh.move_to_end((kind.topic, key))

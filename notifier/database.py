@@ -18,7 +18,7 @@ from sqlalchemy.pool import StaticPool
 from vorab.errors import ConfigError
 from vorab.records import DeliveryState
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 ADDED: Final[dict[int, tuple[str, ...]]] = {
     2: (
@@ -30,6 +30,7 @@ ADDED: Final[dict[int, tuple[str, ...]]] = {
         SELECT o.notification, n.customer, FALSE, MAX(o.at) FROM outbox o JOIN notices n ON n.notification = o.notification
         WHERE o.state IN ('sending', 'sent', 'unknown') GROUP BY o.notification, n.customer""",
     ),
+    3: (),  # new tables only
 }
 """What turns the schema before into this one, once the tables that are new have been made."""
 
@@ -140,7 +141,15 @@ people: Final = sa.Table(
     sa.Column("mail", sa.String, nullable=False),
     sa.Column("phone", sa.String, nullable=False),
 )
-"""The only table with personal data."""
+"""Names and addresses stand here and nowhere else."""
+
+keys: Final = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("customer", sa.String, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+)
+"""What seals the words of each customer."""
 
 
 class Database:

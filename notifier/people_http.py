@@ -2,7 +2,9 @@
 
 It listens on 127.0.0.1 only and wants the token that stands in the announcement, a file only its owner can read.
 
-    GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /records
+    GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /records   POST /sealed   POST /opened
+
+What seals a customer's words never leaves: others send words to be sealed, and sealed words to be opened.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from vorab.errors import Unavailable
-from vorab.people import PATH, RECORDS, People, person_of
+from vorab.people import OPENED, PATH, RECORDS, SEALED, People, person_of
 from vorab.registry.writing import WRITTEN, Gone
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -66,6 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._serve(self._put)
 
+    def do_POST(self) -> None:
+        self._serve(self._post)
+
     def do_DELETE(self) -> None:
         self._serve(self._delete)
 
@@ -104,6 +109,16 @@ class _Handler(BaseHTTPRequestHandler):
             type(self).registry(entries, [(str(topic), str(key)) for topic, key in body.get("gone", ())])
             return 200, {"records": len(entries)}
         return 404, None
+
+    def _post(self, path: str, _customer: str) -> tuple[int, Any]:
+        do = {SEALED: self.people.seal, OPENED: self.people.opened}.get(path)
+        if do is None:
+            return 404, None
+        body = self._body()
+        customer, texts = body["customer"], body["texts"]
+        if not customer or not all(isinstance(text, str) for text in (customer, *texts)):
+            raise ValueError("customer and texts are text")
+        return 200, {"texts": list(do(customer, texts))}
 
     def _delete(self, path: str, customer: str) -> tuple[int, Any]:
         if path != PATH or not customer:

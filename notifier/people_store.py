@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from notifier.database import Database, notices, people
+from notifier.database import Database, keys, notices, people
+from vorab import sealing
 from vorab.people import Person
 
 
@@ -37,10 +38,31 @@ class PeopleStore:
             rows = connection.execute(sa.select(people).order_by(people.c.customer)).all()
         return [Person(row.customer, row.name, row.mail, row.phone) for row in rows]
 
+    def key(self, customer: str) -> bytes:
+        """The key that seals a customer's words; made where there is none."""
+        with self._database.begin() as connection:
+            found: bytes | None = connection.execute(sa.select(keys.c.key).where(keys.c.customer == customer)).scalar()
+            if found is None:
+                found = sealing.new_key()
+                connection.execute(sa.insert(keys).values(customer=customer, key=found))
+        return found
+
+    def seal(self, customer: str, texts: Sequence[str]) -> Sequence[str]:
+        """Texts as they may travel through the log."""
+        key = self.key(customer)
+        return [sealing.seal(key, customer, text) for text in texts]
+
+    def opened(self, customer: str, sealed: Sequence[str]) -> Sequence[str | None]:
+        """The texts of a customer, in the same order; None where nobody can read it any more."""
+        with self._database.begin() as connection:
+            key = connection.execute(sa.select(keys.c.key).where(keys.c.customer == customer)).scalar()
+        return [sealing.opened(key, customer, each) for each in sealed]
+
     def erase(self, customer: str) -> bool:
         """Forget a person, on disk as well; what is still to be said to them will find no way."""
         with self._database.begin() as connection:
             gone = connection.execute(sa.delete(people).where(people.c.customer == customer)).rowcount > 0
+            gone = connection.execute(sa.delete(keys).where(keys.c.customer == customer)).rowcount > 0 or gone
             said = connection.execute(sa.select(notices.c.notification).where(notices.c.customer == customer)).scalars().all()
         self._database.scrub()
         if self.forgotten is not None:

@@ -28,7 +28,7 @@ from vorab.clock import DAY, SECOND, Clock
 from vorab.errors import ConfigError, Unavailable
 from vorab.log import EventLog, Outgoing, Position, append_all
 from vorab.metrics import metric
-from vorab.people import People
+from vorab.people import People, masked
 from vorab.records import Channel, Delivery, DeliveryReason, Record, to_wire
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
@@ -259,6 +259,10 @@ class Notifier:
 
     def _record(self, job: Job, result: Result) -> list[Delivery]:
         now, note = self._clock.now(), job.notice.note
+        result = Result(result.outcome, masked(job.message.to, result.detail))
+        if job.message.to.name and self.people.get(note.key) is None:
+            # Erased while the channel was at work: what it kept came too late to be forgotten with the rest.
+            self._channels[job.channel].forget(note.id)
         match result.outcome:
             case Outcome.SENT:
                 return self.store.sent(note, job.channel, now, result.detail)

@@ -64,7 +64,7 @@ def options_of(settings: Settings) -> Options:
 
 def write_registry(log: EventLog, settings: Settings, entries: Sequence[Entry], gone: Sequence[Gone] = ()) -> None:
     """Registry entries to the log, and others out of it by topic and key; raises Unavailable."""
-    create_missing(log, settings, (topics.SITES, topics.CONTRACTS))  # an older vorab may have made this log
+    create_missing(log, settings, (topics.SITES, topics.CONTRACTS, topics.CONSENTS))  # an older vorab may have made this log
     write(log, settings.topics.recorded_partitions, entries, gone)
 
 

@@ -41,6 +41,7 @@ from vorab.records import (
     Scalar,
     Stage,
 )
+from vorab.sealing import marked
 from vorab.settings import Incidents
 
 EXPIRES: Final[Mapping[Stage, Micros]] = {
@@ -338,7 +339,8 @@ class Customers:
                 at=request.at,
                 by="customer",
                 because=request.id,
-                detail="this came too late" if kind is CommandKind.TOO_LATE else request.text,
+                detail="this came too late" if kind is CommandKind.TOO_LATE else marked(request.said) or request.text,
+                doubts=request.doubts,
                 about=request.about,
             ),
         )

@@ -159,6 +159,11 @@ def request_id(customer_key: str, kind: str, nonce: str) -> str:
     return _id("request", customer_key, kind, nonce)
 
 
+def consent_id(customer_key: str, purpose: str, nonce: str) -> str:
+    """That somebody agreed to something, or took it back."""
+    return _id("consent", customer_key, purpose, nonce)
+
+
 def booking_id(customer_key: str, case: str, nonce: str) -> str:
     """A call or visit for a customer about a case, once per nonce."""
     return _id("booking", customer_key, case, nonce)

@@ -7,6 +7,7 @@ HTTP (`PeopleClient`).
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
 PATH: Final = "/people"
 RECORDS: Final = "/records"
+SEALED: Final = "/sealed"
+OPENED: Final = "/opened"
 ANNOUNCEMENTS: Final = "notifier*.json"
 TIMEOUT_S: Final = 10.0
+MASKED_FROM: Final = 3
+"""Letters of a name that is covered in texts; shorter ones stand in too many words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,22 @@ class People(Protocol):
     def all(self) -> Sequence[Person]:
         """Everybody, in order of key; for export."""
 
+    def seal(self, customer: str, texts: Sequence[str]) -> Sequence[str]:
+        """Texts as they may travel through the log, sealed with the customer's own key; it is made where there is none."""
+
+    def opened(self, customer: str, sealed: Sequence[str]) -> Sequence[str | None]:
+        """The texts of a customer, in the same order; None where nobody can read it any more."""
+
     def erase(self, customer: str) -> bool:
-        """Forget a person; whether there was one. What was kept of messages to them goes too."""
+        """Forget a person, and destroy what seals their words; whether there was anything. What was kept of messages goes too."""
+
+
+def masked(person: Person, text: str) -> str:
+    """A text in which this person's name, parts of it, and contact points are covered: providers like to quote them."""
+    values = {person.name, *person.name.split(), person.mail, person.phone, "".join(filter(str.isalnum, person.phone))}
+    for value in sorted((value for value in values if len(value) >= MASKED_FROM), key=len, reverse=True):
+        text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
+    return text
 
 
 def person_of(values: dict[str, Any]) -> Person:
@@ -103,6 +122,19 @@ class PeopleClient:
         """Everybody; raises Unavailable when the notifier does not answer."""
         return [person_of(values) for values in self._call(self._endpoints[0], "GET", PATH) or ()]
 
+    def seal(self, customer: str, texts: Sequence[str]) -> Sequence[str]:
+        """Texts as they may travel through the log; raises Unavailable when the notifier does not answer."""
+        return self._texts(self._endpoints[0], SEALED, customer, texts)
+
+    def opened(self, customer: str, sealed: Sequence[str]) -> Sequence[str | None]:
+        """The texts of a customer, opened by whichever notifier can; raises Unavailable when one does not answer."""
+        found: list[str | None] = [None] * len(sealed)
+        for endpoint in self._endpoints:
+            left = [place for place, text in enumerate(found) if text is None]
+            for place, text in zip(left, self._texts(endpoint, OPENED, customer, [sealed[at] for at in left]) if left else (), strict=True):
+                found[place] = text
+        return found
+
     def erase(self, customer: str) -> bool:
         """Forget a person; raises Unavailable when a notifier does not answer."""
         answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
@@ -121,6 +153,12 @@ class PeopleClient:
         taken = self._call(self._endpoints[0], "PUT", RECORDS, body)
         if not taken or taken.get("records") != len(some):
             raise Unavailable("the notifier that runs does not know what this is: it is of an earlier version")
+
+    def _texts(self, endpoint: tuple[str, str], path: str, customer: str, texts: Sequence[str]) -> list[Any]:
+        answer = self._call(endpoint, "POST", path, {"customer": customer, "texts": list(texts)})
+        if answer is None:
+            raise Unavailable("the notifier that runs seals no words: it is of an earlier version")
+        return list(answer["texts"])
 
     def _call(self, endpoint: tuple[str, str], method: str, path: str, body: object = None) -> Any:
         url, token = endpoint

@@ -75,6 +75,7 @@ def _start(settings: Settings, clock: Clock, stack: ExitStack) -> _Running:
     from notifier.wiring import Service as Notifier  # noqa: PLC0415
     from streams.hosts.embedded import EmbeddedHost  # noqa: PLC0415
     from streams.hosts.registry import TableLoader  # noqa: PLC0415
+    from vorab.cli.hears import hears_on  # noqa: PLC0415
     from vorab.cli.remedies import remedies_on  # noqa: PLC0415
     from vorab.cli.why_again import again_on  # noqa: PLC0415
 
@@ -107,7 +108,7 @@ def _start(settings: Settings, clock: Clock, stack: ExitStack) -> _Running:
     keeper.start()
     stack.callback(keeper.join, 10)
     stack.callback(done.set)
-    desk = Desk(log, settings, clock, again_on(settings, log), remedies_on(settings))
+    desk = Desk(log, settings, clock, again_on(settings, log), remedies_on(settings), hears_on(settings))
     desk.start()
     stack.callback(desk.stop)
     base_url = settings.desk.base_url or f"http://{settings.desk.host}:{desk.port}"

@@ -28,6 +28,7 @@ class Keyed(StrEnum):
     GROUP = "group"
     TEAM = "team"
     REMEDY = "remedy"
+    CONSENT = "consent"
     COHORT = "cohort"
     MODEL = "model"
     SOURCE = "source"
@@ -78,6 +79,7 @@ SLOTS: Final = "vorab.slots"
 BOOKINGS: Final = "vorab.bookings"
 LEAD_TIMES: Final = "vorab.lead-times"
 DIALOGUE: Final = "vorab.dialogue"
+CONSENTS: Final = "vorab.consents"
 CONTACT_STATE: Final = "vorab.contact-state"
 OFFERS: Final = "vorab.offers"
 REJECTED: Final = "vorab.rejected"
@@ -114,6 +116,7 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(SLOTS, Keyed.TEAM, 28, "what is asked of the diary of calls and visits: one place per tenant books; may be refused"),
         Topic(BOOKINGS, Keyed.CUSTOMER, 400, "calls and visits that are booked, and what became of them"),
         Topic(DIALOGUE, Keyed.CUSTOMER, 28, "what customers said and were answered; words sealed with a key of each customer's own"),
+        Topic(CONSENTS, Keyed.CONSENT, None, "who agreed to what, to which words, when and by which way; each under a key of its own"),
         Topic(CONTACT_STATE, Keyed.CUSTOMER, None, "ok, fault_open, recovering or do_not_contact, for any marketing tool"),
         Topic(OFFERS, Keyed.CUSTOMER, 28, "a hint tied to a fault, for the CRM"),
         Topic(REJECTED, Keyed.SOURCE, 7, "refused bytes (capped), reason and origin"),

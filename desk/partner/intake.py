@@ -76,7 +76,7 @@ class Intake:
             raise Refused(503, "config", "this desk cannot read its credentials") from None
         except Unavailable:
             self._count(name, "away")
-            raise Refused(503, "away", "the log is away; send it again") from None
+            raise Refused(503, "away", "the log is away, or whoever seals words; send it again") from None
         self._count(name, result)
         return result
 
@@ -127,8 +127,9 @@ class Intake:
             raise Refused(404, "foreign", "this case is not mirrored to you")
         if wish.seq > mirror.last_seq:
             raise Refused(409, "unreadable", f"the case has no fact {wish.seq} yet")
-        for each in wishes_of(partner.name, message, wish, self._outbox.story(mirror)):
-            self._write(command_of(partner.name, mirror, each, now))
+        story = self._outbox.story(mirror)
+        for each in wishes_of(partner.name, message, wish, story):
+            self._write(self._outbox.sealed(command_of(partner.name, mirror, each, now), story))
             metric("vorab_partner_wishes_total").labels(partner.name, each.kind.value).inc()
         self._outbox.named(mirror, wish.ticket, now)
         self._outbox.hear(partner.name, message, now)

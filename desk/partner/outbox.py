@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from desk import store as desk_tables
 from desk.partner.mirror import Mirror, State, Story
+from desk.sealed import Seal, closed
 from desk.store import Store
+from vorab import topics
 from vorab.clock import DAY, SECOND, Micros
-from vorab.records import CaseEvent, Command, family_of
+from vorab.records import CaseEvent, Command, CommandKind, family_of
 
 KEPT: Final[Micros] = DAY
 """How long ids of messages heard are kept; they are refused by their time long before."""
@@ -91,8 +93,9 @@ ROUND: Final = (
 class Outbox:
     """The tables, made where they are missing."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, seal: Seal | None = None) -> None:
+        """`seal` opens and seals what people write; without it, it stays closed, and nothing is written."""
+        self._store, self._seal = store, seal
         metadata.create_all(store.engine)
 
     # ------------------------------------------------------------------------------------------- the projector's side
@@ -153,7 +156,11 @@ class Outbox:
             db.execute(dead.insert(), row | rest)
 
     def story(self, mirror: Mirror) -> Story:
-        """The case of a mirror, as far as the log was read."""
+        """The case of a mirror, as far as the log was read.
+
+        Raises:
+            Unavailable: people wrote something, and nobody can open it now.
+        """
         r = desk_tables.records.c
         events: list[CaseEvent] = []
         asked: dict[str, Command] = {}
@@ -164,7 +171,18 @@ class Outbox:
                 events.append(record)
             elif isinstance(record, Command) and record.by == mirror.partner:
                 asked[record.id] = record
-        return Story(sorted(events, key=lambda event: event.seq), asked)
+        customers = dict.fromkeys(topics.key_of(event.tenant, event.customer) for event in events if event.customer)
+        read = self._seal.opened(customers, events) if self._seal is not None else [closed(event) for event in events]
+        told = [event for event in read if isinstance(event, CaseEvent)]
+        return Story(sorted(told, key=lambda event: event.seq), asked)
+
+    def sealed(self, command: Command, story: Story) -> Command:
+        """A command in a partner's name, with the words in it sealed; raises Unavailable where nobody can do that now."""
+        if self._seal is None or command.kind is not CommandKind.NOTE:
+            return command
+        last = story.last
+        customer = topics.key_of(last.tenant, last.customer) if last.customer else ""
+        return command.model_copy(update={"detail": self._seal.detail(customer, command.detail)})
 
     def hub(self, partner: str) -> str:
         """Where its hub sends events; empty where it was not told yet."""

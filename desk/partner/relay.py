@@ -24,7 +24,7 @@ from vorab.metrics import metric
 from vorab.outbound import credentials
 from vorab.outbound.call import CallFailed, Trouble
 from vorab.partners import Partner
-from vorab.records import Command, Record
+from vorab.records import Command, CommandKind, Record
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
 
@@ -120,7 +120,11 @@ class Relay:
     # ------------------------------------------------------------------------------------------------------- cases
 
     def _work(self, mirror: Mirror) -> None:
-        story = self._outbox.story(mirror)
+        try:
+            story = self._outbox.story(mirror)
+        except Unavailable as error:
+            self._rest(error)
+            return
         mirror = replace(mirror, last_seq=max(mirror.last_seq, story.last.seq))
         now = self._clock.now()
         if self._shadow:
@@ -138,10 +142,13 @@ class Relay:
         except ConfigError as error:
             self._failed(self._current, CallFailed(Trouble.CONFIG, error.what))
         except Unavailable as error:
-            log.warning("log away", partner=self.partner.name, why=str(error))
-            self._rests_until = self._later(1.0)
+            self._rest(error)
         else:
             self._failures = 0
+
+    def _rest(self, error: Unavailable) -> None:
+        log.warning("log or notifier away", partner=self.partner.name, why=str(error))
+        self._rests_until = self._later(1.0)
 
     def _keep_in_step(self) -> None:
         mirror, story, speed = self._current, self._outbox.story(self._current), self._clock.speed
@@ -172,7 +179,8 @@ class Relay:
 
     def _ask(self, mirror: Mirror, wishes: Sequence[Wish]) -> None:
         for wish in wishes:
-            self._write(command_of(self.partner.name, mirror, wish, self._clock.now()))
+            made = command_of(self.partner.name, mirror, wish, self._clock.now())
+            self._write(self._outbox.sealed(made, self._outbox.story(mirror)) if wish.kind is CommandKind.NOTE else made)
             metric("vorab_partner_wishes_total").labels(self.partner.name, wish.kind.value).inc()
 
     def _tell(self) -> None:

@@ -12,6 +12,7 @@ from desk.partner.intake import Intake
 from desk.partner.mirror import Mirror
 from desk.partner.outbox import Outbox
 from desk.partner.relay import Relay, Write
+from desk.sealed import Seal
 from desk.store import Store
 from vorab.clock import Clock, iso
 from vorab.errors import ConfigError
@@ -33,7 +34,7 @@ class Partners:
     def __init__(self, store: Store, settings: Settings, clock: Clock, write: Write) -> None:
         self.settings: Mapping[str, Partner] = named(settings)
         self.clock = clock
-        self.outbox = Outbox(store)
+        self.outbox = Outbox(store, Seal(settings.state_path))
         self.intake = Intake(self.settings, self.outbox, write, clock)
         self._relays: list[Relay] = []
         self._chosen, self._write = settings, write

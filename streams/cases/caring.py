@@ -16,6 +16,7 @@ from streams.cases.words import span
 from vorab import topics
 from vorab.clock import Micros
 from vorab.records import CaseKind, Command, CommandKind, Device, Severity
+from vorab.sealing import replaced
 
 CONTACTS: Final = frozenset({CommandKind.COMPLAINT, CommandKind.CALL})
 """What counts as getting in touch; an answer to our own question does not."""
@@ -97,7 +98,8 @@ class Caring(Teller):
         counts = command.kind in CONTACTS
         if not self._care.listens or not (counts or command.by == CUSTOMER):
             return False
-        said = sorted(heard(command.detail, self._care.words, self._care.negations))
+        clear = replaced(command.detail, {}, "")  # what stands sealed was looked at where it was written
+        said = sorted({*command.doubts, *heard(clear, self._care.words, self._care.negations)})
         if any(contact.id == command.id for contact in self.state.contacts) or not (counts or said):
             return False
         remember(self.state.contacts, Contact(command.id, at, command.case, counts, said))

@@ -14,7 +14,7 @@ from vorab import ids, topics
 from vorab.clock import Micros
 from vorab.groups import FLEET
 from vorab.processor import Out, Registry
-from vorab.records import MAX_TEXT, CaseEvent, CaseKind, Customer
+from vorab.records import MAX_SEALED, CaseEvent, CaseKind, Customer
 
 FOR_INCIDENTS: Final = frozenset({CaseKind.OPENED, CaseKind.RESOLVED, CaseKind.RELAPSED, CaseKind.FALSE_ALARM})
 """What makes or ends a storm; all of a tenant goes to one place, where it is decided what its cases have in common."""
@@ -72,7 +72,7 @@ class Teller:
             remedy=case.remedy,
             policy=case.policy,
             helper=case.helper,
-            detail=detail[:MAX_TEXT],
+            detail=detail[:MAX_SEALED],
             healed=case.healed,
             proof=shown_by(case) if kind is CaseKind.RESOLVED else None,
             seq=case.seq,

@@ -43,6 +43,9 @@ from vorab.records import (
     Cohort,
     CohortKind,
     CommandKind,
+    Consent,
+    ConsentBy,
+    ConsentTo,
     Contact,
     ContactState,
     Contract,
@@ -318,6 +321,9 @@ def test_what_vorab_says_to_devices_is_what_the_document_says() -> None:
 
 RECORDS: Final[tuple[Record, ...]] = (
     ACTION,
+    Consent(
+        id="x", customer="c-1", purpose=ConsentTo.REMOTE_REPAIR, given=True, way=ConsentBy.PAGE, text="remote-repair-1.de@1f2e", at=NOW
+    ),
     CaseEvent(
         id="x", case="c1", device="p", kind=CaseKind.OPENED, status=Status.PENDING, at=NOW, opened_at=NOW, because="s", cause="c",
         severity=Severity.MAJOR,

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from vorab.cli.customers_known import add_known
 from vorab.cli.options import Config, DryRun, Form, Json, Log, Partial, StateDir
 from vorab.cli.registry_app import add_list, check_form, nobody
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, ConfigError
 from vorab.people import Person
-from vorab.records import Channel, Customer, Record
+from vorab.records import Channel, Consent, ConsentBy, Customer, Record
 from vorab.registry.checks import Wrong
 from vorab.registry.files import Row, write_rows
 from vorab.registry.kinds import CUSTOMERS, full_key, plain
@@ -25,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Import, export, list, show, mark and erase customers."
 )
 add_list(app, CUSTOMERS)
+add_known(app)
 
 
 def _mail(row: Row) -> str:
@@ -52,6 +54,7 @@ def import_(
     *,
     dry_run: DryRun = False,
     partial: Partial = False,
+    consent_text: Annotated[str, typer.Option(help="What the words are called that these customers agreed to; stands in the ledger.")] = "",
     config: Config = None,
     log: Log = None,
     state_dir: StateDir = None,
@@ -63,9 +66,15 @@ def import_(
     """
     from vorab import settings
     from vorab.cli.registry_import import Wish, run_import
+    from vorab.consents import changed
 
     found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
-    wish = Wish(CUSTOMERS, file, dry_run, partial, as_json, also=_wrong_mail, person=_person, notes=_notes)
+
+    def consents(before: Record | None, after: Record) -> list[Consent]:
+        old = before if isinstance(before, Customer) else None
+        return changed(old, after, ConsentBy.IMPORT, text=consent_text[:255]) if isinstance(after, Customer) else []
+
+    wish = Wish(CUSTOMERS, file, dry_run, partial, as_json, also=_wrong_mail, person=_person, notes=_notes, consents=consents)
     raise typer.Exit(run_import(found, wish))
 
 
@@ -133,11 +142,14 @@ def erase(
     state_dir: StateDir = None,
     as_json: Json = False,
 ) -> None:
-    """Forget a customer: name, contact points, kept messages and preferences. What the log tells of cases stays, under a random id.
+    """Forget a customer: name, contact points, kept messages and preferences; the key of what they wrote is destroyed.
+
+    What the log tells of cases and consents stays, under a random id. Files of yours that name the customer are pointed at, not touched.
 
     Example: vorab customers erase c-5f3a9c
     """
     from vorab import settings
+    from vorab.cli.customers_known import files_naming
     from vorab.cli.registry import access, latest
 
     found = settings.load(config, overrides={"log": log, "state_dir": state_dir})
@@ -146,14 +158,21 @@ def erase(
         gone, known = to.people.erase(key), key in latest(found, CUSTOMERS.topic)
         if known or gone:
             to.write([], [(CUSTOMERS.topic, key)])
+    left = files_naming(found, key)
     if as_json:
-        typer.echo(json.dumps({"customer": key, "person_erased": gone, "entry_removed": known}))
+        typer.echo(json.dumps({"customer": key, "person_erased": gone, "entry_removed": known, "still_in": left}))
     elif not gone and not known:
         nobody(CUSTOMERS, key, ", and nothing was erased")
     elif gone:
-        typer.echo(f"{key} is forgotten: name, contact points and kept messages are erased, the registry entry is taken out")
+        typer.echo(
+            f"{key} is forgotten: name, contact points and kept messages are erased, what they wrote can be opened by nobody any more, "
+            "the registry entry is taken out"
+        )
     else:
         typer.echo(f"nobody stood behind {key}; the registry entry is taken out")
+    if not as_json:
+        for file in left:
+            typer.echo(f"{file} still names {key}: take the lines out, or the person comes back from it", err=True)
     raise typer.Exit(EXIT_OK if gone or known else EXIT_PROBLEMS)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from vorab.cli.options import Json
 from vorab.errors import EXIT_OK, ConfigError
-from vorab.topics import CONTRACTS, SITES
+from vorab.topics import CONSENTS, CONTRACTS, SITES
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
 
@@ -71,6 +71,7 @@ def desk(
         return
     from desk.service import Desk
     from vorab import provision, service, settings
+    from vorab.cli.hears import hears_on
     from vorab.cli.remedies import remedies_on
     from vorab.cli.why_again import again_on
     from vorab.clock import clock_from
@@ -84,8 +85,8 @@ def desk(
     says = service.logger("desk")
     health = service.Health()
     with open_log(found.log_address) as opened:
-        provision.create_missing(opened, found, (SITES, CONTRACTS))  # an older vorab may have made this log
-        running = Desk(opened, found, clock_from(found.clock), again_on(found, opened), remedies_on(found))
+        provision.create_missing(opened, found, (SITES, CONTRACTS, CONSENTS))  # an older vorab may have made this log
+        running = Desk(opened, found, clock_from(found.clock), again_on(found, opened), remedies_on(found), hears_on(found))
         health.ready["desk"] = running.ready
         with service.rim(found.service, health) as metrics_port:
             running.start()

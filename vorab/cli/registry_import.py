@@ -16,7 +16,7 @@ from vorab.cli.registry_said import changes_json, count, say_changes, say_notes
 from vorab.clock import clock_from
 from vorab.errors import EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, ConfigError
 from vorab.people import Person
-from vorab.records import Record
+from vorab.records import Consent, Record
 from vorab.registry.checks import Wrong
 from vorab.registry.files import Row, read_rows
 from vorab.registry.kinds import Kind
@@ -43,6 +43,8 @@ class Wish:
     person: Callable[[Record, Row], Person] | None = None
     """The half of a row that goes to the store of people."""
     notes: Callable[[Sequence[tuple[Any, Row]]], list[str]] | None = None
+    consents: Callable[[Record | None, Record], Sequence[Consent]] | None = None
+    """What an entry says about consents that the one it replaces did not."""
 
 
 def read_all(kind: Kind, file: Path) -> list[Any]:
@@ -95,7 +97,8 @@ def _written(
     settings: Settings, wish: Wish, found: Sorted, people: Sequence[Person], tell: Progress
 ) -> tuple[Changes, Mapping[str, Sequence[str]]]:
     with access(settings) as to:
-        made = changes(found.entries, latest(settings, wish.kind.topic))
+        known = latest(settings, wish.kind.topic)
+        made = changes(found.entries, known)
         reached: Mapping[str, Sequence[str]] = {}
         if people:
             # People first: a customer whom a message may go to at once has a way to be reached.
@@ -103,7 +106,9 @@ def _written(
             other = [person for person in people if person.customer in reached]
             for start in range(0, len(other), AT_ONCE):
                 to.people.put(other[start : start + AT_ONCE])
-        entries = made.entries
+        said = wish.consents
+        ledger = [consent for entry in made.entries for consent in said(known.get(entry.key), entry)] if said else []
+        entries = [*ledger, *made.entries]
         for start in range(0, len(entries), AT_ONCE):
             to.write(entries[start : start + AT_ONCE])
             tell("writing", start, len(entries))

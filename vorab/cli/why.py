@@ -121,6 +121,7 @@ def _ask(folder: Path, any_id: str) -> dict[str, Any] | None:
 def _read(settings: Settings, any_id: str) -> dict[str, Any] | None:
     """From the desk's database, without a desk; None where there is none."""
     from desk.queries import Queries
+    from desk.sealed import Seal
     from desk.store import open_read_only
     from desk.why import why as chain_of
 
@@ -128,7 +129,7 @@ def _read(settings: Settings, any_id: str) -> dict[str, Any] | None:
     if store is None:
         return None
     try:
-        chain = chain_of(Queries(store), any_id)
+        chain = chain_of(Queries(store, Seal(settings.state_path)), any_id)
     finally:
         store.close()
     return chain.json() if chain else {}

@@ -25,7 +25,8 @@ from vorab.records.cases import (
     Switch,
     SwitchState,
 )
-from vorab.records.dialogue import Answered, Corrected, HandedTo, Heard
+from vorab.records.consents import Consent, ConsentBy, ConsentTo
+from vorab.records.dialogue import MAX_SEALED, Answered, Corrected, HandedTo, Heard
 from vorab.records.incidents import MOST_CHILDREN, Incident, IncidentKind, IncidentStatus
 from vorab.records.lead_times import LeadTime, Verdict
 from vorab.records.messages import (
@@ -52,6 +53,7 @@ from vorab.records.wire import KINDS, Rejection, Tick, family_of, from_wire, par
 
 __all__ = [
     "KINDS",
+    "MAX_SEALED",
     "MAX_TEXT",
     "MOST_CHILDREN",
     "MOST_FREE",
@@ -70,6 +72,9 @@ __all__ = [
     "CohortKind",
     "Command",
     "CommandKind",
+    "Consent",
+    "ConsentBy",
+    "ConsentTo",
     "Contact",
     "ContactState",
     "Contract",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vorab import topics
 from vorab.clock import Micros
 from vorab.records.base import At, DeviceRecord, Name, Record, Scalar, Severity, Text
+from vorab.records.dialogue import MAX_SEALED
 
 
 class Status(StrEnum):
@@ -139,7 +140,8 @@ class CaseEvent(DeviceRecord):
     """The line of policy that decided, in words an operator recognises."""
     helper: str = ""
     """The other machine that is asked, or to which something is done."""
-    detail: Text = ""
+    detail: str = Field("", max_length=MAX_SEALED)
+    """Words of people stand in it sealed: `sealed:…`."""
     healed: bool = False
     """Whether telemetry has proved a remedy or recovery."""
     proof: Proof | None = None

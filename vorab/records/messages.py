@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from vorab import topics
 from vorab.clock import Micros
 from vorab.records.base import At, CustomerRecord, DeviceRecord, Name, Scalar, Text
+from vorab.records.dialogue import MAX_SEALED
 from vorab.records.registry import Purpose
 
 
@@ -167,7 +168,10 @@ class Command(DeviceRecord):
     by: str = ""
     """Role or pseudonymous id of who asked; never a name."""
     because: str = ""
-    detail: Text = ""
+    detail: str = Field("", max_length=MAX_SEALED)
+    """Words of people stand in it sealed: `sealed:…`."""
+    doubts: tuple[str, ...] = ()
+    """What the words are about, as far as it matters who acts: topics of the care file. Found where they were written."""
     about: str = Field("", max_length=255)
     """What a verdict is about: `rule:pump-pressure-low@1f2e…`, `remedy:restart` or `article:pump-air`."""
 
@@ -206,8 +210,12 @@ class Request(CustomerRecord):
     notification: str = ""
     about: str = Field("", max_length=255)
     """What a verdict is about: the rule that found it."""
+    said: str = Field("", max_length=MAX_SEALED)
+    """What the customer wrote with it, sealed with the customer's key."""
+    doubts: tuple[str, ...] = ()
+    """What the words are about, as far as it matters who acts: topics of the care file. Found where they were written."""
     text: Text = ""
-    """What the customer wrote with it."""
+    """What stands with it that is nobody's words; in records of earlier versions the customer's, in clear."""
 
     @property
     def time(self) -> Micros:

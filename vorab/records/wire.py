@@ -13,6 +13,7 @@ from vorab.errors import Reason, Rejected
 from vorab.records.base import At, Name, Record, Text
 from vorab.records.bookings import Booking, Slot
 from vorab.records.cases import Action, CaseEvent, Errand, Permit, Recall, Reply, Switch
+from vorab.records.consents import Consent
 from vorab.records.dialogue import Answered, Corrected, Heard
 from vorab.records.incidents import Incident
 from vorab.records.lead_times import LeadTime
@@ -78,7 +79,7 @@ class Tick(Record):
 KINDS: Final[tuple[type[Record], ...]] = (
     Device, Customer, Site, Contract, Presence, Symptom, CaseEvent, Action, Reply, Permit, Notification, Delivery, Command, Request,
     Rejection, Tick, Facts, Alarm, Gap, Cohort, FirmwareUse, LeadTime, Recall, Errand, Switch, ContactState, Offer,
-    Incident, Silence, Slot, Booking, Heard, Answered, Corrected,
+    Incident, Silence, Slot, Booking, Heard, Answered, Corrected, Consent,
 )  # fmt: skip
 
 _BY_FAMILY: Final[dict[str, type[Record]]] = {kind.TYPE.split(".")[2]: kind for kind in KINDS if kind is not Presence}

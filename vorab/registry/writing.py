@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 from vorab.log import EventLog, Outgoing, append_all
-from vorab.records import Record, Silence, Switch, to_wire
+from vorab.records import Consent, Record, Silence, Switch, to_wire
 from vorab.registry.kinds import KINDS
 from vorab.topics import partition_of
 
@@ -17,7 +17,7 @@ AT_ONCE = 2_000
 
 WRITTEN: Final[Mapping[str, type[Record]]] = {
     **{topic: kind.record for topic, kind in KINDS.items()},
-    **{said.TOPIC: said for said in (Silence, Switch)},
+    **{said.TOPIC: said for said in (Silence, Switch, Consent)},
 }
 """What is written so, by topic."""
 

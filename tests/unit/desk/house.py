@@ -15,8 +15,11 @@ from desk.app import create_app
 from desk.context import Context
 from desk.projector import Projector
 from desk.queries import Queries
+from desk.sealed import Seal
 from desk.store import Store
+from tests.unit.notifier.beside import notifier_beside
 from vorab import frame, ids, links, topics
+from vorab.cli.hears import hears_on
 from vorab.clock import DAY, MINUTE, ManualClock, Micros, parse_iso
 from vorab.frame import Reading
 from vorab.log import EventLog, Outgoing, append_all
@@ -302,9 +305,10 @@ class House:
             self.log.create(dict.fromkeys(topics.TOPICS, PARTITIONS))
         self.clock = ManualClock(MORNING)
         self.store = Store(f"sqlite:///{folder / 'desk.db'}")
-        self.queries = Queries(self.store)
+        self.queries = Queries(self.store, Seal(folder))
+        self.people = notifier_beside(folder)
         self.projector = Projector(self.log, self.store, self.clock)
-        self.context = Context(self.log, self.queries, self.projector, self.settings, self.clock)
+        self.context = Context(self.log, self.queries, self.projector, self.settings, self.clock, hears=hears_on(self.settings))
         self.client = TestClient(
             create_app(self.context), base_url="http://127.0.0.1", headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
         )

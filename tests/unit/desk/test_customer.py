@@ -131,11 +131,23 @@ def test_names_from_devices_are_only_text(house: House, homes: dict[str, Story])
     assert "&lt;img src=x" in page
 
 
-def test_what_a_customer_writes_goes_with_the_wish(house: House, homes: dict[str, Story]) -> None:
-    """The page has one field for it; longer than 500 letters is refused, and nothing is asked."""
+def test_what_a_customer_writes_goes_sealed_with_the_wish(house: House, homes: dict[str, Story]) -> None:
+    """The page has one field for it; longer than 500 letters is refused, and nothing is asked. What it is about stands beside it."""
     token = homes["doubted"].token()
     assert 'maxlength="500"' in house.client.get(f"/c/{token}").text
     assert house.client.post("/c/answer", data={"token": token, "kind": "call_me", "text": "x" * 501}).status_code == 422
     house.client.post("/c/answer", data={"token": token, "kind": "call_me", "text": " Ich bin verärgert. "})
     [asked] = [record for record in house.told(topics.REQUESTS) if isinstance(record, Request)]
-    assert (asked.kind, asked.text) == (RequestKind.CALL_ME, "Ich bin verärgert.")
+    assert (asked.kind, asked.text, asked.doubts) == (RequestKind.CALL_ME, "", ("anger",))
+    assert house.people.opened(asked.key, [asked.said]) == ["Ich bin verärgert."]
+    assert b"rgert" not in b"".join(file.read_bytes() for file in house.folder.glob("log.db*"))
+
+
+def test_where_no_notifier_runs_words_are_refused_and_a_wish_without_them_is_taken(house: House, homes: dict[str, Story]) -> None:
+    """Nobody could seal them, and in clear they are never written."""
+    token = homes["doubted"].token()
+    (house.folder / "notifier.json").unlink()
+    before = house.ends()
+    assert house.client.post("/c/answer", data={"token": token, "kind": "call_me", "text": "Ich bin verärgert."}).status_code == 503
+    assert house.ends() == before
+    assert house.client.post("/c/answer", data={"token": token, "kind": "call_me", "text": ""}).status_code == 200

@@ -48,6 +48,7 @@ def test_an_entry_is_written_read_listed_and_taken_out(house: House, kind: str) 
     listed = house.client.get(f"/api/{kind}")
     assert [row[kind.removesuffix("s")] for row in listed.json()] == [name]
     assert listed.headers["x-total-count"] == "1"
+    (house.folder / "notifier.json").unlink()
     gone = house.client.delete(f"/api/{kind}/{name}")
     house.catch_up()
     assert gone.status_code == (503 if kind == "customers" else 204)

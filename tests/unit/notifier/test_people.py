@@ -81,6 +81,35 @@ def test_the_same_through_http(served: PeopleClient, written: list[Written]) -> 
     assert written == [([pump, customer()], [("vorab.customers", "main/c-2")])]
 
 
+def test_words_are_sealed_and_opened_by_the_notifier_and_by_nobody_after_the_end(served: PeopleClient, store: PeopleStore) -> None:
+    """The same key each time, one for each customer; who is forgotten takes the words along, and opening makes no key."""
+    first, second = *served.seal("main/c-1", ["It is loud.\nVery."]), *store.seal("main/c-1", ["und heiß 🔥"])
+    assert served.opened("main/c-1", [second, first, "nonsense"]) == ["und heiß 🔥", "It is loud.\nVery.", None]
+    assert served.opened("main/c-2", [first]) == [None]
+    assert store.key("main/c-1") != store.key("main/c-2")
+    assert served.erase("main/c-1")  # nobody of that name, but words
+    assert served.opened("main/c-1", [first, second]) == [None, None]
+    assert not served.erase("main/c-1")
+    assert store.opened("main/c-1", [*store.seal("main/c-1", ["anew"]), first]) == ["anew", None]
+
+
+def test_of_several_notifiers_whichever_can_opens(store: PeopleStore, tmp_path: Path) -> None:
+    """Workers of one installation have a database, and so a key, each."""
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    servers = [PeopleServer(each, lambda *_: None, tmp_path / f"notifier-{n}.json") for n, each in enumerate((store, PeopleStore(other)))]
+    for server in servers:
+        server.start()
+    client = PeopleClient.announced(tmp_path)
+    assert client is not None
+    [theirs], [ours] = PeopleStore(other).seal("main/c-1", ["theirs"]), client.seal("main/c-1", ["ours"])
+    assert client.opened("main/c-1", [theirs, ours]) == ["theirs", "ours"]
+    assert client.erase("main/c-1")
+    assert client.opened("main/c-1", [theirs, ours]) == [None, None]
+    for server in servers:
+        server.stop()
+    other.close()
+
+
 def test_without_the_token_nothing_is_told(served: PeopleClient, tmp_path: Path) -> None:
     """Whoever may not read the announcement may not read people."""
     served.put([ERIKA])

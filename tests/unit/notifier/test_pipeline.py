@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.cases import CaseView, fold, still_true
-from notifier.pipeline import STAGES, After, Decision, Defer, Facts, Send, Suppress, awake, decide
+from notifier.pipeline import STAGES, After, Decision, Defer, Facts, Send, Suppress, Trace, awake, decide
 from notifier.preferences import Layer, from_person, merge
 from notifier.quiet import quiet_until, zone_of
 from tests.unit.notifier.house import MORNING, NIGHT, NOON, case_event, customer, note
 from vorab.clock import DAY, HOUR, Micros
-from vorab.records import CaseKind, Channel, Customer, DeliveryReason, Purpose, Stage, Status, Urgency
+from vorab.records import CaseKind, Channel, Customer, DeliveryReason, Notification, Purpose, Stage, Status, Urgency
 
 OPEN = CaseView("case-1", "main/c-1", Status.HELD, 3, NIGHT)
 FIXED = replace(OPEN, status=Status.RESOLVED, healed=True)
@@ -184,3 +186,42 @@ def test_a_case_is_folded_from_its_events_in_their_order() -> None:
     relapsed = fold(view, case_event(CaseKind.RELAPSED, Status.IN_PROGRESS, seq=5), "main/c-1")
     assert relapsed.open
     assert relapsed.healed_at is None
+
+
+AGREED: tuple[dict[Purpose, bool], ...] = tuple(
+    {purpose: said for purpose, said in zip(Purpose, both, strict=True) if said is not None}
+    for both in product((None, False, True), repeat=len(Purpose))
+)
+"""Everything a person can have said to the purposes: nothing, no, yes."""
+
+
+def sent_without_consent(decide: Callable[[Notification, Facts], Trace]) -> list[str]:
+    """Every stage for every purpose, urgency and consent: what went out for a purpose nobody agreed to."""
+    found = []
+    for stage, purpose, urgency, agreed in product(Stage, Purpose, Urgency, AGREED):
+        who = customer(purposes=agreed, tell_healed=True)
+        case = ASKING if stage is Stage.CONSENT else FIXED if stage in {Stage.HEALED, Stage.RESOLVED} else OPEN
+        told = [("other", Stage.PERSON_NEEDED)] if stage is Stage.RESOLVED else []
+        decision = decide(note(stage, purpose=purpose, urgency=urgency), facts(who=who, case=case, told=told)).decision
+        if isinstance(decision, Send) and not agreed.get(purpose, False):
+            found.append(f"{stage} for {purpose} with {agreed}")
+        if agreed.get(purpose, False):
+            assert isinstance(decision, Send), (stage, purpose, agreed, decision)
+    return found
+
+
+def test_nothing_is_said_for_a_purpose_nobody_agreed_to() -> None:
+    """Every template for every purpose: consent to service is none to advertising, nor the other way round, also for safety."""
+    assert sent_without_consent(decide) == []
+
+
+def test_a_consent_that_serves_for_every_purpose_is_found() -> None:
+    """Known-bad: whoever agreed to something agreed to everything."""
+
+    def lax(message: Notification, found: Facts) -> Trace:
+        said = found.customer.purposes if found.customer is not None else {}
+        everything = dict.fromkeys(Purpose, any(said.values()))
+        who = found.customer.model_copy(update={"purposes": everything}) if found.customer is not None else None
+        return decide(message, replace(found, customer=who, preferences=merge([from_person(who)]) if who else found.preferences))
+
+    assert sent_without_consent(lax)

@@ -114,7 +114,7 @@ def test_a_request_becomes_a_command_to_the_case(ward: Ward, asked: RequestKind,
 
 
 def test_what_a_customer_wrote_goes_on_with_the_wish(ward: Ward) -> None:
-    """The case hears what it is about."""
+    """A record of an earlier version: the case hears what it is about."""
     ward.raised("02:00", device=ASKS)
     case = ward.events[-1].case
     request = Request(
@@ -122,6 +122,15 @@ def test_what_a_customer_wrote_goes_on_with_the_wish(ward: Ward) -> None:
     )
     ward.step(topics.REQUESTS, request, "customers")
     assert [command.detail for command in ward.commands] == ["I am upset"]
+
+
+def test_what_a_customer_wrote_goes_on_sealed_and_what_it_is_about_beside_it(ward: Ward) -> None:
+    """No stage reads the words."""
+    ward.raised("02:00", device=ASKS)
+    sealed, asked = "A" * 60, {"customer": "c-1", "kind": RequestKind.CALL_ME, "device": ASKS.device, "at": clock("07:00")}
+    request = Request(id="r-1", case=ward.events[-1].case, said=sealed, doubts=("anger",), **asked)
+    ward.step(topics.REQUESTS, request, "customers")
+    assert [(command.detail, command.doubts) for command in ward.commands] == [(f"sealed:{sealed}", ("anger",))]
 
 
 def test_nobody_asks_about_the_device_of_another_case(ward: Ward) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vorab.sealing import KEY_BYTES, new_key, opened, seal
+from vorab.sealing import KEY_BYTES, found_in, marked, new_key, opened, replaced, seal
 
 KEY = new_key()
 
@@ -39,3 +39,13 @@ def test_the_same_words_look_different_each_time() -> None:
 def test_half_a_character_does_not_lose_the_rest() -> None:
     """It becomes a question mark."""
     assert opened(KEY, "main/c-1", seal(KEY, "main/c-1", "a\ud800b")) == "a?b"
+
+
+def test_sealed_words_stand_within_other_text_and_are_found_again() -> None:
+    """Whatever stands around them; what nobody can open is said to be so."""
+    key = new_key()
+    one, other = seal(key, "main/c-1", ""), seal(key, "main/c-1", "it is loud")
+    text = f"agent: {marked(one)}; refused: note, because the case is closed; {marked(other)}"
+    assert found_in(text) == [one, other]
+    assert replaced(text, {other: "it is loud"}, "…") == "agent: …; refused: note, because the case is closed; it is loud"
+    assert (marked(""), found_in("sealed: for good"), replaced("sealed: for good", {}, "…")) == ("", [], "sealed: for good")

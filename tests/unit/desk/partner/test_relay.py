@@ -14,6 +14,7 @@ from vorab.clock import DAY, MINUTE, SECOND
 from vorab.errors import ConfigError
 from vorab.outbound.call import CallFailed, Trouble
 from vorab.records import CaseKind, CommandKind, Status
+from vorab.sealing import found_in
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -80,8 +81,10 @@ def test_what_a_partner_changed_becomes_a_command_and_its_credentials_stay_out_o
     token = {"Authorization": f"Bearer {TOKEN}"}
     office.client.post("/partners/itsm", json=event("e-1", {"id": "INC-1", "status": "inProgress"}), headers=token)
     office.relays["itsm"].step()
+    [sealed] = found_in(office.commands()[0].detail)
+    assert office.house.people.opened("main/c-1", [sealed]) == ["on my way"]
     assert [(each.kind, each.by, each.detail) for each in office.commands()] == [
-        (CommandKind.NOTE, "itsm", "on my way"), (CommandKind.TAKE, "itsm", "itsm set INC-1 to inProgress"),
+        (CommandKind.NOTE, "itsm", f"sealed:{sealed}"), (CommandKind.TAKE, "itsm", "itsm set INC-1 to inProgress"),
     ]  # fmt: skip
     assert [method for method, *_ in wire.calls] == ["GET", "POST", "GET"]
     assert TOKEN not in office.client.get("/api/partners").text

@@ -247,6 +247,15 @@ def test_what_an_agent_notes_is_not_what_the_customer_said() -> None:
     assert not found.kinds(CaseKind.HANDED_OVER)
 
 
+def test_sealed_words_count_by_what_was_found_where_they_were_written() -> None:
+    """The stage decides by the topics beside them; words alone, sealed, say nothing to it."""
+    for doubts in (("anger",), ()):
+        found = ward()
+        found.raised("02:00", detector="learned")
+        found.asked("02:03", CommandKind.CALL, detail="sealed:" + "A" * 60, by="customer", doubts=doubts)
+        assert found.last.said == doubts
+
+
 def test_the_words_themselves_are_not_kept() -> None:
     """State and events hold the topic; the text stands in the command alone."""
     found = ward(forgetful=True)

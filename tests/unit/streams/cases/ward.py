@@ -171,13 +171,13 @@ class Ward:
 
     def asked(
         self, at: str | Micros, kind: CommandKind, case: str = "", device: Device = HEAT_PUMP, detail: str = "", by: str = "agent-7",
-        because: str = "",
+        because: str = "", doubts: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         """A person asks for something about a case, by default the latest."""
         moment = self._at(at, moves=False)
         command = Command(
             id=ids.command_id(device.key, kind, str(moment)), tenant=device.tenant, device=device.device, kind=kind,
-            case=case or self.events[-1].case, at=moment, by=by, detail=detail, because=because,
+            case=case or self.events[-1].case, at=moment, by=by, detail=detail, because=because, doubts=doubts,
         )  # fmt: skip
         self.step(topics.COMMANDS, command)
 
