@@ -140,7 +140,18 @@ people: Final = sa.Table(
     sa.Column("mail", sa.String, nullable=False),
     sa.Column("phone", sa.String, nullable=False),
 )
-"""The only table with personal data."""
+"""Who customers are."""
+
+subscriptions: Final = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("endpoint", sa.String, primary_key=True),
+    sa.Column("customer", sa.String, nullable=False, index=True),
+    sa.Column("p256dh", sa.String, nullable=False),
+    sa.Column("auth", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+"""Browsers that show messages. This table and the one before are the only ones with personal data."""
 
 
 class Database:

@@ -259,6 +259,8 @@ class Notifier:
 
     def _record(self, job: Job, result: Result) -> list[Delivery]:
         now, note = self._clock.now(), job.notice.note
+        for endpoint in result.gone:
+            self.people.unsubscribe(note.key, endpoint)
         match result.outcome:
             case Outcome.SENT:
                 return self.store.sent(note, job.channel, now, result.detail)
@@ -269,6 +271,7 @@ class Notifier:
             case Outcome.LATER:
                 calls = job.notice.attempts + 1
                 wait_s = min(self._options.retry_s * 2 ** (calls - 1), LONGEST_RETRY_S) * random.uniform(0.8, 1.2)
+                wait_s = 0.0 if result.gone and not result.after_s else max(wait_s, result.after_s)
                 due_at = now + int(wait_s * SECOND * self._clock.speed)
                 if calls >= self._options.attempts or due_at >= note.expires_at:
                     return self.store.failed(note, job.channel, DeliveryReason.UNREACHABLE, result.detail, now)
