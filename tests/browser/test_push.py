@@ -108,7 +108,7 @@ def shown(page: Page) -> list[dict[str, Any]]:
     )
 
 
-# DevTools have no click on a notification: the event is made inside the worker, which a page could not do. It ends once the answer is shown.
+# DevTools have no click on a notification: the event is made inside the worker, which no page can. It ends once the answer is shown.
 CLICK = """async (action) => {
   const [notification] = await self.registration.getNotifications();
   const show = ServiceWorkerRegistration.prototype.showNotification;
@@ -149,9 +149,7 @@ Notification.requestPermission = () => { window.asked = true; return ask.call(No
 def test_a_device_is_asked_for_and_left_by_a_tap_each(desk: Open, context: BrowserContext, people: PeopleStore) -> None:
     """The browser's permission is asked on the tap and not before; the page remembers, and leaving forgets."""
     page = context.new_page()
-    page.add_init_script(
-        "const ask = Notification.requestPermission; Notification.requestPermission = (...a) => { window.asked = true; return ask.apply(Notification, a); }"
-    )
+    page.add_init_script(ASKED)
     with listening(page):
         page.goto(f"{desk.url}/c/{desk.stories['doubted'].token()}")
         page.get_by_role("button", name="Auf diesem Gerät Bescheid geben").wait_for()
