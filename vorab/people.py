@@ -70,8 +70,8 @@ class People(Protocol):
 
 def person_of(values: dict[str, Any]) -> Person:
     """A person from plain values (`email` is another word for `mail`); keys it does not know are ignored."""
-    found = {name: str(values.get(name) or "").strip() for name in ("customer", "name", "mail", "phone")}
-    return Person(**{**found, "mail": found["mail"] or str(values.get("email") or "").strip()})
+    customer, name, mail, email, phone = (str(values.get(key) or "").strip() for key in ("customer", "name", "mail", "email", "phone"))
+    return Person(customer, name, mail or email, phone)
 
 
 class PeopleClient:

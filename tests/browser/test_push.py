@@ -93,8 +93,7 @@ def pushed(session: CDPSession, page: Page, desk: Open, data: bytes) -> list[dic
     found: list[str] = []
     session.on("ServiceWorker.workerRegistrationUpdated", lambda event: found.extend(r["registrationId"] for r in event["registrations"]))
     session.send("ServiceWorker.enable")
-    page.evaluate("navigator.serviceWorker.getRegistration('/c/').then(r => r.active || new Promise(done => setTimeout(done, 100)))")
-    wait_until(lambda: bool(found) or not page.wait_for_timeout(20), "the browser tells its registration")
+    wait_until(lambda: page.evaluate("navigator.serviceWorker.ready.then(r => Boolean(r.active))") and found, "its worker is there")
     session.send("ServiceWorker.deliverPushMessage", {"origin": desk.url, "registrationId": found[-1], "data": data.decode()})
     page.wait_for_function("navigator.serviceWorker.getRegistration('/c/').then(r => r.getNotifications()).then(all => all.length > 0)")
     return shown(page)
@@ -102,10 +101,11 @@ def pushed(session: CDPSession, page: Page, desk: Open, data: bytes) -> list[dic
 
 def shown(page: Page) -> list[dict[str, Any]]:
     """The notifications that stand there."""
-    return page.evaluate(
+    found: list[dict[str, Any]] = page.evaluate(
         """() => navigator.serviceWorker.getRegistration("/c/").then(r => r.getNotifications()).then(all => all.map(one => ({
              title: one.title, body: one.body, tag: one.tag, actions: one.actions.map(a => [a.action, a.title]) })))"""
     )
+    return found
 
 
 # DevTools have no click on a notification: the event is made inside the worker, which no page can. It ends once the answer is shown.
