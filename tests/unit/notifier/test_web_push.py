@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from cryptography.exceptions import InvalidTag
 from notifier.channels import Message, Outcome, Result
 from notifier.preview import Sample, message_of
 from notifier.vapid import Keys, keys_in
-from notifier.ways import channels_of, push_key
 from notifier.web_push import OUTCOMES, WebPushChannel
 from notifier.web_push_words import LARGEST, PADDED, payload, told, topic_of
 from notifier.words import load_words
@@ -25,13 +23,12 @@ from tests.unit.notifier.browser import Device, checked, decoded, encoded, seale
 from tests.unit.notifier.conformance import ERIKA, message
 from tests.unit.notifier.house import NOON, FakeChannel, House, case_event, customer, note
 from tests.unit.notifier.websink import WebSink
-from vorab.clock import HOUR, SECOND, Micros, SystemClock
+from vorab.clock import HOUR, SECOND, SystemClock
 from vorab.codes import Codes, code_of
-from vorab.errors import ConfigError
 from vorab.links import LinkFor, verify
 from vorab.outbound.call import Caller, Trouble
 from vorab.records import CaseKind, Channel, Stage, Status, Urgency
-from vorab.settings import Settings, load
+from vorab.settings import Settings
 from vorab.subscriptions import Subscription, subscription_of
 
 SECRET = "a secret for tests"
@@ -308,64 +305,3 @@ def test_a_press_is_signed_for_that_alone(tmp_path: Path, sink: WebSink, keys: K
         sample = message_of(Sample(stage, "en"), load_words())
         buttons = [button["action"] for button in told(sample, "0417", "")["buttons"]]
         assert buttons == (["call", "page"] if stage is Stage.PERSON_NEEDED else ["page"])
-
-
-# ------------------------------------------------------------------------------------------------ keys and settings
-
-
-def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
-    """The second start finds the same; a file others may read, or that holds something else, is told with what to do."""
-    file = tmp_path / "state" / "vapid.pem"
-    first = keys_in(file)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [path.name for path in file.parent.iterdir()] == ["vapid.pem"]
-    assert keys_in(file) == first
-    assert len(decoded(first.browsers)) == 65
-    assert "BEGIN" not in repr(first)
-    file.chmod(0o644)
-    with pytest.raises(ConfigError, match="others may read"):
-        keys_in(file)
-    file.chmod(0o600)
-    file.write_bytes(b"nonsense")
-    with pytest.raises(ConfigError, match="not a private key"):
-        keys_in(file)
-
-
-def test_it_is_set_up_by_one_address(tmp_path: Path) -> None:
-    """Without `contact` there is no such channel and no key is made."""
-    off = load(None, {}, {"state_dir": str(tmp_path), "link_secret": "a secret for tests, long enough"})
-    assert (push_key(off), Channel.WEB_PUSH in [port.channel for port in channels_of(off)]) == ("", False)
-    assert not (tmp_path / "vapid.pem").exists()
-    on = off.model_copy(update={"notifier": off.notifier.model_copy(update={"web_push": _contact("push@example.org")})})
-    assert Channel.WEB_PUSH in [port.channel for port in channels_of(on)]
-    assert push_key(on) == keys_in(tmp_path / "vapid.pem").browsers
-    for wrong in ("push", "push@", "a b@example.org", "push@example.org\nx"):
-        with pytest.raises(ValueError, match="mail address"):
-            _contact(wrong)
-
-
-def _contact(address: str) -> Any:
-    return type(Settings().notifier.web_push).model_validate({"contact": address})
-
-
-def test_the_newest_devices_are_kept_and_one_device_has_one_owner(tmp_path: Path) -> None:
-    """Eight for a person; who asks last on a device is whose it is; an import keeps them, an erasure does not."""
-    times: Iterator[Micros] = iter(range(100))
-    house = House(tmp_path, now=NOON)
-    try:
-        house.people._wall = lambda: next(times)
-        house.know()
-        made = [Device().subscription(f"https://push.example/{n}") for n in range(10)]
-        for each in made:
-            house.people.subscribe("main/c-1", each)
-        house.know()
-        assert [each.endpoint for each in house.people.all()[0].devices] == [each.endpoint for each in made[2:]]
-        house.people.subscribe("main/c-2", made[9])
-        assert [len(person.devices) for person in house.people.all()] == [7, 1]
-        assert house.people.unsubscribe("main/c-1", made[9].endpoint) is False
-        assert house.people.unsubscribe("main/c-2", made[9].endpoint)
-        house.people.erase("main/c-1")
-        house.know()
-        assert [len(person.devices) for person in house.people.all()] == [0, 0]
-    finally:
-        house.close()
