@@ -17,6 +17,7 @@ from desk import (
     cases,
     console,
     customer,
+    customer_push,
     customer_slots,
     incidents,
     live,
@@ -58,6 +59,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(api_remedies.routes(context, answers))
     app.include_router(api_bookings.routes(context, answers))
     app.include_router(customer_slots.routes(context, pages))
+    app.include_router(customer_push.routes(context, pages))
     app.include_router(live.routes(context, pages, vocabulary))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))

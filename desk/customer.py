@@ -11,12 +11,13 @@ from fastapi.responses import HTMLResponse
 from desk import customer_words as words
 from desk import writing
 from desk.context import Context
+from desk.customer_devices import device_of
 from desk.customer_offers import offered
 from desk.pages import Pages
 from desk.proposals import about_of
 from desk.queries import CaseFile
 from vorab.errors import Unavailable
-from vorab.links import Claims, LinkRefused, verify
+from vorab.links import Claims, LinkFor, LinkRefused, verify
 from vorab.records import Customer, RequestKind
 from vorab.words import Times, Words
 
@@ -31,10 +32,10 @@ class Door:
         self._context, self._pages = context, pages
         self._secret = context.settings.link_secret.get_secret_value()
 
-    def opened(self, token: str) -> tuple[Claims, CaseFile, Customer | None] | None:
+    def opened(self, token: str, purpose: LinkFor = LinkFor.PAGE) -> tuple[Claims, CaseFile, Customer | None] | None:
         """What a link opens; None for every link that opens nothing, whatever the reason."""
         try:
-            claims = verify(self._secret, token, self._context.clock.now())
+            claims = verify(self._secret, token, self._context.clock.now(), purpose)
         except (LinkRefused, ValueError):
             return None
         file = self._context.queries.case(claims.case)
@@ -106,6 +107,7 @@ def routes(context: Context, pages: Pages, vocabulary: Words) -> APIRouter:
             thanks=[words.THANKS[said.language][kind][0] for kind in RequestKind if kind in given],
             choices=[kind for kind in said.choices if kind not in given and kind in words.allowed(claims.stage)],
             offered=offered(context, file, claims, customer, times),
+            device=device_of(context, claims, file, said.language),
             token=token,
             case=file.case,
         )

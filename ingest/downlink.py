@@ -20,8 +20,9 @@ from ingest.dialects.words import Answer, Order
 from ingest.topicmap import PREFIX
 from vorab import ids
 from vorab.clock import HOUR, SECOND, Micros, iso
+from vorab.codes import PLACE
 from vorab.errors import Rejected
-from vorab.records import Action, Recall, Reply, ReplyStatus
+from vorab.records import Action, Recall, Reply, ReplyStatus, Scalar
 from vorab.topics import ID, RECORDED_TENANT
 
 LOOK_BACK: Final[Micros] = HOUR
@@ -75,9 +76,9 @@ class _Line:
 class Downlink:
     """Decides what becomes of each action; told of replies, so that nothing is asked twice."""
 
-    def __init__(self, *, speed: float, shadow: bool) -> None:
-        """`speed` is the clock's; in shadow nothing leaves the house."""
-        self._speed, self._shadow = speed, shadow
+    def __init__(self, *, speed: float, shadow: bool, code: Callable[[str], str] = lambda _case: "") -> None:
+        """`speed` is the clock's; in shadow nothing leaves the house; `code` knows the digits of a case, or has none (empty)."""
+        self._speed, self._shadow, self._code = speed, shadow, code
         self.translate: Translate = lambda _action, _now: None
         """Who knows how each device speaks; without, all keep to the neutral contract."""
         self._done: OrderedDict[str, None] = OrderedDict()
@@ -188,6 +189,11 @@ class Downlink:
     def _begin(self, line: _Line, action: Action, now: Micros) -> Outcome:
         if not all(map(ID.fullmatch, (action.tenant, action.device, action.name))):
             return self._in_its_place(action, ReplyStatus.REJECTED, now, "its tenant, device or name cannot be a level of an MQTT topic")
+        if any(PLACE in value for value in action.params.values() if isinstance(value, str)):
+            code = self._code(action.case)
+            if not code:
+                return self._in_its_place(action, ReplyStatus.REJECTED, now, "its code is not known here: ingest needs the link_secret")
+            action = action.model_copy(update={"params": {name: _filled(value, code) for name, value in action.params.items()}})
         try:
             order = self.translate(action, now)
         except Rejected as why:
@@ -233,6 +239,10 @@ class Downlink:
         """The action of this id, if it is what the device is asked now."""
         line = self._lines.get(key)
         return line.now if line is not None and line.now is not None and line.now.action.id == action else None
+
+
+def _filled(value: Scalar, code: str) -> Scalar:
+    return value.replace(PLACE, code) if isinstance(value, str) else value
 
 
 def _neutral(action: Action) -> bytes:

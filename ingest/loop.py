@@ -35,6 +35,7 @@ from vorab.clock import SECOND, Clock, Micros
 from vorab.errors import Rejected, Unavailable
 from vorab.frame import decode
 from vorab.log import EventLog
+from vorab.provision import known_codes
 from vorab.records import Action, Facts, Recall, Record, Reply
 from vorab.service import logger
 from vorab.settings import Mode, Settings
@@ -59,7 +60,7 @@ class Loop:
         topic_map = TopicMap(known, plan.partitions, plan.recorded_partitions)
         self._bridge = Bridge(most_messages=settings.mqtt.receive_maximum)
         self._shadow = settings.mode is Mode.SHADOW
-        self._downlink = Downlink(speed=clock.speed, shadow=self._shadow)
+        self._downlink = Downlink(speed=clock.speed, shadow=self._shadow, code=lambda case: known_codes(settings).of(case))
         self._intake = Intake(plan, topic_map, self._downlink.resolve)
         self._downlink.translate = self._intake.order
         self._ticker = Ticker(plan.live, int(settings.ingest.tick_s * SECOND * clock.speed))

@@ -7,7 +7,7 @@ from typing import Final
 
 from vorab.clock import DAY, HOUR, Micros
 from vorab.links import Claims, LinkFor, sign
-from vorab.records import Notification
+from vorab.records import Notification, Stage
 from vorab.topics import key_of
 
 # Unlike a page, leaving must work for as long as somebody keeps the mail.
@@ -39,6 +39,12 @@ class Buttons:
             return ""
         claims = replace(self._claims(note, now + LEAVING_VALID), purpose=LinkFor.UNSUBSCRIBE)
         return f"{self.unsubscribe_url.rstrip('/')}/{sign(self.secret, claims)}"
+
+    def call(self, note: Notification, now: Micros) -> str:
+        """The token that says *yes, call me* from where a message is shown; only where that is what it asks."""
+        if not self.secret or note.stage is not Stage.PERSON_NEEDED:
+            return ""
+        return sign(self.secret, replace(self._claims(note, now + self.valid_us), purpose=LinkFor.CALL))
 
     @staticmethod
     def _claims(note: Notification, until: Micros) -> Claims:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from vorab.clock import Micros
 from vorab.people import Person
-from vorab.records import Channel
+from vorab.records import Channel, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Message:
     """Where its button leads."""
     unsubscribe: str = ""
     """One-click address by RFC 8058, if there is one."""
+    call: str = ""
+    """Token that says *yes, call me*, for ways that have a button of their own."""
+    expires_at: Micros = 0
+    """When nobody needs it any more, µs."""
+    urgency: Urgency = Urgency.NORMAL
 
 
 def paragraphs(message: Message) -> tuple[str, ...]:
@@ -58,6 +63,10 @@ class Result:
 
     outcome: Outcome
     detail: str = ""
+    after_s: float = 0.0
+    """The provider asks for so much patience before it is tried again."""
+    gone: tuple[str, ...] = ()
+    """Devices that show nothing any more, by their endpoints: to be forgotten."""
 
 
 class ChannelPort(Protocol):

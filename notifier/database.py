@@ -141,7 +141,7 @@ people: Final = sa.Table(
     sa.Column("mail", sa.String, nullable=False),
     sa.Column("phone", sa.String, nullable=False),
 )
-"""Names and addresses stand here and nowhere else."""
+"""Who customers are."""
 
 keys: Final = sa.Table(
     "keys",
@@ -150,6 +150,17 @@ keys: Final = sa.Table(
     sa.Column("key", sa.LargeBinary, nullable=False),
 )
 """What seals the words of each customer."""
+
+subscriptions: Final = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("endpoint", sa.String, primary_key=True),
+    sa.Column("customer", sa.String, nullable=False, index=True),
+    sa.Column("p256dh", sa.String, nullable=False),
+    sa.Column("auth", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+"""Browsers that show messages. This table and that of people are the only ones with personal data."""
 
 
 class Database:

@@ -175,4 +175,5 @@ class Batch:
         words = of.renderer.render(note, facts.case, facts.preferences, now=now, name=to.name, link=link, besides=carries)
         unsubscribe = of.buttons.unsubscribe(note, now)
         parts = (words.language, now, words.subject, words.text, words.html, link, unsubscribe)
-        return Message(note.id, note.case, not facts.told, to, *parts)
+        call = of.buttons.call(note, now) if link else ""
+        return Message(note.id, note.case, not facts.told, to, *parts, call=call, expires_at=note.expires_at, urgency=note.urgency)

@@ -2,7 +2,8 @@
 
 It listens on 127.0.0.1 only and wants the token that stands in the announcement, a file only its owner can read.
 
-    GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /records   POST /sealed   POST /opened
+    GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /subscriptions   PUT /records
+    POST /sealed   POST /opened
 
 What seals a customer's words never leaves: others send words to be sealed, and sealed words to be opened.
 """
@@ -24,8 +25,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from vorab.errors import Unavailable
-from vorab.people import OPENED, PATH, RECORDS, SEALED, People, person_of
+from vorab.people import OPENED, PATH, RECORDS, SEALED, SUBSCRIPTIONS, People, person_of
 from vorab.registry.writing import WRITTEN, Gone
+from vorab.subscriptions import subscription_of
 
 MAX_BODY: Final = 16 * 1024 * 1024
 
@@ -36,7 +38,9 @@ Registry = Callable[[Sequence[Any], Sequence[Gone]], None]
 class PeopleServer:
     """Serves while it is open, and announces where."""
 
-    def __init__(self, people: People, registry: Registry, announcement: Path) -> None:
+    def __init__(self, people: People, registry: Registry, announcement: Path, push_key: str = "") -> None:
+        """`push_key` is the public key browsers subscribe with, where messages go to browsers."""
+        self._push_key = push_key
         self._token = secrets.token_urlsafe(32)
         self._file = announcement
         handler = type("Handler", (_Handler,), {"people": people, "registry": staticmethod(registry), "token": self._token})
@@ -47,7 +51,8 @@ class PeopleServer:
     def start(self) -> None:
         """Listen, then say so."""
         threading.Thread(target=self._server.serve_forever, name="people", daemon=True).start()
-        _write_private(self._file, json.dumps({"pid": os.getpid(), "people_url": self.url, "people_token": self._token}))
+        said = {"pid": os.getpid(), "people_url": self.url, "people_token": self._token, "push_key": self._push_key}
+        _write_private(self._file, json.dumps(said))
 
     def stop(self) -> None:
         """Take the announcement back and stop listening."""
@@ -103,6 +108,13 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ValueError("a person without customer")
             self.people.put(found)
             return 200, {"people": len(found)}
+        if path == SUBSCRIPTIONS:
+            body = self._body()
+            customer = str(body["customer"])
+            if "gone" in body:
+                return 200, {"gone": self.people.unsubscribe(customer, str(body["gone"]))}
+            self.people.subscribe(customer, subscription_of(body["device"]))
+            return 200, {"subscribed": True}
         if path == RECORDS:
             body = self._body()
             entries = [record.model_validate(values) for topic, record in WRITTEN.items() for values in body.get(topic, ())]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from typing import Final
 
 import sqlalchemy as sa
 
-from notifier.database import Database, keys, notices, people
+from notifier.database import Database, keys, notices, people, subscriptions
 from vorab import sealing
+from vorab.clock import Micros, SystemClock
 from vorab.people import Person
+from vorab.subscriptions import Subscription
+
+MOST_DEVICES: Final = 8
+"""Browsers of one person; one more takes the place of the oldest. A loop on the page must not fill the table."""
 
 
 class PeopleStore:
@@ -18,25 +23,25 @@ class PeopleStore:
     `forgotten` is told the notification ids of an erased customer, so that channels can delete what they kept.
     """
 
-    def __init__(self, database: Database, forgotten: Callable[[Sequence[str]], None] | None = None) -> None:
+    def __init__(
+        self, database: Database, forgotten: Callable[[Sequence[str]], None] | None = None, wall: Callable[[], Micros] | None = None
+    ) -> None:
         self._database = database
         self.forgotten = forgotten
+        self._wall = wall or SystemClock().now
 
     def get(self, customer: str) -> Person | None:
         """The person of a key, or None."""
-        with self._database.begin() as connection:
-            row = connection.execute(sa.select(people).where(people.c.customer == customer)).one_or_none()
-        return Person(row.customer, row.name, row.mail, row.phone) if row else None
+        return next(iter(self._where(people.c.customer == customer)), None)
 
     def put(self, people_: Iterable[Person]) -> None:
         """Write these people in one transaction; an existing key is replaced."""
-        self._database.upsert(people, [asdict(person) for person in people_])
+        rows = [{"customer": one.customer, "name": one.name, "mail": one.mail, "phone": one.phone} for one in people_]
+        self._database.upsert(people, rows)
 
     def all(self) -> Sequence[Person]:
         """Everybody, in order of key."""
-        with self._database.begin() as connection:
-            rows = connection.execute(sa.select(people).order_by(people.c.customer)).all()
-        return [Person(row.customer, row.name, row.mail, row.phone) for row in rows]
+        return self._where()
 
     def key(self, customer: str) -> bytes:
         """The key that seals a customer's words; made where there is none."""
@@ -63,8 +68,40 @@ class PeopleStore:
         with self._database.begin() as connection:
             gone = connection.execute(sa.delete(people).where(people.c.customer == customer)).rowcount > 0
             gone = connection.execute(sa.delete(keys).where(keys.c.customer == customer)).rowcount > 0 or gone
+            connection.execute(sa.delete(subscriptions).where(subscriptions.c.customer == customer))
             said = connection.execute(sa.select(notices.c.notification).where(notices.c.customer == customer)).scalars().all()
         self._database.scrub()
         if self.forgotten is not None:
             self.forgotten(said)
         return gone
+
+    def subscribe(self, customer: str, device: Subscription) -> None:
+        """A browser of this person's shows messages from now on; it is nobody else's any more."""
+        s = subscriptions.c
+        row = {"endpoint": device.endpoint, "customer": customer, "p256dh": device.p256dh, "auth": device.auth, "at": self._wall()}
+        with self._database.begin() as connection:
+            if connection.execute(sa.select(people.c.customer).where(people.c.customer == customer)).first() is None:
+                connection.execute(sa.insert(people).values(customer=customer, name="", mail="", phone=""))
+            self._database.upsert(subscriptions, [row])
+            newest = sa.select(s.endpoint).where(s.customer == customer).order_by(s.at.desc(), s.endpoint)
+            old = connection.execute(newest.offset(MOST_DEVICES)).scalars().all()
+            connection.execute(sa.delete(subscriptions).where(s.endpoint.in_(old)))
+
+    def unsubscribe(self, customer: str, endpoint: str) -> bool:
+        """It shows none any more; whether it did."""
+        s = subscriptions.c
+        with self._database.begin() as connection:
+            return connection.execute(sa.delete(subscriptions).where(s.customer == customer, s.endpoint == endpoint)).rowcount > 0
+
+    def _where(self, *where: sa.ColumnElement[bool]) -> list[Person]:
+        s = subscriptions.c
+        both = people.outerjoin(subscriptions, people.c.customer == s.customer)
+        columns = (people, s.endpoint, s.p256dh, s.auth)
+        with self._database.begin() as connection:
+            rows = connection.execute(sa.select(*columns).select_from(both).where(*where).order_by(people.c.customer, s.at)).all()
+        found: dict[str, Person] = {}
+        for row in rows:
+            before = found.get(row.customer)
+            devices = (*(before.devices if before else ()), *([Subscription(row.endpoint, row.p256dh, row.auth)] if row.endpoint else ()))
+            found[row.customer] = Person(row.customer, row.name, row.mail, row.phone, devices)
+        return list(found.values())

@@ -180,8 +180,10 @@ def grouped(draft: Draft, facts: Facts) -> Draft | Verdict:
 
 
 def reached(draft: Draft, facts: Facts) -> Draft | Verdict:
-    """Through the first channel the customer likes that reaches them."""
-    channels = tuple(channel for channel in facts.preferences.channels if channel in facts.reachable)
+    """Through the first channel the customer likes that reaches them; a device they asked to be told on is their latest word."""
+    likes = facts.preferences.channels
+    liked = likes if Channel.WEB_PUSH in likes else (Channel.WEB_PUSH, *likes)
+    channels = tuple(channel for channel in liked if channel in facts.reachable)
     if not channels:
         return Suppress(DeliveryReason.NO_CHANNEL, "no channel reaches the customer")
     return replace(draft, channels=channels)

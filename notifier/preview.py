@@ -11,6 +11,7 @@ from notifier.channels import Message
 from notifier.glance import words_of
 from notifier.mail import compose
 from notifier.render import Renderer
+from notifier.web_push_words import told
 from notifier.webhook import event
 from notifier.words import Words
 from vorab.clock import DAY, HOUR, MINUTE, Micros, iso, parse_iso
@@ -59,7 +60,8 @@ def message_of(sample: Sample, words: Words) -> Message:
     found = Renderer(words, SAMPLE).render(note, None, customer, now=NOW, name=to, link=LINK)
     reached = Person(note.key, to, "erika@example.org", "+4915112345678")
     parts = (found.language, NOW, found.subject, found.text, found.html, found.link)
-    return Message(note.id, note.case, FIRST, reached, *parts)
+    call = "preview" if sample.stage is Stage.PERSON_NEEDED else ""
+    return Message(note.id, note.case, FIRST, reached, *parts, call=call, expires_at=note.expires_at)
 
 
 def shown(channel: Channel, message: Message, sender: str = "vorab <service@example.org>") -> str:
@@ -68,6 +70,9 @@ def shown(channel: Channel, message: Message, sender: str = "vorab <service@exam
     match channel:
         case Channel.WEBHOOK:
             return json.dumps(json.loads(event(message, code)), ensure_ascii=False, indent=1) + "\n"
+        case Channel.WEB_PUSH:
+            said = told(message, code, sender)
+            return "\n".join([said["title"], said["body"], *(f"[{button['title']}]" for button in said["buttons"])]) + "\n"
         case Channel.SMS | Channel.PUSH | Channel.CHAT:
             apart = "\n\n" if channel is Channel.CHAT else "\n"
             return apart.join(part for part in words_of(channel, message, code) if part) + "\n"

@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from notifier import intake
@@ -259,10 +259,12 @@ class Notifier:
 
     def _record(self, job: Job, result: Result) -> list[Delivery]:
         now, note = self._clock.now(), job.notice.note
-        result = Result(result.outcome, masked(job.message.to, result.detail))
+        result = replace(result, detail=masked(job.message.to, result.detail))
         if job.message.to.name and self.people.get(note.key) is None:
             # Erased while the channel was at work: what it kept came too late to be forgotten with the rest.
             self._channels[job.channel].forget(note.id)
+        for endpoint in result.gone:
+            self.people.unsubscribe(note.key, endpoint)
         match result.outcome:
             case Outcome.SENT:
                 return self.store.sent(note, job.channel, now, result.detail)
@@ -273,6 +275,7 @@ class Notifier:
             case Outcome.LATER:
                 calls = job.notice.attempts + 1
                 wait_s = min(self._options.retry_s * 2 ** (calls - 1), LONGEST_RETRY_S) * random.uniform(0.8, 1.2)
+                wait_s = 0.0 if result.gone and not result.after_s else max(wait_s, result.after_s)
                 due_at = now + int(wait_s * SECOND * self._clock.speed)
                 if calls >= self._options.attempts or due_at >= note.expires_at:
                     return self.store.failed(note, job.channel, DeliveryReason.UNREACHABLE, result.detail, now)

@@ -48,6 +48,8 @@ def channels_of(settings: Settings) -> list[ChannelPort]:
         found.append(WebhookChannel(hook.url, hook.secrets, caller, codes_of(settings)))
     if of.letter.addresses:
         found.append(_letters(settings))
+    if of.web_push.contact:
+        found.append(_to_browsers(settings))
     for channel, table in ((Channel.SMS, of.sms), (Channel.PUSH, of.push), (Channel.CHAT, of.chat)):
         if table.url.get_secret_value():
             found.append(_through_apprise(settings, channel, table))
@@ -88,6 +90,28 @@ def _letters(settings: Settings) -> ChannelPort:
     of = settings.notifier.letter
     folder = Path(of.dir) if of.dir else settings.state_path / "letters"
     return LetterChannel(folder, Addresses(Path(of.addresses)), letterhead_of(settings), codes_of(settings))
+
+
+def push_key(settings: Settings) -> str:
+    """The public key browsers subscribe with; empty where no messages go to browsers.
+
+    Raises:
+        ConfigError: the file of the key is wrong.
+    """
+    if not settings.notifier.web_push.contact:
+        return ""
+    from notifier.vapid import key_file, keys_in  # noqa: PLC0415 - cryptography most installations do not need
+
+    return keys_in(key_file(settings)).browsers
+
+
+def _to_browsers(settings: Settings) -> ChannelPort:
+    from notifier.vapid import key_file, keys_in  # noqa: PLC0415 - as above
+    from notifier.web_push import WebPushChannel  # noqa: PLC0415 - as above
+
+    of = settings.notifier.web_push
+    caller = Caller(tuple(of.hosts), allow_private=of.allow_private, timeout_s=of.timeout_s, setting="notifier.web_push.hosts")
+    return WebPushChannel(keys_in(key_file(settings)), of.contact, caller, of.hosts, codes_of(settings), settings.notifier.sender)
 
 
 def _through_apprise(settings: Settings, channel: Channel, table: Apprise) -> ChannelPort:

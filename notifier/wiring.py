@@ -20,7 +20,7 @@ from notifier.preferences import from_settings
 from notifier.render import Renderer
 from notifier.service import Notifier, Options
 from notifier.store import Store
-from notifier.ways import channels_of, codes_of
+from notifier.ways import channels_of, codes_of, push_key
 from notifier.words import load_words
 from vorab import topics
 from vorab.clock import Clock
@@ -124,7 +124,7 @@ class Service:
         self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url)
         if settings.notifier.people:
             import_people(self.people, Path(settings.notifier.people))
-        self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings))
+        self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings), push_key(settings))
 
     def start(self) -> None:
         """Work, and let others write people."""

@@ -8,10 +8,10 @@ secret = "whsec_…"
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from vorab.outbound.addresses import allowed_host
 from vorab.outbound.signatures import key_of
@@ -63,6 +63,32 @@ class Letter(Table):
     phone: str = Field("", description="Telephone number that is told in every letter.")
     footer: list[str] = Field(default_factory=list, max_length=3, description="Up to three legal lines at the foot.")
     font: str = Field("", description="TrueType file for names Western European writing has no characters for; empty: Helvetica.")
+
+
+PUSH_SERVICES: Final = ("fcm.googleapis.com", "updates.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com")
+"""The push services of Chrome and its kin, Firefox, Safari and Edge."""
+
+
+class WebPush(Table):
+    """Notifications by the customer's own browser (RFC 8030), asked for on the customer page."""
+
+    contact: str = Field("", description="Mail address a push service may write to when something is wrong; empty: no Web Push.")
+    hosts: list[str] = Field(
+        default_factory=lambda: list(PUSH_SERVICES), description="Push services that may be called; *.example.org allows all below it."
+    )
+    key: str = Field("", description="File of the key messages are signed with (VAPID); empty: vapid.pem in the state folder.")
+    allow_private: bool = Field(
+        default=False, description="A push service may be at a private address, or on loopback; plain http is allowed there."
+    )
+    timeout_s: float = Field(10.0, gt=0, le=120, description="Longest wait for a push service; then it is unknown.")
+
+    @field_validator("contact")
+    @classmethod
+    def _an_address(cls, contact: str) -> str:
+        name, at, host = contact.rpartition("@")
+        if contact and not (at and name and "." in host and contact.isascii() and contact.isprintable() and " " not in contact):
+            raise ValueError("contact is a mail address: push@example.org")
+        return contact
 
 
 class Apprise(Table):

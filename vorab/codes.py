@@ -15,6 +15,8 @@ from vorab.links import MIN_SECRET
 _DOMAIN: Final = b"vorab.code.v1\0"
 """What is digested starts with this, so that a code tells nothing about a link signed with the same secret."""
 DIGITS: Final = 4
+PLACE: Final = "{code}"
+"""Stands for the digits in what a machine is to show; filled in on the way to it, so that they never stand on the log."""
 
 
 def code_of(secret: str, case: str) -> str:

@@ -30,6 +30,8 @@ class LinkFor(StrEnum):
     PAGE = "page"
     """The customer page of one case."""
     UNSUBSCRIBE = "unsubscribe"
+    CALL = "call"
+    """One press of *yes, call me* on a notification, without a page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from vorab.errors import Unavailable
+from vorab.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from vorab.records import Record
@@ -26,6 +27,7 @@ PATH: Final = "/people"
 RECORDS: Final = "/records"
 SEALED: Final = "/sealed"
 OPENED: Final = "/opened"
+SUBSCRIPTIONS: Final = "/subscriptions"
 ANNOUNCEMENTS: Final = "notifier*.json"
 TIMEOUT_S: Final = 10.0
 MASKED_FROM: Final = 3
@@ -41,6 +43,8 @@ class Person:
     name: str = ""
     mail: str = ""
     phone: str = ""
+    devices: tuple[Subscription, ...] = ()
+    """Browsers that show messages; they come and go by `subscribe` and `unsubscribe`, never by `put`."""
 
     def __repr__(self) -> str:
         """Only the key: a person must not end up in a log line by accident."""
@@ -76,11 +80,17 @@ def masked(person: Person, text: str) -> str:
         text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
     return text
 
+    def subscribe(self, customer: str, device: Subscription) -> None:
+        """A browser of this person's shows messages from now on; it is nobody else's any more."""
+
+    def unsubscribe(self, customer: str, endpoint: str) -> bool:
+        """It shows none any more; whether it did."""
+
 
 def person_of(values: dict[str, Any]) -> Person:
     """A person from plain values (`email` is another word for `mail`); keys it does not know are ignored."""
-    found = {name: str(values.get(name) or "").strip() for name in ("customer", "name", "mail", "phone")}
-    return Person(**{**found, "mail": found["mail"] or str(values.get("email") or "").strip()})
+    customer, name, mail, email, phone = (str(values.get(key) or "").strip() for key in ("customer", "name", "mail", "email", "phone"))
+    return Person(customer, name, mail or email, phone)
 
 
 class PeopleClient:
@@ -89,20 +99,23 @@ class PeopleClient:
     Workers of one installation (`--share`) have a database each: what is written goes to all of them.
     """
 
-    def __init__(self, endpoints: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, endpoints: Sequence[tuple[str, str]], push_key: str = "") -> None:
         self._endpoints = [(url.rstrip("/"), token) for url, token in endpoints]
+        self.push_key = push_key
+        """The public key browsers subscribe with; empty where no messages go to browsers."""
 
     @classmethod
     def announced(cls, folder: Path) -> PeopleClient | None:
         """The client for the notifiers that announced themselves in this (state) folder; None when none did."""
-        found = []
+        found, push_key = [], ""
         for path in sorted(folder.glob(ANNOUNCEMENTS)):
             try:
                 values = json.loads(path.read_text(encoding="utf-8"))
                 found.append((values["people_url"], values["people_token"]))
+                push_key = str(values.get("push_key") or push_key)
             except (OSError, KeyError, ValueError):
                 continue
-        return cls(found) if found else None
+        return cls(found, push_key) if found else None
 
     def get(self, customer: str) -> Person | None:
         """The person of a key; raises Unavailable when the notifier does not answer."""
@@ -139,6 +152,17 @@ class PeopleClient:
         """Forget a person; raises Unavailable when a notifier does not answer."""
         answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
         return any(answer is not None for answer in answers)
+
+    def subscribe(self, customer: str, device: Subscription) -> None:
+        """A browser of this person's shows messages; raises Unavailable when a notifier does not answer, or will not have it."""
+        for endpoint in self._endpoints:
+            if self._call(endpoint, "PUT", SUBSCRIPTIONS, {"customer": customer, "device": asdict(device)}) is None:
+                raise Unavailable("the notifier that runs knows no browsers: it is of an earlier version")
+
+    def unsubscribe(self, customer: str, endpoint: str) -> bool:
+        """It shows none any more; raises Unavailable when a notifier does not answer."""
+        answers = [self._call(each, "PUT", SUBSCRIPTIONS, {"customer": customer, "gone": endpoint}) for each in self._endpoints]
+        return any(answer is not None and answer.get("gone") for answer in answers)
 
     def register(self, entries: Iterable[Record], gone: Iterable[Gone] = ()) -> None:
         """Write registry entries and what people say to the log through a notifier, and take others out (topic and key).

@@ -5,13 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
 from vorab import topics
+from vorab.codes import Codes
 from vorab.errors import ConfigError
+from vorab.links import MIN_SECRET
 from vorab.log import EventLog
 from vorab.settings import Settings
+
+LINK_FILE: Final = "link-secret"
+"""File of the secret, in the state folder."""
 
 
 def partition_counts(settings: Settings) -> dict[str, int]:
@@ -59,11 +65,20 @@ def link_secret(settings: Settings) -> SecretStr:
     """The secret that signs links; made at first start and kept in the state folder, readable by its owner only."""
     if settings.link_secret.get_secret_value():
         return settings.link_secret
-    file = settings.state_path / "link-secret"
+    file = settings.state_path / LINK_FILE
     if not file.exists():
         settings.state_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(file, secrets.token_urlsafe(32))
     return SecretStr(file.read_text(encoding="utf-8").strip())
+
+
+def known_codes(settings: Settings) -> Codes:
+    """The codes of this installation, where its secret is known here; no secret is made, since another one would make other codes."""
+    secret = settings.link_secret.get_secret_value()
+    file = settings.state_path / LINK_FILE
+    if not secret and file.exists():
+        secret = file.read_text(encoding="utf-8").strip()
+    return Codes(secret if len(secret) >= MIN_SECRET else "")
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from vorab import topics
-from vorab.channel_settings import Apprise, Letter, Webhook
+from vorab.channel_settings import Apprise, Letter, Webhook, WebPush
 from vorab.errors import ConfigError
 from vorab.layouts import Packed
 from vorab.mistakes import field_at, line_of
@@ -408,6 +408,7 @@ class Notifier(Section):
     sms: Apprise = Field(default_factory=Apprise)
     push: Apprise = Field(default_factory=Apprise)
     chat: Apprise = Field(default_factory=Apprise)
+    web_push: WebPush = Field(default_factory=WebPush)
     budget: Budget = Field(default_factory=Budget)
     preferences: Preferences = Field(default_factory=Preferences)
 

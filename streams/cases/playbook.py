@@ -76,6 +76,9 @@ class Branch(Part):
         return all(name in said and any(_is(said[name], wanted) for wanted in some) for name, some in self.when.items())
 
 
+PARAMS: Final = "With the command; `{device}` stands for the machine at fault, `{code}` in a text for the four digits messages show."
+
+
 class Step(Part):
     """One step of a playbook: exactly one of `ask`, `do`, `wait` and `hand_over`."""
 
@@ -85,7 +88,7 @@ class Step(Part):
     wait: Duration | None = Field(None, description="Wait; it may pass by itself.")
     hand_over: str = Field("", description="A person has to look: what that person is told.")
     of: Of = Field(SELF, description="The machine: `device` itself, its `parent`, a `sibling` with the same parent, one of its `cohort`.")
-    params: dict[str, Scalar] = Field(default_factory=dict, description="With the command; `{device}` stands for the machine at fault.")
+    params: dict[str, Scalar] = Field(default_factory=dict, description=PARAMS)
     valid: Duration = Field(written("2 min"), description="How long an answer to `ask` is waited for.")
     attempts: int = Field(1, ge=1, le=10, description="How often `do` is tried, `wait` of the line apart.")
     branch: tuple[Branch, ...] = Field((), description="Where an answer to `ask` leads: the first that fits.")

@@ -44,6 +44,7 @@ ADAPTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "psycopg": (),
     "apprise": ("notifier.apprise_channel",),
     "requests": ("notifier.apprise_watch",),
+    "webpush": ("notifier.web_push",),
 }
 
 CLOCKS: Final = frozenset(

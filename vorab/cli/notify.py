@@ -1,22 +1,28 @@
-"""`vorab notify preview`: what a message would look like, before anybody gets one."""
+"""`vorab notify`: what a message would look like, before anybody gets one, and the key that signs those to browsers."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from vorab.cli.options import Config
+from vorab.cli.options import Config, Json
 from vorab.errors import ConfigError
 from vorab.records import Channel, Stage
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Look at messages before anybody gets one.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Look at messages before anybody gets one; the key for browsers.",
+)
 
 
 @app.callback()
 def notify() -> None:
-    """Look at messages before anybody gets one."""
+    """Look at messages before anybody gets one; the key for those to browsers."""
 
 
 @app.command()
@@ -67,3 +73,28 @@ def preview(
     except OSError as error:
         raise ConfigError(f"cannot write: {error.strerror}", file=str(out), key="--out") from None
     typer.echo(f"{out}: {len(content)} bytes")
+
+
+@app.command()
+def keys(*, as_json: Json = False, config: Config = None) -> None:
+    """Show the key messages to browsers are signed with (VAPID); made if there is none yet. The private half is never shown.
+
+    Keep the file: without it nobody who asked to be told on a device hears anything there, until they ask again.
+
+    Examples:
+        vorab notify keys
+        vorab notify keys --json
+    """
+    from notifier.vapid import key_file, keys_in
+    from vorab import settings
+
+    found = settings.load(config)
+    file = key_file(found)
+    made, pair = not file.exists(), keys_in(file)
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), "public_key": pair.browsers, "made": made, "on": bool(found.notifier.web_push.contact)}))
+        return
+    typer.echo(f"{file} ({'made just now' if made else 'as it was'}, readable by its owner only)")
+    typer.echo(f"public key: {pair.browsers}")
+    if not found.notifier.web_push.contact:
+        typer.echo('Web Push is off. notifier.web_push.contact = "push@example.org" turns it on.')

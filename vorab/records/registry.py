@@ -56,6 +56,7 @@ class Channel(StrEnum):
     SMS = "sms"
     PUSH = "push"
     CHAT = "chat"
+    WEB_PUSH = "web_push"
 
 
 class Purpose(StrEnum):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ingest.courier import Courier, first_at
 from ingest.dialects.words import Answer, Order
 from ingest.downlink import LOOK_BACK, Command, Downlink
 from vorab import ids, topics
 from vorab.clock import MINUTE, SECOND, ManualClock, Micros, iso
+from vorab.codes import Codes, code_of
 from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position
+from vorab.provision import known_codes, link_secret
 from vorab.records import Action, Recall, Record, Reply, ReplyStatus, Tick, to_wire
+from vorab.settings import Settings
 
 NOW = 1_795_000_000 * SECOND
 
@@ -45,6 +51,55 @@ def recall(name: str, at: Micros = NOW) -> Recall:
 
 
 # ------------------------------------------------------------------------------------------------ decisions
+
+SECRET = "a secret for tests, long enough"
+
+
+def shown() -> Action:
+    """A machine is asked to show the code of its case."""
+    return action().model_copy(update={"name": "display", "params": {"text": "Wir kümmern uns. Code {code}", "for_s": 60}})
+
+
+def says_the_code(downlink: Downlink) -> None:
+    """The machine shows the digits that every message about the case shows, whenever it is asked."""
+    decided = downlink.decide(shown(), NOW)
+    again = downlink.due(lambda _: NOW + 5 * SECOND)
+    for command in (decided, *again):
+        assert isinstance(command, Command)
+        assert command.topic == "vorab/v1/main/pump-7/cmd/display"
+        assert json.loads(command.payload)["params"] == {"text": f"Wir kümmern uns. Code {code_of(SECRET, 'c1')}", "for_s": 60}
+    assert len(again) == 1
+
+
+def test_a_display_shows_the_digits_that_messages_show() -> None:
+    """Known bad: an ingest with another secret shows others, and is caught."""
+    says_the_code(Downlink(speed=1, shadow=False, code=Codes(SECRET).of))
+    with pytest.raises(AssertionError):
+        says_the_code(Downlink(speed=1, shadow=False, code=Codes("another secret for tests").of))
+
+
+def test_a_display_is_asked_in_the_words_of_its_dialect_too() -> None:
+    """Whoever translates sees the digits, not the place for them."""
+    seen: list[Action] = []
+    downlink = Downlink(speed=1, shadow=False, code=Codes(SECRET).of)
+    downlink.translate = lambda asked, _now: seen.append(asked)
+    downlink.decide(shown(), NOW)
+    assert seen[0].params["text"] == f"Wir kümmern uns. Code {code_of(SECRET, 'c1')}"
+
+
+def test_without_the_secret_nothing_is_shown(tmp_path: Path) -> None:
+    """Wrong digits would be worse than none: the answer in the machine's place says what is missing, and no secret is made here."""
+    settings = Settings.model_validate({"state_dir": str(tmp_path)})
+    downlink = Downlink(speed=1, shadow=False, code=lambda case: known_codes(settings).of(case))
+    said = downlink.decide(shown(), NOW)
+    assert isinstance(said, Reply)
+    assert (said.status, "link_secret" in said.detail) == (ReplyStatus.REJECTED, True)
+    assert list(tmp_path.iterdir()) == []
+    assert isinstance(downlink.decide(action("plain"), NOW), Command)
+    link_secret(settings)
+    later = downlink.decide(shown().model_copy(update={"id": "a2", "device": "pump-8"}), NOW)
+    assert isinstance(later, Command)
+    assert known_codes(settings).of("c1").encode() in later.payload
 
 
 def test_a_command_says_all_a_device_needs() -> None:

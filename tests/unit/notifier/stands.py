@@ -15,9 +15,12 @@ from notifier.filechannel import FileChannel
 from notifier.letter import Addresses, LetterChannel
 from notifier.letter_pdf import Letterhead
 from notifier.mail import MailChannel, Server
+from notifier.vapid import Keys, keys_in
+from notifier.web_push import WebPushChannel
 from notifier.webhook import WebhookChannel
 from tests.parts.base import PATIENCE_S
 from tests.parts.smtp import Answer, SmtpSink
+from tests.unit.notifier.browser import Device, OnDevices
 from tests.unit.notifier.conformance import Play, Stand
 from tests.unit.notifier.websink import WebSink
 from vorab.codes import Codes
@@ -137,6 +140,31 @@ def through_apprise(channel: Channel) -> Callable[[Path], AbstractContextManager
     return stand
 
 
+class WebPushStand:
+    """Web Push, to a push service and the one device that can read what it takes."""
+
+    plays = tuple(Play)
+    unsure = ()
+
+    def __init__(self, sink: WebSink, keys: Keys) -> None:
+        self._sink, self.play, self._device = sink, sink.play, Device()
+        self.secrets = ("a-path-nobody-may-read", self._device.subscription(sink.url).auth, keys.private.decode().splitlines()[1])
+        caller = Caller(("127.0.0.1",), allow_private=True, timeout_s=PATIENCE_S)
+        channel = WebPushChannel(keys, "push@example.org", caller, ("127.0.0.1",), Codes("a secret for tests"))
+        self.port = OnDevices(channel, self._device.subscription(f"{sink.url}/a-path-nobody-may-read"))
+
+    def arrived(self) -> list[str]:
+        """What the device could read."""
+        return [self._device.read(post.body).decode() for post in self._sink.taken]
+
+
+@contextmanager
+def a_browser(folder: Path) -> Iterator[Stand]:
+    """Web Push."""
+    with WebSink() as sink:
+        yield WebPushStand(sink, keys_in(folder / "vapid.pem"))
+
+
 @contextmanager
 def a_folder(folder: Path) -> Iterator[Stand]:
     """Mail files."""
@@ -178,4 +206,5 @@ STANDS: Final[Mapping[str, Callable[[Path], AbstractContextManager[Stand]]]] = {
     "sms": through_apprise(Channel.SMS),
     "push": through_apprise(Channel.PUSH),
     "chat": through_apprise(Channel.CHAT),
+    "web_push": a_browser,
 }

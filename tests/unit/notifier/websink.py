@@ -45,6 +45,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Location", f"{sink.url}/elsewhere")
         self.send_header("Content-Length", "2")
+        if sink.retry_after:
+            self.send_header("Retry-After", sink.retry_after)
         self.end_headers()
         self.wfile.write(b"{}")
 
@@ -63,6 +65,8 @@ class WebSink:
         self.behaves = Play.TAKES
         self.status = 0
         """Answered instead, where it is set."""
+        self.retry_after = ""
+        """Asked for besides, where it is set."""
         self.heard: list[Post] = []
         self.taken: list[Post] = []
         self._server: _Server | None = None

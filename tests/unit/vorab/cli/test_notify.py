@@ -1,7 +1,8 @@
-"""`vorab notify preview`: every message by every channel, before anybody gets one."""
+"""`vorab notify`: every message by every channel, before anybody gets one; and the key of those to browsers."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -72,3 +73,23 @@ def test_the_example_of_the_page_is_what_is_printed(capsys: pytest.CaptureFixtur
     found = re.search(r"\$ vorab notify preview (.*)\n(.*)\n", PAGE)
     assert found
     assert run(capsys, *found[1].split()).strip() == found[2]
+
+
+def test_the_key_is_made_once_and_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The public half and where the file is; the second time the same; never the private half."""
+    file = tmp_path / "vorab.toml"
+    file.write_text(f'state_dir = "{tmp_path}/state"\n', encoding="utf-8")
+
+    def keys(*more: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["notify", "keys", "--config", str(file), *more])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    first, second = json.loads(keys("--json")), json.loads(keys("--json"))
+    assert (first["made"], second["made"], first["on"]) == (True, False, False)
+    assert first["public_key"] == second["public_key"]
+    said = keys()
+    assert first["public_key"] in said
+    assert "notifier.web_push.contact" in said
+    assert not any(line in said for line in Path(first["file"]).read_text(encoding="utf-8").splitlines())
