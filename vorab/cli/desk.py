@@ -11,7 +11,7 @@ import typer
 
 from vorab.cli.options import Json
 from vorab.errors import EXIT_OK, ConfigError
-from vorab.topics import CONTRACTS, SITES
+from vorab.topics import CONTACT_STATE, CONTRACTS, DIALOGUE, OFFERS, SITES
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
 
@@ -84,7 +84,9 @@ def desk(
     says = service.logger("desk")
     health = service.Health()
     with open_log(found.log_address) as opened:
-        provision.create_missing(opened, found, (SITES, CONTRACTS))  # an older vorab may have made this log
+        provision.create_missing(
+            opened, found, (SITES, CONTRACTS, CONTACT_STATE, OFFERS, DIALOGUE)
+        )  # an older vorab may have made this log
         running = Desk(opened, found, clock_from(found.clock), again_on(found, opened), remedies_on(found))
         health.ready["desk"] = running.ready
         with service.rim(found.service, health) as metrics_port:
