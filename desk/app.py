@@ -31,6 +31,8 @@ from desk.idempotency import Answers
 from desk.pages import STATIC, Pages, zone_of
 from desk.partner import routes as partner_routes
 from desk.problems import add_handlers
+from desk.timeline import api as timeline_api
+from desk.timeline import page as timeline_page
 from desk.tokens import Tokens
 from vorab.knowledge import Library, folder_of, load_articles
 from vorab.words import load_words
@@ -53,6 +55,7 @@ def create_app(context: Context) -> FastAPI:
     if context.partners is not None:
         app.include_router(partner_routes.routes(context.partners))
     answers = Answers()
+    app.include_router(timeline_api.routes(context))
     app.include_router(api_registry.routes(context, answers))
     app.include_router(api_contacts.routes(context, answers))
     app.include_router(api_silences.routes(context, answers))
@@ -64,6 +67,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))
     app.include_router(cases.routes(context, pages, library))
+    app.include_router(timeline_page.routes(context, pages, vocabulary))
     app.include_router(incidents.routes(context, pages))
     app.include_router(console.routes(context, pages))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

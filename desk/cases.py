@@ -117,7 +117,7 @@ def routes(context: Context, pages: Pages, library: Library) -> APIRouter:
             promises=[(promise_words(each), each.left < 0) for each in promises(file.events, file.contract, context.clock.now())],
             shown=shown,
             plot=svg(shown, pages.zone) if shown else None,
-            lines=conversation(file),
+            lines=conversation(file, pages.zone),
             chain=links(file),
             messages=messages(file),
             first_words=first_words(file),

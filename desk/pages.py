@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from desk import words
+from desk.timeline.labels import shell
 from vorab.clock import DAY, SECOND, Clock, Micros, iso, to_datetime
 from vorab.errors import ConfigError
 
@@ -78,7 +79,7 @@ class Pages:
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.globals.update(words=words, number=words.number, spaced=words.spaced, asset=asset)
+        self._templates.globals.update(words=words, number=words.number, spaced=words.spaced, asset=asset, shell=shell("en"), language="en")
 
     def times(self) -> Times:
         """Times as of now."""

@@ -16,6 +16,7 @@ from desk.incident_queries import OPEN_INCIDENTS, incident_row
 from desk.learning import load_book, save_book
 from desk.partner.service import Partners
 from desk.store import Store
+from desk.timeline.threads import adopt, threads_of
 from desk.upsert import insert, upsert
 from vorab import cloudevents, frame, topics
 from vorab.clock import Clock, Micros
@@ -57,6 +58,9 @@ READ: Final = (
     topics.REQUESTS,
     topics.BOOKINGS,
     topics.CONSENTS,
+    topics.DIALOGUE,
+    topics.CONTACT_STATE,
+    topics.OFFERS,
     topics.REJECTED,
 )
 SILENCES: Final = Silence.TYPE.partition("{")[0].encode()
@@ -135,6 +139,7 @@ class Projector:
         self._heard.known = {row["device"] for row in self._store.rows(sa.select(tables.heard.c.device))}
         self._counts = {row["name"]: row["value"] for row in self._store.rows(sa.select(tables.counts))}
         self._book = load_book(self._store)
+        adopt(self._store)
         if self._partners is not None:
             with self._store.write() as db:
                 self._partners.adopt(db, self._cases.values())
@@ -221,8 +226,11 @@ class Projector:
                 known.add(mark)
                 fresh.append(self._row(mark, entry, kind, record))
                 self._take_in(db, record, batch)
+                batch.threads += [{"thread": thread, "mark": mark} for thread in threads_of(record)]
         if fresh:
             db.execute(tables.records.insert(), fresh)
+        if batch.threads:
+            db.execute(insert(db, tables.threads).on_conflict_do_nothing(), batch.threads)
         upsert(db, tables.cases, [_row_for(row) for row in batch.cases.values()])
         upsert(db, tables.incidents, [incident_row(last) for last in batch.incidents.values()])
         if batch.incidents:
@@ -337,6 +345,7 @@ class _Batch:
         self.bookings: dict[str, Booking] = {}
         """The last that became of each booking."""
         self.entries = Entries()
+        self.threads: list[dict[str, object]] = []
 
 
 def _count(entries: Sequence[Entry], place: Position) -> int:

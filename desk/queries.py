@@ -175,6 +175,11 @@ class Queries:
         query = sa.select(tables.records).where(*where).order_by(tables.records.c.n)
         return [family(row["kind"]).model_validate_json(row["body"]) for row in self.store.rows(query)]
 
+    def of_kinds(self, *kinds: type[Record]) -> list[Record]:
+        """All records of these kinds, whatever their state, in the order in which they were read."""
+        r = tables.records.c
+        return self.records(sa.or_(*(r.kind.like(f"{kind.TYPE.split('.{')[0].removesuffix('.v1')}.%") for kind in kinds)))
+
     def case(self, case: str) -> CaseFile | None:
         """One case with all that belongs to it; None where nobody knows it."""
         r = tables.records.c

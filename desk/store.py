@@ -53,7 +53,7 @@ cases: Final = sa.Table(
     metadata,
     sa.Column("case", sa.String, primary_key=True),
     sa.Column("device", sa.String, nullable=False, index=True),
-    sa.Column("customer", sa.String, nullable=False, default=""),
+    sa.Column("customer", sa.String, nullable=False, default="", index=True),
     sa.Column("status", sa.String, nullable=False, index=True),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("opened_at", sa.BigInteger, nullable=False),
@@ -140,6 +140,14 @@ points: Final = sa.Table(
 )
 """Readings around cases: the curve of a case page."""
 
+threads: Final = sa.Table(
+    "threads",
+    metadata,
+    sa.Column("thread", sa.String, primary_key=True),
+    sa.Column("mark", sa.String, primary_key=True),
+)
+"""Whom a record concerns beside its case: the key of a customer, or a case that an incident names."""
+
 counts: Final = sa.Table(
     "counts",
     metadata,
@@ -176,6 +184,8 @@ class Store:
         if url.get_backend_name() == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare)
         metadata.create_all(self.engine)
+        for index in cases.indexes:  # a table that an earlier vorab made lacks the latest
+            index.create(self.engine, checkfirst=True)
         self._check_schema()
 
     def _check_schema(self) -> None:
@@ -221,6 +231,7 @@ class Store:
                 incidents,
                 children,
                 bookings,
+                threads,
                 devices,
                 customers,
                 sites,

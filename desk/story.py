@@ -1,20 +1,26 @@
-"""A case as a conversation: what the machine said, what vorab said, and who else had a word. Pure."""
+"""A case as a conversation: what the machine said, what vorab said, and who else had a word. Pure.
+
+What stands in the timeline of a customer as well is said by the words of `desk.timeline`; here the machine's own words come with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Final
 
 from desk.queries import CaseFile
-from desk.words import REASONS, SAID, number, spaced
+from desk.timeline.entry import Entry, Kind, Who
+from desk.timeline.speech import Speech
+from desk.timeline.told import Around, told
+from desk.words import SAID, number, spaced
 from vorab.clock import Micros
 from vorab.records import (
     Action,
     CaseEvent,
     CaseKind,
     Delivery,
-    DeliveryState,
     Permit,
     PermitState,
     Recall,
@@ -25,6 +31,11 @@ from vorab.records import (
     Symptom,
     SymptomState,
 )
+from vorab.words import Words
+
+WHO: Final = {Who.MACHINE: "machine", Who.VORAB: "vorab", Who.AGENT: "person", Who.CUSTOMER: "customer"}
+BY_OTHERS: Final = frozenset({CaseKind.SYMPTOM_ADDED, CaseKind.ACTION_REQUESTED})
+"""What the symptom and the action say themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +56,11 @@ class Line:
         return {"at": self.at // 1000, "who": self.who, "text": self.text, "tone": self.tone, "aside": self.aside}
 
 
-def conversation(file: CaseFile) -> list[Line]:
-    """All that was said about a case, in order of time."""
-    found = [(line.at, _rank(record), line) for record in file.all() for line in _lines(record, file)]
+def conversation(file: CaseFile, zone: tzinfo = UTC) -> list[Line]:
+    """All that was said about a case, in order of time; moments that are named are those of a zone."""
+    speech = Speech("en", zone, Words())
+    around = Around({command.id: command for command in file.commands})
+    found = [(line.at, _rank(record), line) for record in file.all() for line in _lines(record, around, speech)]
     return [line for _, _, line in sorted(found, key=lambda row: row[:2])]
 
 
@@ -58,7 +71,7 @@ def _rank(record: Record) -> int:
     return {Symptom: 0, Permit: 2, Action: 3, Reply: 4}.get(type(record), 6)
 
 
-def _lines(record: Record, file: CaseFile) -> Iterator[Line]:
+def _lines(record: Record, around: Around, speech: Speech) -> Iterator[Line]:
     match record:
         case Symptom():
             yield from _symptom(record)
@@ -72,13 +85,16 @@ def _lines(record: Record, file: CaseFile) -> Iterator[Line]:
             yield Line(record.at, "vorab", text, "" if granted else "bad", aside=True)
         case Reply():
             yield _reply(record)
-        case CaseEvent():
-            yield from _event(record, file)
-            yield from _decided(record)
-        case Request():
-            yield Line(record.at, "customer", f"{spaced(record.kind.value).capitalize()}.")
-        case Delivery():
-            yield _delivery(record)
+        case CaseEvent() if record.kind not in BY_OTHERS:
+            entries = told(record, around)
+            yield from (_line(entry, speech) for entry in entries if entry.who is not Who.MACHINE or entry.kind is not Kind.FAULT)
+        case Request() | Delivery():
+            yield from (_line(entry, speech) for entry in told(record, around))
+
+
+def _line(entry: Entry, speech: Speech) -> Line:
+    receipt = entry.kind is Kind.RECEIPT
+    return Line(entry.at, "phone" if receipt else WHO[entry.who], speech.say(entry), entry.tone, entry.aside and not receipt)
 
 
 def _symptom(symptom: Symptom) -> Iterator[Line]:
@@ -104,76 +120,3 @@ def _reply(reply: Reply) -> Line:
     more = ", ".join(part for part in (reply.detail, f"{reply.progress} %" if reply.progress is not None else "") if part)
     text = SAID[reply.status]
     return Line(reply.at, who, f"{text.rstrip('.')}: {more}." if more else text, tone)
-
-
-_PLAIN: Final[Mapping[CaseKind, tuple[str, str, str]]] = {
-    CaseKind.CONSENT_ASKED: ("vorab", "I ask your owner first.", ""),
-    CaseKind.CONSENT_GIVEN: ("customer", "Yes, restart it.", "good"),
-    CaseKind.CONSENT_REFUSED: ("customer", "No, please do not.", ""),
-    CaseKind.PROVING: ("vorab", "Thank you. I will believe your readings.", ""),
-    CaseKind.ACTION_TIMED_OUT: ("vorab", "No answer in time.", "bad"),
-    CaseKind.DISPROVED: ("vorab", "You said done. Your readings say otherwise.", "bad"),
-    CaseKind.HANDED_OVER: ("vorab", "I hand this to a person.", "bad"),
-    CaseKind.RELAPSED: ("vorab", "It came back.", "bad"),
-}
-"""Who says what, in which tone, where the kind of fact is all there is to say."""
-
-
-def _event(event: CaseEvent, file: CaseFile) -> Iterator[Line]:
-    if event.kind in _PLAIN:
-        who, text, tone = _PLAIN[event.kind]
-        yield Line(event.at, who, text, tone)
-    match event.kind:
-        case CaseKind.OPENED if event.policy:
-            yield Line(event.at, "vorab", f"Policy: {event.policy}.", aside=True)
-        case CaseKind.MACHINE_ASKED:
-            yield Line(event.at, "vorab", f"I ask: {event.detail}." if event.helper else f"Tell me: {event.detail}.")
-        case CaseKind.MACHINE_ANSWERED if event.helper:
-            yield Line(event.at, "machine", f"{event.detail}.", aside=True)
-        case CaseKind.CONCLUDED:
-            yield Line(event.at, "vorab", f"So {event.detail}.")
-        case CaseKind.RESOLVED:
-            yield Line(event.at, "vorab" if event.healed or not _by_person(event, file) else "person", _resolved(event), "good")
-        case CaseKind.TAKEN | CaseKind.NOTED | CaseKind.CALL_WISHED | CaseKind.FALSE_ALARM:
-            yield Line(event.at, "person" if _by_person(event, file) else "customer", event.detail or spaced(event.kind.value).capitalize())
-
-
-def _decided(event: CaseEvent) -> Iterator[Line]:
-    """What people were asked, and what they said."""
-    match event.kind:
-        case CaseKind.APPROVAL_ASKED:
-            yield Line(event.at, "vorab", "I ask people first.")
-        case CaseKind.APPROVAL_GIVEN | CaseKind.GOODWILL_APPROVED:
-            yield Line(event.at, "person", f"I approve: {event.detail}".rstrip(": "))
-        case CaseKind.DECLINED:
-            yield Line(event.at, "person", f"I do not approve: {event.detail}".rstrip(": "))
-        case CaseKind.APPROVED:
-            yield Line(event.at, "vorab", f"Approved by {event.detail}.", "good", aside=True)
-        case CaseKind.GOODWILL_PROPOSED:
-            yield Line(event.at, "vorab", f"We could give {event.gesture}. {event.detail}", aside=True)
-        case CaseKind.GOODWILL_GRANTED:
-            yield Line(event.at, "vorab", f"Granted: {event.detail}.", aside=True)
-        case CaseKind.GOODWILL_DECLINED:
-            yield Line(event.at, "vorab", f"Not granted: {event.detail}.", aside=True)
-
-
-def _by_person(event: CaseEvent, file: CaseFile) -> bool:
-    # Whoever is not the customer is a person on our side, or at a partner.
-    return any(command.id == event.because and command.by not in {"", "customer"} for command in file.commands)
-
-
-def _resolved(event: CaseEvent) -> str:
-    detail = event.detail.partition(": ")[2]
-    return f"Proven: {detail}. Case closed." if event.healed and detail else "Well again. Case closed."
-
-
-def _delivery(delivery: Delivery) -> Line:
-    reason = REASONS[delivery.reason]
-    text = {
-        DeliveryState.SENT: "Message sent.",
-        DeliveryState.DEFERRED: f"Message waits: {delivery.detail or reason}.",
-        DeliveryState.SUPPRESSED: f"Not sent: {reason}.",
-        DeliveryState.FAILED: f"Message failed: {reason}.",
-        DeliveryState.UNKNOWN: "Message held: it may have arrived.",
-    }[delivery.state]
-    return Line(delivery.at, "phone", text, "good" if delivery.state is DeliveryState.SENT else "")

@@ -179,6 +179,11 @@ def booking_event_id(booking: str, kind: str, because: str) -> str:
     return _id("booking-event", booking, kind, because)
 
 
+def corrected_id(customer_key: str, heard: str, nonce: str) -> str:
+    """What a person says was meant by something that was heard, once per nonce."""
+    return _id("corrected", customer_key, heard, nonce)
+
+
 def rejection_id(topic: str, partition: int, offset: int, source: str) -> str:
     """One refused piece of input, by where it stood."""
     return _id("rejection", topic, partition, offset, source)

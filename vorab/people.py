@@ -72,6 +72,12 @@ class People(Protocol):
     def erase(self, customer: str) -> bool:
         """Forget a person, and destroy what seals their words; whether there was anything. What was kept of messages goes too."""
 
+    def subscribe(self, customer: str, device: Subscription) -> None:
+        """A browser of this person's shows messages from now on; it is nobody else's any more."""
+
+    def unsubscribe(self, customer: str, endpoint: str) -> bool:
+        """It shows none any more; whether it did."""
+
 
 def masked(person: Person, text: str) -> str:
     """A text in which this person's name, parts of it, and contact points are covered: providers like to quote them."""
@@ -79,12 +85,6 @@ def masked(person: Person, text: str) -> str:
     for value in sorted((value for value in values if len(value) >= MASKED_FROM), key=len, reverse=True):
         text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
     return text
-
-    def subscribe(self, customer: str, device: Subscription) -> None:
-        """A browser of this person's shows messages from now on; it is nobody else's any more."""
-
-    def unsubscribe(self, customer: str, endpoint: str) -> bool:
-        """It shows none any more; whether it did."""
 
 
 def person_of(values: dict[str, Any]) -> Person:

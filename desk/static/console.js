@@ -31,6 +31,13 @@
     k: () => move(-1),
     a: take,
     v: () => document.querySelector(".verdict button")?.focus(),
+    c: () => {
+      const all = [...document.querySelectorAll(".meant")];
+      const here = document.activeElement?.closest("li")?.querySelector(".meant") ?? all[all.length - 1];
+      if (!here) return;
+      here.open = true;
+      here.querySelector("button").focus();
+    },
     n: () => document.querySelector("[data-key=n]")?.click(),
     "/": () => document.getElementById("search")?.focus(),
     "?": () => document.getElementById("keys")?.showModal(),

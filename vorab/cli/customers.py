@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vorab.cli import customers_dialogue
 from vorab.cli.customers_known import add_known
 from vorab.cli.options import Config, DryRun, Form, Json, Log, Partial, StateDir
 from vorab.cli.registry_app import add_list, check_form, nobody
@@ -23,10 +24,15 @@ from vorab.registry.files import Row, write_rows
 from vorab.registry.kinds import CUSTOMERS, full_key, plain
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Import, export, list, show, mark and erase customers."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Import, export, list, show, mark and erase customers; and all that was said with one.",
 )
 add_list(app, CUSTOMERS)
 add_known(app)
+app.command()(customers_dialogue.timeline)
+app.command()(customers_dialogue.corrections)
 
 
 def _mail(row: Row) -> str:

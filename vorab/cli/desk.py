@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from vorab.cli.options import Json
 from vorab.errors import EXIT_OK, ConfigError
-from vorab.topics import CONSENTS, CONTRACTS, SITES
+from vorab.topics import CONSENTS, CONTACT_STATE, CONTRACTS, DIALOGUE, OFFERS, SITES
+
+NEW: Final = (SITES, CONTRACTS, CONTACT_STATE, OFFERS, DIALOGUE, CONSENTS)
+"""Topics that are missing where an older vorab has made the log."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", invoke_without_command=True)
 
@@ -85,7 +88,7 @@ def desk(
     says = service.logger("desk")
     health = service.Health()
     with open_log(found.log_address) as opened:
-        provision.create_missing(opened, found, (SITES, CONTRACTS, CONSENTS))  # an older vorab may have made this log
+        provision.create_missing(opened, found, NEW)
         running = Desk(opened, found, clock_from(found.clock), again_on(found, opened), remedies_on(found), hears_on(found))
         health.ready["desk"] = running.ready
         with service.rim(found.service, health) as metrics_port:
