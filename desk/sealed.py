@@ -71,6 +71,5 @@ def _with(record: R, words: dict[str, str], otherwise: str) -> R:
         return record
     if isinstance(record, Request):
         return record.model_copy(update={"text": words.get(record.said, otherwise)})
-    if isinstance(record, CaseEvent | Command):
-        return record.model_copy(update={"detail": replaced(record.detail, words, otherwise)})
-    return record
+    detail: str = getattr(record, "detail", "")
+    return record.model_copy(update={"detail": replaced(detail, words, otherwise)})

@@ -58,7 +58,7 @@ class RegistryWriter:
         with self._one:
             known = self._known(kind, key, sure=kind is CUSTOMERS)
             entry = kept_marks(entry, known, values)
-            self._write(kind, key, entry, changed(known, entry, ConsentBy.REST, text=text) if kind is CUSTOMERS else ())
+            self._write(kind, key, entry, changed(known, entry, ConsentBy.REST, text=text) if isinstance(entry, Customer) else ())
         self._wait(kind, key)
         return entry, known is None
 

@@ -129,7 +129,7 @@ def _shown(entry: Entry, speech: Speech, words: Mapping[str, str], names: Mappin
         if params.get("person"):
             why = speech.doubts(str(params.get("doubts") or ""))
             row.notes.append(f"{label('waits', language)}{f' ({why})' if why else ''}")
-    elif entry.sealed and quote:
+    elif entry.words == "answered" and quote:
         row.text = ""
     return row
 

@@ -31,6 +31,7 @@ from vorab.records import (
     Request,
     type_of,
 )
+from vorab.sealing import found_in, replaced
 
 VERDICTS: Final = frozenset({CommandKind.RIGHT, CommandKind.USEFUL, CommandKind.WRONG, CommandKind.TOO_LATE})
 REFUSED: Final = "refused: "
@@ -97,7 +98,8 @@ def told(record: Record, around: Around) -> Iterator[Entry]:
         case Request():
             kind = Kind.VERDICT if record.kind.value in {"was_wrong", "too_late"} else Kind.REPLY
             key = f"request.{record.kind.value}"
-            yield _made(record, around, kind, Who.CUSTOMER, key, {"text": record.text}, channel="page", about=record.notification)
+            more = {"channel": "page", "sealed": record.said, "about": record.notification}
+            yield _made(record, around, kind, Who.CUSTOMER, key, {"text": record.text}, **more)
         case Booking():
             yield _booking(record, around)
         case Incident() if record.kind in {IncidentKind.OPENED, IncidentKind.JOINED, IncidentKind.RELEASED}:
@@ -123,6 +125,9 @@ def _made(record: Any, around: Around, kind: Kind, who: Who, words: str, params:
     device = getattr(record, "device", "") or ""
     key = f"{record.tenant}/{device}" if device and "/" not in device else device or around.devices.get(case, "")
     kept = {name: value for name, value in (params or {}).items() if value not in ("", None)}
+    for name, words_of_people in [(name, value) for name, value in kept.items() if isinstance(value, str) and found_in(value)]:
+        more["sealed"] = found_in(words_of_people)[0]
+        kept[name] = replaced(words_of_people, {}, "").strip()
     return Entry(record.id, kind, record.time, who, words, kept, **{"case": case, "device": key, **more})
 
 

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -22,7 +23,7 @@ from desk.projector import Projector
 from desk.queries import Queries
 from desk.sealed import Seal
 from desk.store import Store
-from notifier.channels import Message, Outcome, Result
+from notifier.channels import ChannelPort, Message, Outcome, Result
 from notifier.database import Database, keys
 from notifier.filechannel import FileChannel
 from notifier.letter import Addresses, LetterChannel
@@ -31,7 +32,7 @@ from notifier.people_store import PeopleStore
 from notifier.wiring import Service
 from streams.hosts.embedded import EmbeddedHost
 from streams.hosts.registry import Tables
-from tests.unit.desk.house import SECRET, TestClient, customer, device, doubted
+from tests.unit.desk.house import SECRET, customer, device, doubted
 from vorab import pipeline, provision, topics
 from vorab.cli import app
 from vorab.cli.hears import hears_on
@@ -107,7 +108,7 @@ class World:
         addresses = folder / "addresses.yaml"  # the operator's own file: not ours to erase
         addresses.write_text(f"c-1: [Erika, {CANARIES['street']} 1, 10115 Berlin]\n", encoding="utf-8")
         self.provider = Quoting()
-        channels = [
+        channels: list[ChannelPort] = [
             self.provider, FileChannel(self.state / "messages"),
             LetterChannel(self.state / "letters", Addresses(addresses), Letterhead("Service")),
         ]  # fmt: skip
@@ -154,7 +155,7 @@ class World:
         """A customer gets messages, writes, is written about, and is answered; a machine of theirs sends what nobody can read."""
         story = doubted()
         self.notifier.people.put([PERSON])
-        awake = {"quiet_from": "00:00", "quiet_until": "00:00", "quiet_days": ()}
+        awake: dict[str, Any] = {"quiet_from": "00:00", "quiet_until": "00:00", "quiet_days": ()}
         channels = (Channel.WEBHOOK, Channel.FILE)
         self.write(
             customer().model_copy(update={**awake, "channels": channels}), device(story.device),
@@ -166,14 +167,14 @@ class World:
         for number, channel in enumerate((Channel.FILE, Channel.LETTER, Channel.WEBHOOK)):
             self.write(Customer(id=KEY, customer="c-1", channels=(channel,), at=now + number, **awake))
             self.write(template.model_copy(update={"id": f"note-{number}", "case": f"case-{number}", "at": now, "expires_at": now + DAY}))
-            self.until(lambda number=number: any(d.notification == f"note-{number}" and d.state.final for d in self.deliveries()))
+            self.until(lambda: any(d.notification == f"note-{number}" and d.state.final for d in self.deliveries()))  # noqa: B023 - asked at once
         token = story.token(expires_at=now + DAY)
         words = {"token": token, "kind": "call_me", "text": CANARIES["wish"]}
         assert self.client.post("/c/answer", data=words).status_code == 200
         noted = self.client.post(f"/cases/{story.case}/note", data={"nonce": "n" * 8, "text": f"sie sagt {CANARIES['note']}"})
         assert noted.status_code == 303
         said, answer = self.notifier.people.seal(KEY, [CANARIES["said"], CANARIES["answer"]])
-        of = {"customer": "c-1", "case": story.case, "channel": "mail", "at": now}
+        of: dict[str, Any] = {"customer": "c-1", "case": story.case, "channel": "mail", "at": now}
         self.write(
             Heard(id="heard-1", said=said, handed_to=HandedTo.PERSON, **of),
             Answered(id="answered-1", heard="heard-1", answer="by_hand", said=answer, **of),

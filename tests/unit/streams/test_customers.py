@@ -127,8 +127,11 @@ def test_what_a_customer_wrote_goes_on_with_the_wish(ward: Ward) -> None:
 def test_what_a_customer_wrote_goes_on_sealed_and_what_it_is_about_beside_it(ward: Ward) -> None:
     """No stage reads the words."""
     ward.raised("02:00", device=ASKS)
-    sealed, asked = "A" * 60, {"customer": "c-1", "kind": RequestKind.CALL_ME, "device": ASKS.device, "at": clock("07:00")}
-    request = Request(id="r-1", case=ward.events[-1].case, said=sealed, doubts=("anger",), **asked)
+    sealed = "A" * 60
+    request = Request(
+        id="r-1", customer="c-1", kind=RequestKind.CALL_ME, case=ward.events[-1].case, device=ASKS.device, at=clock("07:00"), said=sealed,
+        doubts=("anger",),
+    )  # fmt: skip
     ward.step(topics.REQUESTS, request, "customers")
     assert [(command.detail, command.doubts) for command in ward.commands] == [(f"sealed:{sealed}", ("anger",))]
 
