@@ -30,6 +30,8 @@ class Message:
     """Where its button leads."""
     unsubscribe: str = ""
     """One-click address by RFC 8058, if there is one."""
+    answers: str = ""
+    """Where it answers something a customer wrote: the Message-ID of that."""
 
 
 def paragraphs(message: Message) -> tuple[str, ...]:

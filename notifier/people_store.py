@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from notifier.database import Database, notices, people
+from notifier.database import Database, accounts, keys, notices, people
 from vorab.people import Person
+from vorab.sealing import new_key
 
 
 class PeopleStore:
@@ -37,10 +38,21 @@ class PeopleStore:
             rows = connection.execute(sa.select(people).order_by(people.c.customer)).all()
         return [Person(row.customer, row.name, row.mail, row.phone) for row in rows]
 
+    def key(self, customer: str) -> bytes:
+        """The key that seals a customer's words; made where there is none."""
+        with self._database.begin() as connection:
+            found: bytes | None = connection.execute(sa.select(keys.c.key).where(keys.c.customer == customer)).scalar()
+            if found is None:
+                found = new_key()
+                connection.execute(sa.insert(keys).values(customer=customer, key=found))
+        return found
+
     def erase(self, customer: str) -> bool:
         """Forget a person, on disk as well; what is still to be said to them will find no way."""
         with self._database.begin() as connection:
             gone = connection.execute(sa.delete(people).where(people.c.customer == customer)).rowcount > 0
+            for table in (keys, accounts):
+                connection.execute(sa.delete(table).where(table.c.customer == customer))
             said = connection.execute(sa.select(notices.c.notification).where(notices.c.customer == customer)).scalars().all()
         self._database.scrub()
         if self.forgotten is not None:

@@ -174,6 +174,16 @@ def booking_event_id(booking: str, kind: str, because: str) -> str:
     return _id("booking-event", booking, kind, because)
 
 
+def heard_id(channel: str, message: str, edit: str = "") -> str:
+    """What a customer said, by the channel's own id of the message; `edit` tells what replaces it from what was there before."""
+    return _id("heard", channel, message, edit)
+
+
+def answered_id(heard: str) -> str:
+    """The one answer to what was heard."""
+    return _id("answered", heard)
+
+
 def rejection_id(topic: str, partition: int, offset: int, source: str) -> str:
     """One refused piece of input, by where it stood."""
     return _id("rejection", topic, partition, offset, source)
