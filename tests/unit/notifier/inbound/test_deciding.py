@@ -125,7 +125,8 @@ SITUATIONS: Final = st.builds(
     proof=st.sampled_from(Proof),
     case=st.sampled_from([None, OPEN, ASKED, OVER, replace(OPEN, bot="must_not")]),
     automatic=st.sampled_from(["", "", "auto-submitted"]),
-    public=st.booleans(), linked=st.just(False), edited=st.booleans(), article=st.booleans(), vulnerable=st.booleans(), registered=st.booleans(),
+    public=st.booleans(), linked=st.just(False), edited=st.booleans(), article=st.booleans(), vulnerable=st.booleans(),
+    registered=st.booleans(),
     with_person=st.booleans(), replies=st.integers(0, 5), answers=st.integers(0, 6),
     limits=st.sampled_from([Limits(), Limits(frozenset(), 1, 1), Limits(answers_a_day=0)]),
 )  # fmt: skip

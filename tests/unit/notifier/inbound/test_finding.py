@@ -60,7 +60,8 @@ def test_whose_it_is(of: Said, answered: list[Sent], senders: list[str], cases: 
 
 
 @given(
-    st.lists(st.sampled_from([ONE, TWO, OTHER, Sent("main/c-1", "case-1")])), st.lists(st.sampled_from(["main/c-1", "main/c-2"]), unique=True),
+    st.lists(st.sampled_from([ONE, TWO, OTHER, Sent("main/c-1", "case-1")])),
+    st.lists(st.sampled_from(["main/c-1", "main/c-2"]), unique=True),
     st.lists(st.sampled_from(["case-1", "case-2", "case-9"])),
 )  # fmt: skip
 def test_a_mail_is_never_proof_by_its_address_or_code(answered: list[Sent], senders: list[str], coded: list[str]) -> None:
