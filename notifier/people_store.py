@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from notifier.database import Database, accounts, keys, notices, people
+from notifier.database import Database, keys, notices, people
+from notifier.inbound.tables import accounts
 from vorab.people import Person
 from vorab.sealing import new_key
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from notifier.database import answers, heard
+from notifier.inbound.tables import answers, heard
 from vorab.records import Answered, HandedTo, Heard
 
 WAITS: Final = "waits"

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from notifier.database import Database, accounts, answers, cases, customers, heard, meta, notices, people, sayings
+from notifier.database import Database, cases, customers, meta, notices, people
 from notifier.inbound.finding import Sent
 from notifier.inbound.known import DONE, IGNORED, SENT, WAITS
 from notifier.inbound.said import MAIL, WEBHOOK, Said, restored
+from notifier.inbound.tables import accounts, answers, heard, sayings
 from notifier.store_intake import view_of
 from vorab import ids
 from vorab.clock import Micros

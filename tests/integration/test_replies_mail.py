@@ -23,8 +23,7 @@ from vorab.records import Answered, CaseEvent, CaseKind, HandedTo, Heard, Record
 from vorab.sealing import opened
 from vorab.topics import CASES_BY_CUSTOMER, DIALOGUE, REJECTED, partition_of
 
-SECRET_WORD: Final = "Quastenflosser"
-ASKS: Final = f"Hallo, wie ist der Stand bei meiner Wärmepumpe? {SECRET_WORD}"
+ASKS: Final = "Wie ist der Stand bei meiner Wärmepumpe?"
 
 
 class Town:
@@ -131,7 +130,7 @@ def test_a_customer_asks_and_is_answered_in_their_thread_once(town: Town) -> Non
     assert opened(key, "main/c-1", heard[0].said) == ASKS
     kept = b"".join(file.read_bytes() for file in town.folder.iterdir() if file.name.startswith("log.db"))
     assert heard[0].id.encode() in kept
-    for word in (SECRET_WORD, "erika", "Anwalt", "Muster"):
+    for word in ("Stand bei meiner", "erika", "Anwalt", "Muster"):
         assert word.encode() not in kept, word
 
 

@@ -1,4 +1,4 @@
-"""`vorab notify preview`: what a message would look like, before anybody gets one."""
+"""`vorab notify`: what a message would look like, before anybody gets one, and how a customer shows whose account it is."""
 
 from __future__ import annotations
 
@@ -67,3 +67,27 @@ def preview(
     except OSError as error:
         raise ConfigError(f"cannot write: {error.strerror}", file=str(out), key="--out") from None
     typer.echo(f"{out}: {len(content)} bytes")
+
+
+@app.command()
+def token(
+    customer: Annotated[str, typer.Argument(help="Id of the customer, or tenant/customer.")],
+    *,
+    bot: Annotated[str, typer.Option(help="Name of your Telegram bot: prints a link that opens it.")] = "",
+    config: Config = None,
+) -> None:
+    """Print what a customer sends once, in private, from an account of theirs: from then on replies from there are theirs.
+
+    Give it to nobody else. It is the same each time, as long as link_secret is.
+
+    Examples:
+        vorab notify token c-5f3a9c
+        vorab notify token c-5f3a9c --bot acme_service_bot
+    """
+    from notifier.inbound.accounts import token_of
+    from notifier.ways import codes_of
+    from vorab import settings
+    from vorab.registry.kinds import full_key
+
+    made = token_of(codes_of(settings.load(config)).secret, full_key(customer))
+    typer.echo(f"https://t.me/{bot}?start={made}" if bot else made)
