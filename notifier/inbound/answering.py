@@ -202,6 +202,7 @@ class Answering:
             told.append(_held(record, FAILS if state == FAILED else MAY_HAVE, now))
         self._inbox.ended(due, state, detail, now, *told)
         metric("vorab_replies_answers_total").labels(due.channel, state).inc()
+        metric("vorab_replies_waiting").set(self._inbox.open())
         self._logger.info("answered", heard=due.heard, channel=due.channel, answer=due.record.answer, state=state, detail=detail)
 
 
