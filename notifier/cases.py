@@ -30,6 +30,13 @@ class CaseView:
     remedy: str = ""
     healed_at: Micros | None = None
     """When telemetry proved it."""
+    device: str = ""
+    name: str = ""
+    """What people call the device."""
+    model: str = ""
+    cause: str = ""
+    bot: str = ""
+    """Whether vorab may act, by the care file."""
 
     @property
     def open(self) -> bool:
@@ -63,6 +70,11 @@ def fold(view: CaseView | None, event: CaseEvent, customer: str) -> CaseView:
         healed=event.healed,
         asked=_ASKED.get(event.kind, view.asked),
         onset=event.onset if event.onset is not None and view.onset is None else view.onset,
+        device=event.device,
+        name=event.name or view.name,
+        model=event.model or view.model,
+        cause=event.cause,
+        bot=event.bot or view.bot,
     )
     match event.kind:
         case CaseKind.ACTION_REQUESTED:

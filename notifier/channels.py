@@ -35,6 +35,8 @@ class Message:
     expires_at: Micros = 0
     """When nobody needs it any more, µs."""
     urgency: Urgency = Urgency.NORMAL
+    answers: str = ""
+    """Where it answers something a customer wrote: the Message-ID of that."""
 
 
 def paragraphs(message: Message) -> tuple[str, ...]:

@@ -10,19 +10,34 @@ from notifier.store_intake import Batch
 from vorab import ids
 from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position
-from vorab.records import CaseEvent, Contract, Customer, Delivery, Incident, Notification, Record, Rejection, Tick, from_wire
-from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, NOTIFICATIONS
+from vorab.records import (
+    Answered,
+    CaseEvent,
+    Contract,
+    Corrected,
+    Customer,
+    Delivery,
+    Heard,
+    Incident,
+    Notification,
+    Record,
+    Rejection,
+    Tick,
+    from_wire,
+)
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, DIALOGUE, NOTIFICATIONS
 
 SOURCE: Final = "urn:vorab:notifier"
 INPUTS: Final = (CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER, NOTIFICATIONS)
 MAX_PAYLOAD: Final = 1_024
 
-_EXPECTED: Final[dict[str, type[Record]]] = {
+_EXPECTED: Final[dict[str, type[Record] | tuple[type[Record], ...]]] = {
     CUSTOMERS: Customer,
     CONTRACTS: Contract,
     CASES_BY_CUSTOMER: CaseEvent,
     NOTIFICATIONS: Notification,
     DELIVERIES: Delivery,
+    DIALOGUE: (Heard, Answered, Corrected),
 }
 
 
@@ -68,6 +83,8 @@ def _add(batch: Batch, entry: Entry) -> None:
             batch.notes.append((entry.partition, entry.offset, record))
         case Delivery():
             batch.said.append(record)
+        case Heard() | Answered():
+            batch.dialogue.append(record)
 
 
 def _rejection(entry: Entry, error: Rejected) -> Rejection:

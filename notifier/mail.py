@@ -26,6 +26,8 @@ from vorab.records import Channel
 # Seven bits: no server has to be asked whether it takes eight.
 _POLICY: Final = SMTP.clone(cte_type="7bit")
 MAX_HEADER: Final = 200
+MAX_ID: Final = 250
+"""Letters of a Message-ID that is quoted."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 """Control characters, line separators, marks that turn the direction of writing around, and halves of characters (JSON can hold them)."""
 _ADDRESS: Final = re.compile(r"[^@\s<>,;:\"()\[\]\\]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -69,10 +71,11 @@ def compose(message: Message, sender: str) -> EmailMessage:
     mail["Date"] = format_datetime(to_datetime(message.at))
     mail["Message-ID"] = message_id(domain, message.notification)
     # The case's root is never sent; mail programs gather what refers to it.
-    mail["References"] = message_id(domain, "case", message.case)
-    if not message.first:
-        mail["In-Reply-To"] = message_id(domain, "case", message.case)
-    mail["Auto-Submitted"] = "auto-generated"
+    root, answered = message_id(domain, "case", message.case), one_line(message.answers, MAX_ID)
+    mail["References"] = f"{root} {answered}" if answered else root
+    if answered or not message.first:
+        mail["In-Reply-To"] = answered or root
+    mail["Auto-Submitted"] = "auto-replied" if answered else "auto-generated"
     mail["Content-Language"] = one_line(message.language)
     if message.unsubscribe:
         mail["List-Unsubscribe"] = f"<{one_line(message.unsubscribe, 2_000)}>"

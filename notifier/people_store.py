@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from notifier.database import Database, keys, notices, people, subscriptions
+from notifier.inbound.tables import accounts
 from vorab import sealing
 from vorab.clock import Micros, SystemClock
 from vorab.people import Person
@@ -68,7 +69,8 @@ class PeopleStore:
         with self._database.begin() as connection:
             gone = connection.execute(sa.delete(people).where(people.c.customer == customer)).rowcount > 0
             gone = connection.execute(sa.delete(keys).where(keys.c.customer == customer)).rowcount > 0 or gone
-            connection.execute(sa.delete(subscriptions).where(subscriptions.c.customer == customer))
+            for table in (subscriptions, accounts):
+                connection.execute(sa.delete(table).where(table.c.customer == customer))
             said = connection.execute(sa.select(notices.c.notification).where(notices.c.customer == customer)).scalars().all()
         self._database.scrub()
         if self.forgotten is not None:

@@ -7,7 +7,7 @@ Sentences stand in `templates/<language>/<stage>.j2`, once; the text and the HTM
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -22,7 +22,7 @@ from notifier.quiet import zone_of
 from notifier.words import FALLBACK, LANGUAGES, Times, Words
 from vorab.clock import Micros, parse_iso
 from vorab.codes import Codes
-from vorab.records import Notification, Stage
+from vorab.records import Notification, Scalar, Stage
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 MAX_NAME: Final = 60
@@ -96,7 +96,7 @@ class Renderer:
     ) -> Rendered:
         """The message, as said at `now` (µs) to a customer of this name, with a button that leads to `link`; `besides` is told with it."""
         language = language_of(customer)
-        values = self._values(note, case, customer, language, now)
+        values = self._values(note.params, note.at, case, customer, language, now)
         template = self._text.get_template(f"{language}/{note.stage.value}.j2")
 
         def block(part: str) -> str:
@@ -107,15 +107,37 @@ class Renderer:
             more = self._text.get_template(f"{language}/besides.j2").render(self._besides(note, besides, language))
             body = (*body, " ".join(more.split()))
         subject, button = one_line(" ".join(block("subject").split())), " ".join(block("button").split())
+        return self._dressed(language, note.case, subject, body, plain(name), button, link)
+
+    def answer(
+        self, which: str, case: CaseView | None, customer: Spoken, *, now: Micros, name: str = "", subject: str = "", **more: object
+    ) -> Rendered:
+        """The written answer of a name, as said at `now` (µs) about a case as it stands; `subject` is that of the conversation."""
+        language = language_of(customer)
+        params = {"name": case.name or case.device, "model": case.model, "cause": case.cause} if case else {}
+        values = self._values(params, now, case, customer, language, now)
+        moments = Times(language, zone_of(customer.time_zone), now)
+        said = {key: moments.when(value) if key == "wished" and isinstance(value, int) else value for key, value in more.items()}
+        text = self._text.get_template(f"{language}/answers/{which}.j2").render(
+            {**values, "case": case, "wished": "", "article": None, **said}
+        )
+        body = tuple(" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip())
+        about = one_line(subject) or f"Re: {values['title']}" + (f": {values['fault']}" if case else "")
+        return self._dressed(language, case.case if case else "", about, body, plain(name))
+
+    def _dressed(
+        self, language: str, case: str, subject: str, body: tuple[str, ...], greeting: str, button: str = "", link: str = ""
+    ) -> Rendered:
+        """The paragraphs as text and as HTML."""
         parts: dict[str, Any] = {
             "language": language,
             "subject": subject,
-            "greeting": plain(name),
+            "greeting": greeting,
             "body": body,
             "button": button,
             "link": link,
-            "reference": plain(note.case)[:8],
-            "code": self._codes.of(note.case),
+            "reference": plain(case)[:8],
+            "code": self._codes.of(case) if case else "",
         }
         text = self._text.get_template("mail.txt.j2").render(parts)
         html = self._html.get_template("mail.html.j2").render(parts)
@@ -132,12 +154,13 @@ class Renderer:
             items.append({"thing": thing, "fault": fault, "over": other.stage in {Stage.HEALED, Stage.RESOLVED}})
         return {"machines": len({other.device for other in besides} - {note.device}), "items": items}
 
-    def _values(self, note: Notification, case: CaseView | None, customer: Spoken, language: str, now: Micros) -> dict[str, Any]:
-        params = note.params
+    def _values(
+        self, params: Mapping[str, Scalar], at: Micros, case: CaseView | None, customer: Spoken, language: str, now: Micros
+    ) -> dict[str, Any]:
         times = Times(language, zone_of(customer.time_zone), now)
         machine = self._words.machine(str(params.get("model") or ""), language)
         cause = self._words.cause(str(params.get("cause") or ""), language)
-        onset = _moment(params.get("onset")) or (case.onset if case else None) or note.at
+        onset = _moment(params.get("onset")) or (case.onset if case else None) or at
         acted = _moment(params.get("acted_at")) or (case.acted_at if case else None)
         healed = _moment(params.get("healed_at")) or (case.healed_at if case else None)
         remedy = str(params.get("remedy") or (case.remedy if case else ""))

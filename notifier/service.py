@@ -18,6 +18,7 @@ from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Outcome, Result
 from notifier.counting import count, count_from_zero
 from notifier.deciding import BATCH, Decider
+from notifier.inbound.replies import Replies
 from notifier.intake import INPUTS, SOURCE
 from notifier.preferences import Layer
 from notifier.render import Renderer
@@ -32,7 +33,7 @@ from vorab.people import People, masked
 from vorab.records import Channel, Delivery, DeliveryReason, Record, to_wire
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
-from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, DIALOGUE, NOTIFICATIONS, REJECTED, partition_of
 
 IDLE_S: Final = 0.2
 BUSY_S: Final = 0.02
@@ -76,7 +77,10 @@ class Notifier:
         renderer: Renderer,
         options: Options,
         base_url: str = "",
+        replies: Replies | None = None,
     ) -> None:
+        self.replies = replies
+        self._reading = INPUTS if replies is None else (*INPUTS, DIALOGUE)
         self._log, self.store, self._clock, self.people = log, store, clock, people
         self._channels: Mapping[Channel, ChannelPort] = {port.channel: port for port in channels}
         self._options = options
@@ -169,7 +173,7 @@ class Notifier:
         """
         self._partitions = self._log.partitions(NOTIFICATIONS)
         stored = self.store.positions()
-        for topic in (*self._inputs(), DELIVERIES):
+        for topic in (*self._inputs(), DELIVERIES, *([DIALOGUE] if self.replies is not None else [])):
             begins, ends = self._log.begins(topic), self._log.ends(topic)
             for position in intake.positions_of(self._partitions, self._options.share, (topic,)):
                 place, end = stored.get(position, 0), ends.get(position[1], 0)
@@ -185,10 +189,12 @@ class Notifier:
         """Hold what was interrupted, hear what was said before, know everybody; raises as `find_place`."""
         self.find_place()
         self.store.prune(self._clock.now() - KEPT)
+        if self.replies is not None:
+            self.replies.inbox.prune(self._clock.now() - KEPT)
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
         for delivery in self.store.interrupted(safe, self._clock.now()):
             count(delivery)
-        known = (DELIVERIES, CUSTOMERS, CONTRACTS)
+        known = (DELIVERIES, CUSTOMERS, CONTRACTS, DIALOGUE)
         self.catch_up(known, known)
         self.publish()
 
@@ -198,11 +204,18 @@ class Notifier:
         self.publish()
         first = self.store.next_due()
         waits = not self._hands.busy and (first is None or first > self._clock.now())
-        self.read(INPUTS, wait_s if waits else 0.0)
+        self.read(self._reading, wait_s if waits else 0.0)
+        self.listen()
         due = self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy)
         if due and self.catch_up((CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER)):
             self.decide()
         metric("vorab_notifications_due").set(self.store.waiting())
+
+    def listen(self) -> None:
+        """Look at what customers have answered, and tell the log; what they forbid holds for whatever is decided next."""
+        if self.replies is not None and self.replies.waits() and self.catch_up((CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER)):
+            self.replies.step(self._clock.now())
+            self.publish()
 
     def read(self, topics: Sequence[str], wait_s: float) -> int:
         """Take over what the log has next; returns how many records."""
@@ -225,7 +238,7 @@ class Notifier:
             self.settle(IDLE_S)
         self.store.take(batch)
 
-    def catch_up(self, topics: Sequence[str], reading: Sequence[str] = INPUTS) -> bool:
+    def catch_up(self, topics: Sequence[str], reading: Sequence[str] = ()) -> bool:
         """Read these topics to where they end now (always the same set, so that a log can read ahead); False when `stop` came first."""
         there = {topic for topic, _ in self._next}.intersection(topics)
         behind = {(topic, part): end for topic in there for part, end in self._log.ends(topic).items() if (topic, part) in self._next}
@@ -233,7 +246,7 @@ class Notifier:
         while any(self._next[position] < end for position, end in behind.items()) and silent < SILENT_READS:
             if self._stop.is_set():
                 return False
-            silent = 0 if self.read(reading, IDLE_S) else silent + 1
+            silent = 0 if self.read(reading or self._reading, IDLE_S) else silent + 1
         return True
 
     def decide(self) -> None:
@@ -288,6 +301,10 @@ class Notifier:
             append_all(self._log, [self._outgoing(DELIVERIES, delivery) for _, delivery in found])
             crashpoint("notifier.after_publish")
             self.store.published([n for n, _ in found])
+        while self.replies is not None and (told := self.replies.inbox.untold(BATCH)):
+            append_all(self._log, [self._outgoing(record.TOPIC, record) for _, record in told])
+            crashpoint("replies.after_publish")
+            self.replies.inbox.told([n for n, _ in told])
 
     # -------------------------------------------------------------------------------------------- inside
 

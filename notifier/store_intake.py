@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from notifier.cases import CaseView, fold
 from notifier.database import QUEUED, WAITING, Database, cases, contacts, contracts, customers, notices, positions
+from notifier.inbound.known import take_dialogue
 from vorab.log import Position
-from vorab.records import CaseEvent, Contract, Customer, Delivery, DeliveryState, Notification, Purpose, Status
+from vorab.records import Answered, CaseEvent, Contract, Customer, Delivery, DeliveryState, Heard, Notification, Purpose, Status
 from vorab.topics import key_of
 
 
@@ -30,6 +31,8 @@ class Batch:
     """None takes a contract out of the registry."""
     said: list[Delivery] = field(default_factory=list)
     """Deliveries that stand on the log already."""
+    dialogue: list[Heard | Answered] = field(default_factory=list)
+    """What was heard and answered, as it stands on the log."""
     next: dict[Position, int] = field(default_factory=dict)
 
 
@@ -49,6 +52,7 @@ def take(database: Database, batch: Batch) -> None:
             _queue(connection, batch.notes)
         for delivery in batch.said:
             _heard(connection, delivery)
+        take_dialogue(connection, batch.dialogue)
         database.upsert(positions, [{"topic": topic, "partition": part, "next": n} for (topic, part), n in batch.next.items()])
 
 

@@ -65,6 +65,15 @@ class Known:
             if about:
                 self._about(connection, list(about))
 
+    def about(self, customer: str, case: str) -> None:
+        """Read what is known of a customer and a case, without a notice of them."""
+        with self._database.begin() as connection:
+            if customer:
+                self._heard.add(customer)
+                self._people(connection, [customer], [key_of(customer.partition("/")[0], DEFAULT_CONTRACT)])
+            if case:
+                self._about(connection, [case])
+
     def customer(self, key: str) -> Customer | None:
         """The registry's entry."""
         body = self._customers.get(key)

@@ -71,6 +71,7 @@ def event(message: Message, code: str) -> bytes:
             "text": message.text,
             "code": code,
             "link": message.link,
+            **({"answers": message.answers} if message.answers else {}),
         },
     }
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -14,6 +14,7 @@ import yaml
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
+from notifier.inbound.wiring import Inbound
 from notifier.people_http import PeopleServer
 from notifier.people_store import PeopleStore
 from notifier.preferences import from_settings
@@ -121,7 +122,11 @@ class Service:
         words = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
         renderer = Renderer(words, codes_of(settings))
         store = Store(self.database)
-        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url)
+        self.inbound = (
+            Inbound(settings, self.database, self.people, renderer, self.channels, clock) if settings.notifier.inbound.on else None
+        )
+        replies = self.inbound.replies if self.inbound is not None else None
+        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url, replies)
         if settings.notifier.people:
             import_people(self.people, Path(settings.notifier.people))
         self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings), push_key(settings))
@@ -129,13 +134,17 @@ class Service:
     def start(self) -> None:
         """Work, and let others write people."""
         with contextlib.suppress(Unavailable):  # the notifier waits for the log
-            create_missing(self._log, self._settings, (topics.CONTRACTS,))  # an older vorab may have made this log
+            create_missing(self._log, self._settings, (topics.CONTRACTS, topics.DIALOGUE))  # an older vorab may have made this log
         self.notifier.start()
         self._server.start()
+        if self.inbound is not None:
+            self.inbound.start()
 
     def stop(self) -> None:
         """Finish what is being sent, then close everything."""
         self._server.stop()
+        if self.inbound is not None:
+            self.inbound.stop()
         self.notifier.stop()
         self.database.close()
         self._lock.close()

@@ -184,6 +184,16 @@ def corrected_id(customer_key: str, heard: str, nonce: str) -> str:
     return _id("corrected", customer_key, heard, nonce)
 
 
+def heard_id(channel: str, message: str, edit: str = "") -> str:
+    """What a customer said, by the channel's own id of the message; `edit` tells what replaces it from what was there before."""
+    return _id("heard", channel, message, edit)
+
+
+def answered_id(heard: str) -> str:
+    """The one answer to what was heard."""
+    return _id("answered", heard)
+
+
 def rejection_id(topic: str, partition: int, offset: int, source: str) -> str:
     """One refused piece of input, by where it stood."""
     return _id("rejection", topic, partition, offset, source)

@@ -65,6 +65,9 @@ TABLE: Final[tuple[Metric, ...]] = (
     # notifier
     Metric("vorab_notifications_total", "counter", "Notifications by channel, state and reason.", ("channel", "state", "reason")),
     Metric("vorab_notifications_due", "gauge", "Notifications that wait for their hour."),
+    Metric("vorab_replies_total", "counter", "What customers said, by channel and what became of it.", ("channel", "result")),
+    Metric("vorab_replies_answers_total", "counter", "Answers to customers, by channel and what became of them.", ("channel", "state")),
+    Metric("vorab_replies_waiting", "gauge", "Replies that have not been looked at, and answers that have not been sent."),
     # desk
     Metric("vorab_desk_requests_total", "counter", "HTTP requests by route and status class.", ("route", "status")),
     Metric("vorab_desk_projection_lag_records", "gauge", "Records the desk has yet to read."),

@@ -30,6 +30,7 @@ from pydantic import (
 from vorab import topics
 from vorab.channel_settings import Apprise, Letter, Webhook, WebPush
 from vorab.errors import ConfigError
+from vorab.inbound_settings import Inbound
 from vorab.layouts import Packed
 from vorab.mistakes import field_at, line_of
 from vorab.partners import Partner
@@ -409,6 +410,7 @@ class Notifier(Section):
     push: Apprise = Field(default_factory=Apprise)
     chat: Apprise = Field(default_factory=Apprise)
     web_push: WebPush = Field(default_factory=WebPush)
+    inbound: Inbound = Field(default_factory=Inbound)
     budget: Budget = Field(default_factory=Budget)
     preferences: Preferences = Field(default_factory=Preferences)
 

@@ -1,4 +1,4 @@
-"""`vorab notify`: what a message would look like, before anybody gets one, and the key that signs those to browsers."""
+"""`vorab notify`: what a message would look like, before anybody gets one; the key that signs those to browsers; whose account it is."""
 
 from __future__ import annotations
 
@@ -98,3 +98,27 @@ def keys(*, as_json: Json = False, config: Config = None) -> None:
     typer.echo(f"public key: {pair.browsers}")
     if not found.notifier.web_push.contact:
         typer.echo('Web Push is off. notifier.web_push.contact = "push@example.org" turns it on.')
+
+
+@app.command()
+def token(
+    customer: Annotated[str, typer.Argument(help="Id of the customer, or tenant/customer.")],
+    *,
+    bot: Annotated[str, typer.Option(help="Name of your Telegram bot: prints a link that opens it.")] = "",
+    config: Config = None,
+) -> None:
+    """Print what a customer sends once, in private, from an account of theirs: from then on replies from there are theirs.
+
+    Give it to nobody else. It is the same each time, as long as link_secret is.
+
+    Examples:
+        vorab notify token c-5f3a9c
+        vorab notify token c-5f3a9c --bot acme_service_bot
+    """
+    from notifier.inbound.accounts import token_of
+    from notifier.ways import codes_of
+    from vorab import settings
+    from vorab.registry.kinds import full_key
+
+    made = token_of(codes_of(settings.load(config)).secret, full_key(customer))
+    typer.echo(f"https://t.me/{bot}?start={made}" if bot else made)

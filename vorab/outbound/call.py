@@ -48,16 +48,18 @@ class Trouble(StrEnum):
 class CallFailed(VorabError):
     """A call that did not do what it should."""
 
-    def __init__(self, trouble: Trouble, detail: str = "", retry_after_s: float = 0.0, status: int = 0) -> None:
+    def __init__(
+        self, trouble: Trouble, detail: str = "", retry_after_s: float = 0.0, status: int = 0, answer: Answer | None = None
+    ) -> None:
         self.trouble, self.detail, self.retry_after_s = trouble, detail, retry_after_s
-        self.status = status
-        """What was answered; 0 where nothing was."""
+        self.status, self.answer = status, answer
+        """What was answered; 0 and None where nothing was."""
         super().__init__(f"{trouble}: {detail}" if detail else str(trouble))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, with a status of success."""
+    """What came back."""
 
     status: int
     body: bytes
@@ -154,10 +156,11 @@ class Caller:
             raise CallFailed(Trouble.UNKNOWN, said) from None
         if len(found) > MOST_BYTES:
             raise CallFailed(Trouble.UNREADABLE, f"more than {MOST_BYTES >> 10} KiB")
+        whole = Answer(answer.status, found, {name.lower(): value for name, value in answer.getheaders()})
         if 200 <= answer.status < 300:
-            return Answer(answer.status, found, {name.lower(): value for name, value in answer.getheaders()})
+            return whole
         patience = _patience(answer.getheader("Retry-After"))
-        raise CallFailed(trouble_of(answer.status), f"{method} was answered {answer.status}", patience, answer.status)
+        raise CallFailed(trouble_of(answer.status), f"{method} was answered {answer.status}", patience, answer.status, whole)
 
 
 def trouble_of(status: int) -> Trouble:
