@@ -49,7 +49,7 @@ GONE: Final = "(erased)"
 def ledger(log: EventLog, customer: str) -> list[Consent]:
     """What a customer (by key) agreed to or took back, oldest first."""
     found = {each.id: each for each in _records(log, topics.CONSENTS) if isinstance(each, Consent) and each.of == customer}
-    return sorted(found.values(), key=lambda each: (each.at, each.id))
+    return sorted(found.values(), key=lambda each: (each.at, each.purpose))
 
 
 def everything(log: EventLog, people: People, customer: str, now: Micros) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def everything(log: EventLog, people: People, customer: str, now: Micros) -> dic
     mine = _Mine(customer)
     for topic, name in ABOUT.items():
         found = {record.id if topic not in topics.REGISTRY else record.key: record for record in _records(log, topic) if mine.takes(record)}
-        values = [_opened(record, people, customer) for record in sorted(found.values(), key=lambda record: record.time)]
+        values = [_opened(record, people, customer) for record in sorted(found.values(), key=_order)]
         held[name] = (values[-1] if values else None) if name in SINGLE else values
     return held
 
@@ -98,6 +98,10 @@ def _opened(record: Record, people: People, customer: str) -> dict[str, Any]:
         words = {one: text for one, text in zip(sealed, people.opened(customer, sealed), strict=True) if text is not None}
         values["detail"] = replaced(record.detail, words, GONE)
     return values
+
+
+def _order(record: Record) -> tuple[Micros, str]:
+    return record.time, record.purpose if isinstance(record, Consent) else ""
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

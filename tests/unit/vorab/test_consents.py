@@ -53,8 +53,8 @@ def test_imports_stand_in_the_ledger_and_the_export_of_a_person(tmp_path: Path) 
         assert runner.invoke(app, ["customers", "import", str(file), "--consent-text", text, *where]).exit_code == 0
     shown = json.loads(runner.invoke(app, ["customers", "consents", "c-1", "--json", *where]).stdout)
     assert [(each["purpose"], each["given"], each["way"], each.get("text", "")) for each in shown] == [
-        ("service", True, "import", "web-form-2026-03"),
         ("advertising", True, "import", "web-form-2026-03"),
+        ("service", True, "import", "web-form-2026-03"),
         ("advertising", False, "import", ""),
     ]
     held = json.loads(runner.invoke(app, ["customers", "export-person", "c-1", *where]).stdout)
