@@ -1,4 +1,4 @@
-"""What the model sees of a reply: hashed pieces of words, words, pairs of words, and groups of the lexicon. Pure."""
+"""What the model sees of a reply: hashed pieces of words, words, pairs of words, what they are alike, and groups of the lexicon. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vorab.understanding.alike import alike
 from vorab.understanding.lexicon import HARMLESS, Hit
 
-BITS: Final = 15
+BITS: Final = 16
 SIZE: Final = 1 << BITS
-"""Places for hashed features: with four thousand examples few important ones share one, and the weights stay a small file."""
+"""Places for hashed features: with ten thousand examples few important ones share one, and the weights stay a small file."""
 MOST_WORDS: Final = 400
 
 _LETTERS: Final = (3, 4, 5)
@@ -22,6 +23,7 @@ _LAST: Final = np.uint32(2246822507)
 
 IN_LETTERS: Final = 1.0
 IN_WORDS: Final = 1.0
+IN_ALIKE: Final = 1.0
 IN_GROUPS: Final = 0.35
 IN_PAIRS: Final = 0.2
 """What a feature of each kind counts; chosen by cross-validation."""
@@ -43,11 +45,13 @@ def features(words: Sequence[str], hits: Iterable[Hit]) -> Features:
     named: list[str] = [f"“{word}”" for word in words]
     named += [f"“{one} {two}”" for one, two in zip(("^", *words), (*words, "$"), strict=True)]
     n_words = len(named)
+    named += _alike(words)
+    n_alike = len(named) - n_words
     groups = sorted({hit.group for hit in hits})
     real = [group for group in groups if group != HARMLESS]
     marks = ["asks"] if "?" in words else []
     named += [f"[{group}]" for group in (*groups, *marks, f"words {_bucket(len(words))}")]
-    n_groups = len(named) - n_words
+    n_groups = len(named) - n_words - n_alike
     paired = (*real, *marks)
     named += [f"[{one} + {two}]" for i, one in enumerate(paired) for two in paired[i + 1 :]]
     hashed = [zlib.crc32(name.encode()) & (SIZE - 1) for name in named]
@@ -55,9 +59,22 @@ def features(words: Sequence[str], hits: Iterable[Hit]) -> Features:
     values = np.empty(len(places), np.float32)
     values[: len(letters)] = IN_LETTERS / max(1.0, len(letters)) ** 0.5
     values[len(letters) : len(letters) + n_words] = IN_WORDS / max(1.0, n_words) ** 0.5
-    values[len(letters) + n_words : len(letters) + n_words + n_groups] = IN_GROUPS
-    values[len(letters) + n_words + n_groups :] = IN_PAIRS
+    start = len(letters) + n_words
+    values[start : start + n_alike] = IN_ALIKE / max(1.0, n_alike) ** 0.5
+    start += n_alike
+    values[start : start + n_groups] = IN_GROUPS
+    values[start + n_groups :] = IN_PAIRS
     return Features(places, values, tuple(named))
+
+
+def _alike(words: Sequence[str]) -> list[str]:
+    """Names of words that mean the same, and of those that stand near each other."""
+    table = alike()
+    said = [names for word in words if (names := table.names(word))]
+    found = [f"<{name}>" for names in said for name in names]
+    for apart in (1, 2):
+        found += [f"<{one} {two}>" for ones, twos in zip(said, said[apart:], strict=False) for one in ones for two in twos]
+    return found
 
 
 def _pieces(text: str) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ SURE: Final = 0.7
 class Bars(NamedTuple):
     """From which chance on something counts; chosen by cross-validation (docs/understanding.md)."""
 
-    anger: float = 0.1
+    anger: float = 0.15
     law: float = 0.15
     money: float = 0.2
     repeated: float = 0.3

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vorab.understanding.asides import ASIDES, CLOSINGS, OPENINGS
 from vorab.understanding.features import SIZE, Features, features
 from vorab.understanding.kinds import Example, Flag, Intent, Route
 from vorab.understanding.lexicon import lexicon
@@ -32,44 +33,8 @@ RATE: Final = 0.35
 DECAY: Final = 2e-5
 """Chosen by cross-validation over the examples; docs/understanding.md has the figures."""
 
-OPENINGS: Final = {
-    "de": (
-        "Hallo,",
-        "Guten Tag,",
-        "Moin,",
-        "Hi,",
-        "Sehr geehrte Damen und Herren,",
-        "Servus,",
-        "Grüezi,",
-        "Liebes Team,",
-        "Hallo zusammen,",
-    ),
-    "en": ("Hi,", "Hello,", "Dear team,", "Hi there,", "Good morning,", "Dear sir or madam,", "Hey,", "Hi folks,"),
-}
-CLOSINGS: Final = {
-    "de": ("Danke", "Vielen Dank im Voraus", "LG Petra", "Gruß Tom", "danke!", "Grüße, M. Kaya", "Besten Dank", "mfg", "VG Jens", "Merci"),
-    "en": ("Thanks", "Thank you", "Cheers", "Regards, Tom", "thanks!", "Many thanks", "Best, Jo", "Ta", "Kind regards", "Thank you sir"),
-}
-
-
-ASIDES: Final = {
-    "de": (
-        "Ich bin gerade unterwegs", "Es geht um die Pumpe im Keller", "Hier ist Frau Sommer aus Halle 2", "Wir sind eine kleine Werkstatt",
-        "Habe Ihre Nachricht bekommen", "Es geht um Gerät 12", "Ich schreibe vom Handy", "Das ist die Anlage im zweiten Stock",
-        "Der Drucker steht bei uns im Büro", "Die Wärmepumpe steht im Garten", "Bin noch auf der Arbeit", "Wir haben heute viel zu tun",
-        "Ich habe die SMS eben gelesen", "Nummer 4 meine ich", "Es regnet hier", "Ich hoffe es geht Ihnen gut",
-        "Bezug: Ihre Nachricht von heute",
-        "Mein Mann ist gerade nicht da", "Ich kenne mich damit nicht aus", "Kundennummer 44871",
-    ),
-    "en": (
-        "I am out at the moment", "It's about the pump in the cellar", "This is Ms Summer in hall 2", "We are a small workshop",
-        "I got your message", "It's about unit 12", "Writing from my phone", "It's the one on the second floor",
-        "The printer is in our office", "The heat pump is in the garden", "I'm still at work", "We're busy today",
-        "I've just read the text", "Number 4 I mean", "It's raining here", "Hope you are well", "Re your message of today",
-        "My husband is not here", "I don't know much about it", "Customer number 44871",
-    ),
-}  # fmt: skip
-"""What people say besides, which means nothing for the intent."""
+OTHERS: Final = 0.35
+"""What an example of `other` counts for the intent: there are six times as many as of any other, and far fewer among replies."""
 
 
 class Trained(NamedTuple):
@@ -143,15 +108,15 @@ def slipped(text: str, chance: random.Random) -> str:
     return "".join(letters)
 
 
-def aims(example: Example) -> tuple[NDArray[np.float32], bool]:
-    """What each column should say, and whether the intent is to be learned: of a mixed reply it is not."""
+def aims(example: Example) -> tuple[NDArray[np.float32], float]:
+    """What each column should say, and how much the intent counts: of a mixed reply nothing is to be learned of it."""
     aim = np.zeros(COLUMNS, np.float32)
     aim[INTENTS.index(example.intent)] = 1
     for flag in example.flags:
         aim[len(INTENTS) + FLAGS.index(flag)] = 1
     aim[PERSON] = example.route is Route.HUMAN
     plain = example.route is Route.BOT or example.intent in {Intent.HUMAN, Intent.OTHER} or bool(example.flags)
-    return aim, plain
+    return aim, OTHERS if example.intent is Intent.OTHER else float(plain)
 
 
 def learn_all(examples: Sequence[Example], *, epochs: int = EPOCHS, seed: int = 1) -> Trained:
@@ -170,7 +135,7 @@ def learn_all(examples: Sequence[Example], *, epochs: int = EPOCHS, seed: int = 
     return Trained(weights, words)
 
 
-def step(weights: NDArray[np.float32], squares: NDArray[np.float32], rows: Sequence[tuple[Features, Any, bool]], rate: float) -> None:
+def step(weights: NDArray[np.float32], squares: NDArray[np.float32], rows: Sequence[tuple[Features, Any, float]], rate: float) -> None:
     """One step of AdaGrad for a few rows, in place."""
     places = np.concatenate([row[0].places for row in rows])
     values = np.concatenate([row[0].values for row in rows])
@@ -179,7 +144,7 @@ def step(weights: NDArray[np.float32], squares: NDArray[np.float32], rows: Seque
     width = len(touched)
     table = np.bincount(row_of * width + back, values, len(rows) * width).reshape(len(rows), width).astype(np.float32)
     wrong = answers(table @ weights[touched]) - np.stack([row[1] for row in rows])
-    wrong[[not row[2] for row in rows], : len(INTENTS)] = 0
+    wrong[:, : len(INTENTS)] *= np.array([[row[2]] for row in rows], np.float32)
     slope = table.T @ wrong + DECAY * len(rows) * weights[touched]
     squares[touched] += slope * slope
     weights[touched] -= rate * slope / np.sqrt(squares[touched])
