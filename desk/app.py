@@ -17,6 +17,7 @@ from desk import (
     cases,
     console,
     customer,
+    customer_leaving,
     customer_slots,
     incidents,
     live,
@@ -31,6 +32,7 @@ from desk.pages import STATIC, Pages, zone_of
 from desk.partner import routes as partner_routes
 from desk.problems import add_handlers
 from desk.tokens import Tokens
+from desk.writing_registry import RegistryWriter
 from vorab.knowledge import Library, folder_of, load_articles
 from vorab.words import load_words
 
@@ -51,14 +53,15 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(api.routes(context, library))
     if context.partners is not None:
         app.include_router(partner_routes.routes(context.partners))
-    answers = Answers()
-    app.include_router(api_registry.routes(context, answers))
+    answers, registry = Answers(), RegistryWriter(context)
+    app.include_router(api_registry.routes(context, answers, registry))
     app.include_router(api_contacts.routes(context, answers))
     app.include_router(api_silences.routes(context, answers))
     app.include_router(api_remedies.routes(context, answers))
     app.include_router(api_bookings.routes(context, answers))
     app.include_router(customer_slots.routes(context, pages))
     app.include_router(live.routes(context, pages, vocabulary))
+    app.include_router(customer_leaving.routes(context, pages, registry))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))
     app.include_router(cases.routes(context, pages, library))
