@@ -59,6 +59,7 @@ def options_of(settings: Settings) -> Options:
         buttons=Buttons(link_secret(settings).get_secret_value(), of.unsubscribe_url or _leaving(settings)),
         layers=from_settings(of),
         passing=of.budget.passes,
+        an_hour=of.brake_an_hour,
     )
 
 

@@ -65,7 +65,10 @@ TABLE: Final[tuple[Metric, ...]] = (
     # notifier
     Metric("vorab_notifications_total", "counter", "Notifications by channel, state and reason.", ("channel", "state", "reason")),
     Metric("vorab_notifications_due", "gauge", "Notifications that wait for their hour."),
-    Metric("vorab_notifications_overdue_seconds", "gauge", "How long the first due notification has waited to be looked at; 0: none is late."),
+    Metric("vorab_notifications_braked", "gauge", "1 while messages wait because too many were said within an hour."),
+    Metric(
+        "vorab_notifications_overdue_seconds", "gauge", "How long the first due notification has waited to be looked at; 0: none is late."
+    ),
     Metric("vorab_notifications_swept_total", "counter", "Notifications that nobody would have come back to, found by the sweep."),
     # desk
     Metric("vorab_desk_requests_total", "counter", "HTTP requests by route and status class.", ("route", "status")),

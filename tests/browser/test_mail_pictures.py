@@ -29,7 +29,8 @@ CONTRAST: Final = """() => {
   const behind = (node) => { for (let n = node; n; n = n.parentElement) {
     const found = rgb(getComputedStyle(n).backgroundColor); if (found.length < 4 || found[3] > 0) return found; }
     return matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255]; };
-  const through = (node) => { let all = 1; for (let n = node; n; n = n.parentElement) all *= Number(getComputedStyle(n).opacity); return all; };
+  const through = (node) => {
+    let all = 1; for (let n = node; n; n = n.parentElement) all *= Number(getComputedStyle(n).opacity); return all; };
   let worst = 21;
   for (const node of document.querySelectorAll("p, a, h1, strong, span, td")) {
     if (![...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim())) continue;
@@ -51,7 +52,7 @@ def shown(page: Page, sample: Sample) -> None:
 def test_each_kind_of_mail_can_be_read_in_light_and_dark_and_on_a_phone(browser: Browser, tmp_path: Path, scheme: str) -> None:
     """Enough contrast, nothing wider than the screen, a button a thumb can hit; no picture, no script, nothing from elsewhere."""
     target = PICTURES if os.environ.get("VORAB_TEST_PICTURES") else tmp_path
-    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light", device_scale_factor=2, java_script_enabled=True)
+    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

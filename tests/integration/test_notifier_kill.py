@@ -144,7 +144,8 @@ class Night:
         found: Counter[tuple[str, str, str, str, str]] = Counter()
         for mail in self.sink.accepted:
             each = notes[mail.message_id.strip("<>").partition("@")[0]]
-            found[each.case, *mail.recipients, "mail", each.purpose, each.stage] += 1
+            [recipient] = mail.recipients
+            found[each.case, recipient, "mail", each.purpose, each.stage] += 1
         return found
 
     def waiting(self) -> set[str]:
@@ -205,7 +206,9 @@ def test_killed_at_every_instant_nothing_is_said_twice_and_nothing_is_forgotten(
     cut_off = sum(point in {*INSIDE, "notifier.after_claim"} for point in points)
     ended = {name: states[name] for name in ("sent", "suppressed", "unknown", "failed")} | {"deferred": len(waits)}
     say(f"{night.kills} deaths at {len(set(points))} instants, {due} due: {ended}, sum {sum(ended.values())}")
-    say(f"at the server {len(mails)} mails, at most {max(keys.values())} per case, recipient, channel, purpose and stage; cut off {cut_off}")
+    say(
+        f"at the server {len(mails)} mails, at most {max(keys.values())} per case, recipient, channel, purpose and stage; cut off {cut_off}"
+    )
     assert max(keys.values()) == max(mails.values()) == 1
     assert all(len(final[each.id]) == (each.id not in waits) for each in night.notes)
     assert sum(ended.values()) == due

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.unit.desk.house import House, Story
+from tests.unit.desk.house import SECRET, House, Story
 from vorab import links, topics
 from vorab.links import LinkFor
 from vorab.records import Customer, Purpose, Request
@@ -12,9 +14,10 @@ from vorab.records import Customer, Purpose, Request
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
-def leaving(story: Story, **changes: object) -> str:
+def leaving(story: Story, **changes: str) -> str:
     """The address in the header of a story's mail."""
-    return f"/c/leave/{story.token(purpose=LinkFor.UNSUBSCRIBE, **changes)}"
+    claims = replace(story.claims(purpose=LinkFor.UNSUBSCRIBE), **changes)
+    return f"/c/leave/{links.sign(SECRET, claims)}"
 
 
 def last_word(house: House, key: str) -> Customer:

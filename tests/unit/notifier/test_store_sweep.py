@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from notifier.database import notices
-from notifier.sweep import EVERY, sweep
+from notifier.store_sweep import EVERY, sweep
 from tests.unit.notifier.house import NOON, House, customer, note
 from vorab.records import Channel, DeliveryReason, DeliveryState
 
