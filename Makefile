@@ -23,7 +23,7 @@ EDITABLE := PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-compile --no-bui
 GET_VENV := [ "$$(id -u)" = 0 ] && apt-get update -q >/dev/null && \
   apt-get install -y -q --no-install-recommends python3-venv >/dev/null
 
-.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos fuzz histories healing decisions retold mutations bench bench-kafka parts lock clean
+.PHONY: help demo venv dev test quick check format docs first-symptom acceptance chaos kills fuzz histories healing decisions retold mutations bench bench-kafka parts lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ acceptance: $(DEV) ## the same night embedded and on Kafka, shuffled: identical 
 
 chaos: $(DEV) ## kill -9, again and again: nothing lost, nothing twice
 	@$(BIN)/python -m pytest -s tests/chaos $(ARGS)
+
+KILLS := tests/integration/test_notifier_kill.py tests/integration/test_notifier_providers.py
+kills: $(DEV) ## the notifier dies 35 times over 300 due messages, providers hang, refuse and lie: nobody told twice, none forgotten
+	@VORAB_TEST_KILLS=5 $(BIN)/python -m pytest -s -k "not kafka and not two_workers" $(KILLS) $(ARGS)
 
 docs: $(RUNTIME) ## write the pages that repeat tables of the code
 	@$(BIN)/python scripts/docs.py

@@ -44,10 +44,9 @@ class Marks(BaseModel):
         return self
 
 
-def routes(context: Context, answers: Answers) -> APIRouter:
+def routes(context: Context, answers: Answers, writer: RegistryWriter) -> APIRouter:
     """All of them."""
     router = APIRouter(prefix="/api", responses=RESPONSES, dependencies=[Security(BEARER)])
-    writer = RegistryWriter(context)
     add_lists(router, context)
     for kind in (DEVICES, CUSTOMERS, SITES, CONTRACTS):
         _one(router, context, kind, writer)

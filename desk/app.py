@@ -17,6 +17,7 @@ from desk import (
     cases,
     console,
     customer,
+    customer_leaving,
     customer_push,
     customer_slots,
     incidents,
@@ -34,6 +35,7 @@ from desk.problems import add_handlers
 from desk.timeline import api as timeline_api
 from desk.timeline import page as timeline_page
 from desk.tokens import Tokens
+from desk.writing_registry import RegistryWriter
 from vorab.knowledge import Library, folder_of, load_articles
 from vorab.words import load_words
 
@@ -54,9 +56,9 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(api.routes(context, library))
     if context.partners is not None:
         app.include_router(partner_routes.routes(context.partners))
-    answers = Answers()
     app.include_router(timeline_api.routes(context))
-    app.include_router(api_registry.routes(context, answers))
+    answers, registry = Answers(), RegistryWriter(context)
+    app.include_router(api_registry.routes(context, answers, registry))
     app.include_router(api_contacts.routes(context, answers))
     app.include_router(api_silences.routes(context, answers))
     app.include_router(api_remedies.routes(context, answers))
@@ -64,6 +66,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(customer_slots.routes(context, pages))
     app.include_router(customer_push.routes(context, pages))
     app.include_router(live.routes(context, pages, vocabulary))
+    app.include_router(customer_leaving.routes(context, pages, registry))
     app.include_router(customer.routes(context, pages, vocabulary))
     app.include_router(verdicts.routes(context, pages, library))
     app.include_router(cases.routes(context, pages, library))

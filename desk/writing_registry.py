@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from desk.context import Context
@@ -14,7 +14,7 @@ from vorab.clock import Micros
 from vorab.consents import changed
 from vorab.errors import Unavailable
 from vorab.people import PeopleClient
-from vorab.records import Consent, ConsentBy, Customer
+from vorab.records import Consent, ConsentBy, Customer, Purpose
 from vorab.registry.kinds import CUSTOMERS, MARKS, PERSONAL, Kind, kept_marks
 from vorab.registry.writing import write
 from vorab.topics import partition_of
@@ -99,6 +99,24 @@ class RegistryWriter:
                 self._write(CUSTOMERS, key, found)
         self._wait(CUSTOMERS, key)
         return found
+
+    def withdraw(self, key: str, purposes: Iterable[Purpose]) -> Customer | None:
+        """A customer no longer agrees to messages for these purposes; None where nobody knows them, so that nothing has to be withdrawn.
+
+        Raises:
+            Unavailable: as `mark`.
+        """
+        with self._one:
+            known: Customer | None = self._known(CUSTOMERS, key, sure=True)
+            if known is not None:
+                left = known.purposes | dict.fromkeys(purposes, False)
+                # Their own word from now on, whatever layer spoke for them before.
+                own = known.own if known.own is None else tuple(dict.fromkeys((*known.own, "purposes")))
+                if left != known.purposes or own != known.own:
+                    before, known = known, known.model_copy(update={"purposes": left, "own": own, "at": self._context.clock.now()})
+                    self._write(CUSTOMERS, key, known, changed(before, known, ConsentBy.PAGE))
+        self._wait(CUSTOMERS, key)
+        return known
 
     # --------------------------------------------------------------------------------------------------- inside
 

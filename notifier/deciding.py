@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from notifier import pipeline
+from notifier.brake import Brake
 from notifier.budget import Contact
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Message
@@ -19,8 +20,8 @@ from notifier.preferences import Layer
 from notifier.render import Renderer
 from notifier.sending import Job
 from notifier.store import Notice, Store
-from notifier.store_known import Known, Merged
-from vorab.clock import Micros
+from notifier.store_known import Known, Merged, begun
+from vorab.clock import HOUR, Micros
 from vorab.people import People, Person
 from vorab.records import Channel, Delivery, DeliveryState, Notification, Purpose
 
@@ -67,15 +68,20 @@ class Decider:
         layers: Sequence[Layer] = (),
         passing: Sequence[str] = ("safety",),
         shadow: bool = False,
+        an_hour: int = 0,
         stages: tuple[pipeline.Step, ...] = pipeline.STAGES,
     ) -> None:
         self.store, self.people, self.channels = store, people, channels
         self.renderer, self.buttons = renderer, buttons
         self._merged, self.passing, self.shadow, self.stages = Merged(layers), passing, shadow, stages
+        self.brake, self._recalls = Brake(an_hour), an_hour > 0
 
     def decide(self, now: Micros, free: int, busy: Collection[str] = (), base_url: str = "") -> tuple[list[Job], list[Delivery]]:
         """Look at what is due. What is to be said now is claimed, `free` messages at most; of the rest the deliveries say what became."""
         with self.store.database.begin():
+            if self._recalls:
+                self.brake.recall(begun(self.store.database, now - HOUR))
+                self._recalls = False
             due = self.store.due(now, BATCH, busy)
             batch = Batch(self, Known(self.store.database, now, self._merged), now, free, base_url)
             batch.known.learn(due)
@@ -132,6 +138,7 @@ class Batch:
             case pipeline.Send(channel, carries) if not self.full and facts.customer is not None:
                 self._decider.store.claim(notice, channel, self._now, carries=carries, why=why)
                 self._done |= {note.id, *(other.id for other in carries)}
+                self._decider.brake.counted(self._now)
                 self.known.became(notice, SENDING)
                 self.known.counted(note.key, Contact(note.id, None, note.purpose is Purpose.ADVERTISING))
                 self.jobs.append(Job(notice, channel, self._message(notice, facts, carries)))
@@ -155,6 +162,7 @@ class Batch:
             others=lambda: self._sayable(notice),
             reachable=Reach(of.channels, lambda: of.people.get(note.key)),
             shadow=of.shadow,
+            braked=of.brake.on(self._now),
         )
 
     def _others(self, notice: Notice) -> list[Notice]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import re
 import smtplib
+import socket
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -136,12 +138,48 @@ class MailChannel:
             smtp.close()
 
 
+@contextlib.contextmanager
+def _in_time(sock: socket.socket | None, timeout_s: float) -> Iterator[None]:
+    """Ends the line when an answer is not whole by then: a timeout of the socket begins anew with each letter that drips in."""
+
+    def end() -> None:
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(timeout_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Smtp(smtplib.SMTP):
+    """A conversation in which each answer has its time."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """One answer, whole and in time."""
+        with _in_time(self.sock, self.timeout):
+            return super().getreply()
+
+
+class _SmtpTls(smtplib.SMTP_SSL):
+    """The same within TLS from the first byte."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """One answer, whole and in time."""
+        with _in_time(self.sock, self.timeout):
+            return super().getreply()
+
+
 def _connect(server: Server) -> smtplib.SMTP:
     if server.security == "tls":
         context = ssl.create_default_context()
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout_s, context=context)
+        smtp: smtplib.SMTP = _SmtpTls(server.host, server.port, timeout=server.timeout_s, context=context)
     else:
-        smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
+        smtp = _Smtp(server.host, server.port, timeout=server.timeout_s)
     try:
         if server.security == "starttls":
             smtp.starttls(context=ssl.create_default_context())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from notifier.brake import AGAIN
 from notifier.budget import Contact, free_at, passes, room
 from notifier.cases import CaseView, still_true
 from notifier.days import quiet_days
@@ -41,6 +42,8 @@ class Facts:
     reachable: Collection[Channel] = ()
     """Channels that are set up and have a contact point of this customer."""
     shadow: bool = False
+    braked: bool = False
+    """Whether more has been said within an hour than anybody meant to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,13 @@ def reached(draft: Draft, facts: Facts) -> Draft | Verdict:
     return replace(draft, channels=channels)
 
 
+def unbraked(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """When far more is to be said than ever, a person looks first."""
+    if not facts.braked or passes(draft.note, facts.passing):
+        return draft
+    return Defer(min(facts.now + AGAIN, draft.note.expires_at), DeliveryReason.BRAKE, "as many messages within an hour as the brake allows")
+
+
 def out_loud(draft: Draft, facts: Facts) -> Draft | Verdict:
     """In shadow mode everything is decided and nothing is said."""
     if facts.shadow:
@@ -198,7 +208,7 @@ def out_loud(draft: Draft, facts: Facts) -> Draft | Verdict:
 
 SAYABLE: Final[tuple[Step, ...]] = (in_time, true_now, unsaid, consented, wished)
 """What has to hold for a message to be worth a place in the budget."""
-STAGES: Final[tuple[Step, ...]] = (*SAYABLE, within_budget, awake, grouped, reached, out_loud)
+STAGES: Final[tuple[Step, ...]] = (*SAYABLE, within_budget, awake, grouped, reached, unbraked, out_loud)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from notifier.render import Renderer
 from notifier.sending import Hands, Job
 from notifier.store import Store
 from notifier.store_intake import Batch
-from vorab.clock import DAY, SECOND, Clock
+from notifier.store_sweep import EVERY, sweep
+from vorab.clock import DAY, SECOND, Clock, Micros
 from vorab.errors import ConfigError, Unavailable
 from vorab.log import EventLog, Outgoing, Position, append_all
 from vorab.metrics import metric
@@ -62,6 +63,8 @@ class Options:
     """Preferences of vorab and of the operator; without any, no budget is kept."""
     passing: Sequence[str] = ("safety",)
     """What is said whatever the budget."""
+    an_hour: int = 0
+    """How many messages may begin in an hour before the rest waits for a person; 0: any."""
 
 
 class Notifier:
@@ -86,10 +89,12 @@ class Notifier:
         self._options = options
         self.base_url = base_url
         of = options
-        self._decider = Decider(store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow)
+        self._decider = Decider(
+            store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow, an_hour=of.an_hour
+        )
         self._hands = Hands(self._channels, options.senders)
         self._next: dict[Position, int] = {}
-        self._partitions = 0
+        self._partitions, self._swept_at = 0, 0
         self._logger = logger("notifier")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -209,7 +214,22 @@ class Notifier:
         due = self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy)
         if due and self.catch_up((CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER)):
             self.decide()
+        self.sweep(first)
+
+    def sweep(self, first: Micros | None) -> None:
+        """Say how much waits and how late the first of it is, and now and then look for what nobody would come back to."""
+        now = self._clock.now()
         metric("vorab_notifications_due").set(self.store.waiting())
+        metric("vorab_notifications_braked").set(self._decider.brake.on(now))
+        metric("vorab_notifications_overdue_seconds").set(max(0, now - first) / SECOND if first is not None else 0)
+        if not 0 <= now - self._swept_at < EVERY:
+            self._swept_at = now
+            freed, lost = sweep(self.store, self._hands.busy, now)
+            for delivery in lost:
+                count(delivery)
+            if freed or lost:
+                metric("vorab_notifications_swept_total").inc(freed + len(lost))
+                self._logger.error("swept", freed=freed, unknown=len(lost), hint="a row nobody would have come back to: please report it")
 
     def listen(self) -> None:
         """Look at what customers have answered, and tell the log; what they forbid holds for whatever is decided next."""

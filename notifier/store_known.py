@@ -148,6 +148,13 @@ class Known:
         return ""
 
 
+def begun(database: Database, since: Micros) -> list[Micros]:
+    """When what was said after a moment was said; what is on its way counts as said just after it."""
+    query = sa.select(sa.func.coalesce(contacts.c.at, since + 1)).where(sa.or_(contacts.c.at.is_(None), contacts.c.at > since))
+    with database.begin() as connection:
+        return list(connection.execute(query).scalars())
+
+
 class Merged:
     """Preferences by what contract and customer say, each made once."""
 

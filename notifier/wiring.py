@@ -57,10 +57,17 @@ def options_of(settings: Settings) -> Options:
         shadow=settings.mode is Mode.SHADOW,
         senders=of.senders,
         retry_s=of.retry_s,
-        buttons=Buttons(link_secret(settings).get_secret_value(), of.unsubscribe_url),
+        buttons=Buttons(link_secret(settings).get_secret_value(), of.unsubscribe_url or _leaving(settings)),
         layers=from_settings(of),
         passing=of.budget.passes,
+        an_hour=of.brake_an_hour,
     )
+
+
+def _leaving(settings: Settings) -> str:
+    """The desk's page for leaving, where mail programs can reach it: RFC 8058 wants HTTPS."""
+    base = settings.desk.base_url.rstrip("/")
+    return f"{base}/c/leave" if base.startswith("https://") else ""
 
 
 def write_registry(log: EventLog, settings: Settings, entries: Sequence[Entry], gone: Sequence[Gone] = ()) -> None:

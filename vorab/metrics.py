@@ -68,6 +68,11 @@ TABLE: Final[tuple[Metric, ...]] = (
     Metric("vorab_replies_total", "counter", "What customers said, by channel and what became of it.", ("channel", "result")),
     Metric("vorab_replies_answers_total", "counter", "Answers to customers, by channel and what became of them.", ("channel", "state")),
     Metric("vorab_replies_waiting", "gauge", "Replies that have not been looked at, and answers that have not been sent."),
+    Metric("vorab_notifications_braked", "gauge", "1 while messages wait because too many were said within an hour."),
+    Metric(
+        "vorab_notifications_overdue_seconds", "gauge", "How long the first due notification has waited to be looked at; 0: none is late."
+    ),
+    Metric("vorab_notifications_swept_total", "counter", "Notifications that nobody would have come back to, found by the sweep."),
     # desk
     Metric("vorab_desk_requests_total", "counter", "HTTP requests by route and status class.", ("route", "status")),
     Metric("vorab_desk_projection_lag_records", "gauge", "Records the desk has yet to read."),

@@ -396,7 +396,14 @@ class Notifier(Section):
     sender: str = Field("vorab <service@example.org>", description="From address of mails.")
     senders: int = Field(4, ge=1, le=64, description="Messages sent at the same time; a kill makes these unknown.")
     retry_s: float = Field(30.0, gt=0, description="First wait before a message is tried again; doubles each time.")
-    unsubscribe_url: str = Field("", description="HTTPS address for one-click unsubscription (RFC 8058); empty: no such header.")
+    brake_an_hour: int = Field(
+        1_000,
+        ge=0,
+        description="Messages of a worker in any hour after which all but budget.passes waits for a person to look; 0: no limit.",
+    )
+    unsubscribe_url: str = Field(
+        "", description="HTTPS address for one-click unsubscription (RFC 8058); empty: the desk's own, if desk.base_url is HTTPS."
+    )
     words: str = Field("", description="Folder with causes.yaml, machines.yaml and articles/; empty: the words that come with vorab.")
     file_dir: str = Field("", description="Folder of the file channel; empty: messages/ in the state folder.")
     mail_to_files: bool = Field(default=False, description="Write mails to the folder of the file channel instead of sending them.")

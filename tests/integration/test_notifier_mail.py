@@ -10,11 +10,14 @@ import pytest
 
 from notifier.channels import Message, Outcome
 from notifier.mail import MailChannel, Server, compose
+from notifier.preview import Sample, message_of
+from notifier.words import load_words
 from tests.parts.base import PATIENCE_S
 from tests.parts.smtp import Answer, SmtpSink
 from tests.unit.notifier.house import NOON
 from vorab.clock import to_datetime
 from vorab.people import Person
+from vorab.records import Stage
 
 SENDER = "vorab Service <service@example.org>"
 
@@ -86,6 +89,48 @@ def test_a_server_that_is_away_certainly_has_nothing(smtp_sink: SmtpSink) -> Non
     assert channel(smtp_sink).send(message()).outcome is Outcome.LATER
     smtp_sink.start()
     assert channel(smtp_sink).send(message()).outcome is Outcome.SENT
+
+
+def faults(raw: bytes) -> list[str]:
+    """What keeps a mail from being signed and from staying signed on its way (RFC 5322, 6376, 8058)."""
+    head, _, _ = raw.partition(b"\r\n\r\n")
+    names = [line.partition(b":")[0].decode().lower() for line in head.split(b"\r\n") if line[:1] not in b" \t"]
+    found = [f"{name} {names.count(name)} times" for name in ONCE if names.count(name) != 1]
+    found += [f"{name} more than once" for name in set(names) if names.count(name) > 1]
+    found += ["a line of more than 998 octets"] * any(len(line) > 998 for line in raw.split(b"\r\n"))
+    found += ["a bare line feed"] * (b"\n" in raw.replace(b"\r\n", b""))
+    found += ["a bare carriage return"] * (b"\r" in raw.replace(b"\r\n", b""))
+    found += ["eight bits, which a server on the way may recode"] * (not raw.isascii())
+    found += ["an empty header"] * any(not line.partition(b":")[2].strip() for line in head.split(b"\r\n") if line[:1] not in b" \t")
+    found += ["a space at the end of a line"] * any(line.endswith((b" ", b"\t")) for line in head.split(b"\r\n"))
+    return found
+
+
+ONCE = ("from", "to", "subject", "date", "message-id", "mime-version", "list-unsubscribe", "list-unsubscribe-post")
+"""A signature covers these: each has to be there once, or another could be put before it."""
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("stage", list(Stage))
+def test_every_kind_of_mail_can_be_signed_as_it_reaches_the_server(smtp_sink: SmtpSink, stage: Stage, language: str) -> None:
+    """Also with long and hostile names: no bare line ends, no long line, nothing twice, nothing a server on the way would change."""
+    names = ["", "Ä" * 300, "x" * 2_000, EVIL[0], EVIL[5], "日本語のとても長い名前" * 30]
+    for name in names:
+        made = message_of(Sample(stage, language, machine=name, person=name), load_words())
+        sent = replace(made, unsubscribe="https://desk.example.org/c/leave/" + "t" * 600)
+        assert channel(smtp_sink).send(sent).outcome is Outcome.SENT
+    assert [faults(mail.content) for mail in smtp_sink.accepted] == [[]] * len(names)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"\r\nTo:", b"\nTo:"), (b"\r\nDate:", b"\r\nDate: x\r\nDate:"), (b"\r\nMessage-ID:", b"\r\nX:"), (b"\r\nFrom:", b"\r\nX: \r\nFrom:")],
+)
+def test_a_mail_that_could_not_stay_signed_is_caught(old: bytes, new: bytes) -> None:
+    """Known-bad: a bare line feed, a second date, no Message-ID, an empty header."""
+    raw = b"\r\n" + compose(message(unsubscribe="https://desk.example.org/c/leave/t"), SENDER).as_bytes()
+    assert faults(raw[2:]) == []
+    assert faults(raw.replace(old, new, 1)[2:])
 
 
 EVIL = [

@@ -15,6 +15,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.parts.base import PATIENCE_S, free_port, wait_until
 
+DRIPS, DRIP_S = 30, 0.25
+"""Letters of an answer that drips, and s between them."""
+
 
 class Answer(StrEnum):
     """What the sink does with the next messages."""
@@ -28,6 +31,8 @@ class Answer(StrEnum):
     """Takes the message, then says nothing until the answer is changed."""
     DROP = "drop"
     """Takes the message, then cuts the line: the sender cannot know."""
+    DRIP = "drip"
+    """Takes the message, then says yes one letter at a time, for longer than anybody should listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class SmtpSink:
     def __init__(self) -> None:
         self.host, self.port = "127.0.0.1", free_port()
         self._answer = Answer.ACCEPT
+        self.to: dict[str, list[Answer]] = {}
+        """What single recipients' next messages are answered; all else as `answer` says."""
         self._changed = threading.Condition()
         self._mails: list[Mail] = []
         self._controller: Controller | None = None
@@ -90,6 +97,7 @@ class SmtpSink:
         """Forget everything and be friendly again."""
         with self._changed:
             self._mails.clear()
+            self.to.clear()
         self.answer = Answer.ACCEPT
 
     def wait_for(self, count: int, *, timeout_s: float = PATIENCE_S) -> list[Mail]:
@@ -115,8 +123,9 @@ class SmtpSink:
         content = envelope.content or b""
         raw = content if isinstance(content, bytes) else content.encode()
         with self._changed:
-            answer = self._answer
             recipients = tuple(str(recipient) for recipient in envelope.rcpt_tos)
+            own = self.to.get(recipients[0])
+            answer = own.pop(0) if own else self._answer
             self._mails.append(Mail(time.time(), str(envelope.mail_from), recipients, raw, answer))
         match answer:
             case Answer.REFUSE:
@@ -128,8 +137,19 @@ class SmtpSink:
                 server.transport.abort()
                 return "421 4.3.0 gone"
             case Answer.HANG:
-                while self._answer is Answer.HANG:  # noqa: ASYNC110 - it is another thread that changes its mind
+                while not _left(server) and (self._answer is Answer.HANG or own is not None):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
                 return "421 4.3.0 hung too long"
+            case Answer.DRIP:
+                assert isinstance(server.transport, asyncio.WriteTransport)
+                for letter in b"250-taken" + b"." * DRIPS:
+                    server.transport.write(bytes((letter,)))
+                    await asyncio.sleep(DRIP_S)
+                return "\r\n250 2.0.0 taken"
             case Answer.ACCEPT:
                 return "250 2.0.0 taken"
+
+
+def _left(server: SMTP) -> bool:
+    """Whether the client has gone."""
+    return server.transport is None or server.transport.is_closing()

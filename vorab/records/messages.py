@@ -81,6 +81,7 @@ class DeliveryReason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     QUIET_DAY = "quiet_day"
     BUDGET = "budget"
+    BRAKE = "brake"
     GROUPED = "grouped"
     ALREADY_FIXED = "already_fixed"
     SUPERSEDED = "superseded"
