@@ -76,6 +76,7 @@ REASONS: Final[dict[DeliveryReason, str]] = {
     DeliveryReason.NONE: "",
     DeliveryReason.QUIET_HOURS: "quiet hours",
     DeliveryReason.QUIET_DAY: "Sunday or public holiday",
+    DeliveryReason.HABITS: "they answer at another hour",
     DeliveryReason.BUDGET: "enough messages for now",
     DeliveryReason.GROUPED: "said in another message",
     DeliveryReason.ALREADY_FIXED: "already fixed",

@@ -10,8 +10,8 @@ from notifier.store_intake import Batch
 from vorab import ids
 from vorab.errors import Reason, Rejected
 from vorab.log import Entry, Position
-from vorab.records import CaseEvent, Contract, Customer, Delivery, Incident, Notification, Record, Rejection, Tick, from_wire
-from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, NOTIFICATIONS
+from vorab.records import CaseEvent, Contract, Customer, Delivery, Incident, Notification, Record, Rejection, Request, Tick, from_wire
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, NOTIFICATIONS, REQUESTS
 
 SOURCE: Final = "urn:vorab:notifier"
 INPUTS: Final = (CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER, NOTIFICATIONS)
@@ -23,6 +23,7 @@ _EXPECTED: Final[dict[str, type[Record]]] = {
     CASES_BY_CUSTOMER: CaseEvent,
     NOTIFICATIONS: Notification,
     DELIVERIES: Delivery,
+    REQUESTS: Request,
 }
 
 
@@ -66,6 +67,8 @@ def _add(batch: Batch, entry: Entry) -> None:
             batch.events.append((key, record))
         case Notification():
             batch.notes.append((entry.partition, entry.offset, record))
+        case Request(notification=said) if said:
+            batch.answered.append((said, record.at))
         case Delivery():
             batch.said.append(record)
 

@@ -2,7 +2,7 @@
 
 It listens on 127.0.0.1 only and wants the token that stands in the announcement, a file only its owner can read.
 
-    GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /records
+    GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /records   GET, DELETE /habits?customer=KEY
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from vorab.errors import Unavailable
-from vorab.people import PATH, RECORDS, People, person_of
+from vorab.people import HABITS, PATH, RECORDS, People, person_of
 from vorab.registry.writing import WRITTEN, Gone
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -84,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503, {"error": str(error)})
 
     def _get(self, path: str, customer: str) -> tuple[int, Any]:
+        if path == HABITS and customer:
+            return 200, self.people.habits(customer)
         if path != PATH:
             return 404, None
         if not customer:
@@ -106,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         return 404, None
 
     def _delete(self, path: str, customer: str) -> tuple[int, Any]:
+        if path == HABITS and customer:
+            return 200, {"reset": self.people.reset_habits(customer)}
         if path != PATH or not customer:
             return 404, None
         return (200, {"erased": customer}) if self.people.erase(customer) else (404, None)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import sqlalchemy as sa
 
 from notifier.database import Database, notices, people
+from notifier.habits_store import HabitsStore
 from vorab.people import Person
 
 
@@ -17,8 +19,11 @@ class PeopleStore:
     `forgotten` is told the notification ids of an erased customer, so that channels can delete what they kept.
     """
 
-    def __init__(self, database: Database, forgotten: Callable[[Sequence[str]], None] | None = None) -> None:
+    def __init__(
+        self, database: Database, forgotten: Callable[[Sequence[str]], None] | None = None, habits: HabitsStore | None = None
+    ) -> None:
         self._database = database
+        self._habits = habits or HabitsStore(database)
         self.forgotten = forgotten
 
     def get(self, customer: str) -> Person | None:
@@ -37,11 +42,22 @@ class PeopleStore:
             rows = connection.execute(sa.select(people).order_by(people.c.customer)).all()
         return [Person(row.customer, row.name, row.mail, row.phone) for row in rows]
 
+    def habits(self, customer: str) -> Sequence[dict[str, Any]]:
+        """What is kept of where and when a customer answered."""
+        return self._habits.of(customer)
+
+    def reset_habits(self, customer: str) -> int:
+        """Forget that, on disk as well; how many messages it was."""
+        gone = self._habits.reset(customer)
+        self._database.scrub()
+        return gone
+
     def erase(self, customer: str) -> bool:
         """Forget a person, on disk as well; what is still to be said to them will find no way."""
         with self._database.begin() as connection:
             gone = connection.execute(sa.delete(people).where(people.c.customer == customer)).rowcount > 0
             said = connection.execute(sa.select(notices.c.notification).where(notices.c.customer == customer)).scalars().all()
+            self._habits.reset(customer)
         self._database.scrub()
         if self.forgotten is not None:
             self.forgotten(said)

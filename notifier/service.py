@@ -18,6 +18,7 @@ from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Outcome, Result
 from notifier.counting import count, count_from_zero
 from notifier.deciding import BATCH, Decider
+from notifier.habits_store import HabitsStore
 from notifier.intake import INPUTS, SOURCE
 from notifier.preferences import Layer
 from notifier.render import Renderer
@@ -32,7 +33,7 @@ from vorab.people import People
 from vorab.records import Channel, Delivery, DeliveryReason, Record, to_wire
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
-from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, partition_of
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, NOTIFICATIONS, REJECTED, REQUESTS, partition_of
 
 IDLE_S: Final = 0.2
 BUSY_S: Final = 0.02
@@ -61,6 +62,8 @@ class Options:
     """Preferences of vorab and of the operator; without any, no budget is kept."""
     passing: Sequence[str] = ("safety",)
     """What is said whatever the budget."""
+    habits: bool = False
+    """Whether channel and hour are learned from what people answer."""
 
 
 class Notifier:
@@ -76,15 +79,21 @@ class Notifier:
         renderer: Renderer,
         options: Options,
         base_url: str = "",
+        habits: HabitsStore | None = None,
     ) -> None:
         self._log, self.store, self._clock, self.people = log, store, clock, people
         self._channels: Mapping[Channel, ChannelPort] = {port.channel: port for port in channels}
         self._options = options
         self.base_url = base_url
         of = options
-        self._decider = Decider(store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow)
+        self.habits = habits or HabitsStore(store.database)
+        self._decider = Decider(
+            store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow,
+            habits=self.habits if of.habits else None,
+        )  # fmt: skip
         self._hands = Hands(self._channels, options.senders)
         self._next: dict[Position, int] = {}
+        self._reading = (*INPUTS, REQUESTS) if options.habits else INPUTS
         self._partitions = 0
         self._logger = logger("notifier")
         self._stop = threading.Event()
@@ -185,6 +194,7 @@ class Notifier:
         """Hold what was interrupted, hear what was said before, know everybody; raises as `find_place`."""
         self.find_place()
         self.store.prune(self._clock.now() - KEPT)
+        self.habits.prune(self._clock.now() - KEPT)
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
         for delivery in self.store.interrupted(safe, self._clock.now()):
             count(delivery)
@@ -198,7 +208,7 @@ class Notifier:
         self.publish()
         first = self.store.next_due()
         waits = not self._hands.busy and (first is None or first > self._clock.now())
-        self.read(INPUTS, wait_s if waits else 0.0)
+        self.read(self._reading, wait_s if waits else 0.0)
         due = self._hands.free and self.store.due(self._clock.now(), 1, self._hands.busy)
         if due and self.catch_up((CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER)):
             self.decide()
@@ -223,9 +233,13 @@ class Notifier:
         changed = {key for key, _ in batch.customers}
         while any(job.notice.note.key in changed for job in self._hands.busy.values()):
             self.settle(IDLE_S)
-        self.store.take(batch)
+        with self.store.database.begin():
+            if self._options.habits:
+                self.habits.left(key for key, customer in batch.customers if customer is not None and not any(customer.purposes.values()))
+                self.habits.answered(batch.answered)
+            self.store.take(batch)
 
-    def catch_up(self, topics: Sequence[str], reading: Sequence[str] = INPUTS) -> bool:
+    def catch_up(self, topics: Sequence[str], reading: Sequence[str] = ()) -> bool:
         """Read these topics to where they end now (always the same set, so that a log can read ahead); False when `stop` came first."""
         there = {topic for topic, _ in self._next}.intersection(topics)
         behind = {(topic, part): end for topic in there for part, end in self._log.ends(topic).items() if (topic, part) in self._next}
@@ -233,7 +247,7 @@ class Notifier:
         while any(self._next[position] < end for position, end in behind.items()) and silent < SILENT_READS:
             if self._stop.is_set():
                 return False
-            silent = 0 if self.read(reading, IDLE_S) else silent + 1
+            silent = 0 if self.read(reading or self._reading, IDLE_S) else silent + 1
         return True
 
     def decide(self) -> None:
@@ -263,10 +277,12 @@ class Notifier:
             case Outcome.SENT:
                 return self.store.sent(note, job.channel, now, result.detail)
             case Outcome.FAILED:
+                self.habits.failed(note.id)
                 return self.store.failed(note, job.channel, DeliveryReason.REFUSED, result.detail, now)
             case Outcome.UNKNOWN:
                 return self.store.unknown(note, job.channel, DeliveryReason.UNREACHABLE, result.detail, now)
             case Outcome.LATER:
+                self.habits.failed(note.id)
                 calls = job.notice.attempts + 1
                 wait_s = min(self._options.retry_s * 2 ** (calls - 1), LONGEST_RETRY_S) * random.uniform(0.8, 1.2)
                 due_at = now + int(wait_s * SECOND * self._clock.speed)
@@ -289,8 +305,8 @@ class Notifier:
         try:
             self._log.partitions(CONTRACTS)
         except ConfigError:
-            return [topic for topic in INPUTS if topic != CONTRACTS]
-        return INPUTS
+            return [topic for topic in self._reading if topic != CONTRACTS]
+        return self._reading
 
     def _outgoing(self, topic: str, record: Record) -> Outgoing:
         key, value, headers = to_wire(record, SOURCE)

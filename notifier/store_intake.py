@@ -30,6 +30,8 @@ class Batch:
     """None takes a contract out of the registry."""
     said: list[Delivery] = field(default_factory=list)
     """Deliveries that stand on the log already."""
+    answered: list[tuple[str, int]] = field(default_factory=list)
+    """(notification, moment) of what customers have asked for by a button of a message."""
     next: dict[Position, int] = field(default_factory=dict)
 
 

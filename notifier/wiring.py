@@ -14,6 +14,7 @@ import yaml
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
+from notifier.habits_store import HabitsStore
 from notifier.people_http import PeopleServer
 from notifier.people_store import PeopleStore
 from notifier.preferences import from_settings
@@ -59,6 +60,7 @@ def options_of(settings: Settings) -> Options:
         buttons=Buttons(link_secret(settings).get_secret_value(), of.unsubscribe_url),
         layers=from_settings(of),
         passing=of.budget.passes,
+        habits=of.habits,
     )
 
 
@@ -115,13 +117,14 @@ class Service:
         self._lock = Lock(address)
         self.database = Database(address)
         self.channels = list(channels) if channels is not None else channels_of(settings)
-        self.people = PeopleStore(self.database, self._forget)
+        habits = HabitsStore(self.database)
+        self.people = PeopleStore(self.database, self._forget, habits)
         desk = settings.desk
         url = base_url if base_url is not None else desk.base_url or (f"http://{desk.host}:{desk.port}" if desk.port else "")
         words = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
         renderer = Renderer(words, codes_of(settings))
         store = Store(self.database)
-        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url)
+        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url, habits)
         if settings.notifier.people:
             import_people(self.people, Path(settings.notifier.people))
         self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/people"
 RECORDS: Final = "/records"
+HABITS: Final = "/habits"
 ANNOUNCEMENTS: Final = "notifier*.json"
 TIMEOUT_S: Final = 10.0
 
@@ -55,7 +56,13 @@ class People(Protocol):
         """Everybody, in order of key; for export."""
 
     def erase(self, customer: str) -> bool:
-        """Forget a person; whether there was one. What was kept of messages to them goes too."""
+        """Forget a person; whether there was one. What was kept of messages to them, and of their habits, goes too."""
+
+    def habits(self, customer: str) -> Sequence[dict[str, Any]]:
+        """What is kept of where and when a customer answered: one row per message."""
+
+    def reset_habits(self, customer: str) -> int:
+        """Forget that; how many messages it was."""
 
 
 def person_of(values: dict[str, Any]) -> Person:
@@ -108,6 +115,15 @@ class PeopleClient:
         answers = [self._call(endpoint, "DELETE", _query(customer)) for endpoint in self._endpoints]
         return any(answer is not None for answer in answers)
 
+    def habits(self, customer: str) -> Sequence[dict[str, Any]]:
+        """What is kept of where and when a customer answered; raises Unavailable when a notifier does not answer."""
+        return [row for endpoint in self._endpoints for row in self._call(endpoint, "GET", _query(customer, HABITS)) or ()]
+
+    def reset_habits(self, customer: str) -> int:
+        """Forget that; raises Unavailable when a notifier does not answer."""
+        answers = [self._call(endpoint, "DELETE", _query(customer, HABITS)) for endpoint in self._endpoints]
+        return sum(int(answer["reset"]) for answer in answers if answer)
+
     def register(self, entries: Iterable[Record], gone: Iterable[Gone] = ()) -> None:
         """Write registry entries and what people say to the log through a notifier, and take others out (topic and key).
 
@@ -141,5 +157,5 @@ class PeopleClient:
             raise Unavailable(f"the notifier does not answer at {url}: {error}") from None
 
 
-def _query(customer: str) -> str:
-    return PATH + "?" + urllib.parse.urlencode({"customer": customer})
+def _query(customer: str, path: str = PATH) -> str:
+    return path + "?" + urllib.parse.urlencode({"customer": customer})

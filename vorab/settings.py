@@ -410,6 +410,9 @@ class Notifier(Section):
     chat: Apprise = Field(default_factory=Apprise)
     budget: Budget = Field(default_factory=Budget)
     preferences: Preferences = Field(default_factory=Preferences)
+    habits: bool = Field(
+        default=False, description="Learn channel and hour from what people answer, within what is allowed; a message may wait up to 12 h."
+    )
 
 
 Scope = Literal["read", "write", "contacts"]
