@@ -1,4 +1,4 @@
-"""The hour and channel at which somebody answers, as the last word of what they prefer: it chooses among what is allowed and adds nothing. Pure."""
+"""The hour and channel at which somebody answers, the last word of what they prefer: chosen among what is allowed, and nothing added. Pure."""
 
 from __future__ import annotations
 

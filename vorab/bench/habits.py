@@ -1,6 +1,6 @@
 """Whether the notifier finds where and when people answer: half a year, two messages a month each, against somebody who knows.
 
-The product's own path is taken: outcomes into `vorab.habits`, choices out of it. Everybody begins unknown and at the same time. What counts is
+The product's own path is taken: outcomes into `vorab.habits`, choices out of it. Everybody begins unknown, at the same time. What counts is
 the chance of an answer that the chosen channel and hour truly had, in the messages after the fifth, by the best chance there was.
 """
 
@@ -40,7 +40,7 @@ class Policy:
     def learn(self, now: Micros) -> None:
         """Some days have passed."""
 
-    def chances(self, i: int, weekend: int) -> Floats:
+    def chances(self, i: int, weekend: int) -> Floats:  # noqa: ARG002 - others ask
         """What it would choose by, for each channel and hour."""
         return self.draw.random(self.world.allowed[i].shape)
 
@@ -49,10 +49,10 @@ class Policy:
         best = int(np.where(self.world.allowed[i], self.chances(i, weekend), -1.0).argmax())
         return best // 24, best % 24
 
-    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:
+    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:  # noqa: ARG002 - others listen
         """What came of it."""
 
-    def messages(self, i: int, now: Micros) -> int:
+    def messages(self, i: int, now: Micros) -> int:  # noqa: ARG002 - others ask
         """How many of the month's messages somebody gets."""
         return A_MONTH
 
@@ -64,11 +64,11 @@ class Popular(Policy):
         super().__init__(world, seed)
         self._answers = self.draw.random((2, *world.allowed.shape[1:])) * 0.1
 
-    def chances(self, i: int, weekend: int) -> Floats:
+    def chances(self, i: int, weekend: int) -> Floats:  # noqa: ARG002 - others ask
         """By answers."""
         return self._answers[weekend]
 
-    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:
+    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:  # noqa: ARG002 - others listen
         """Told of every answer at once."""
         self._answers[weekend, channel, outcome.hour] += outcome.answered_at is not None
 
@@ -76,7 +76,7 @@ class Popular(Policy):
 class Fixed(Policy):
     """The one order of channels and hours that is best for everybody together; known only to the world."""
 
-    def chances(self, i: int, weekend: int) -> Floats:
+    def chances(self, i: int, weekend: int) -> Floats:  # noqa: ARG002 - others ask
         """By the mean of all."""
         found: Floats = self._means()[weekend]
         return found
@@ -109,7 +109,7 @@ class Learned(Policy):
         chosen = choose(self._patterns, str(i), self.world.facts[i], allowed, self.draw)
         return CHANNELS.index(chosen.channel), chosen.hour
 
-    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:
+    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:  # noqa: ARG002 - others listen
         """Kept."""
         self._known[str(i)].append(outcome)
 

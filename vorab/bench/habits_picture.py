@@ -24,7 +24,8 @@ def picture(curves: Sequence[Sequence[float]], means: Mapping[str, float], bar: 
     lower = [f"{x(n):.1f},{y(min(each)):.1f}" for n, each in enumerate(by_message)]
     curve = [f"{x(n):.1f},{y(mean(each)):.1f}" for n, each in enumerate(by_message)]
     marks = [
-        f'<path d="M{LEFT} {y(v):.1f}H{end}" stroke="#888" opacity=".3"/><text x="{LEFT - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.0%}</text>'
+        f'<path d="M{LEFT} {y(v):.1f}H{end}" stroke="#888" opacity=".3"/>'
+        f'<text x="{LEFT - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.0%}</text>'
         for v in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     ]
     marks += [f'<text x="{x(n - 1):.1f}" y="{BOTTOM + 20}" text-anchor="middle">message {n}</text>' for n in (1, 6, 12)]
@@ -34,7 +35,8 @@ def picture(curves: Sequence[Sequence[float]], means: Mapping[str, float], bar: 
         for name, colour in OTHERS.items()
     ]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" font-family="system-ui, sans-serif" font-size="13" fill="#808890">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}"'
+        ' font-family="system-ui, sans-serif" font-size="13" fill="#808890">'
         "<title>Chance of an answer, of the best possible, message by message</title>"
         f'{"".join(marks)}<path d="M{LEFT} {y(bar):.1f}H{end}" stroke="#c0392b" stroke-dasharray="4 4"/>'
         f'<text x="{end + 8}" y="{y(bar) + 4:.1f}" fill="#c0392b">bar: {bar:.0%}</text>'

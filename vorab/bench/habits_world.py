@@ -1,7 +1,7 @@
 """Two thousand customers with habits nobody knows, for `vorab bench habits`, in a world that is not made like the learner.
 
 The learner believes in a few patterns with one chance per channel and hour. Here a person looks at a channel with a hazard that rises and
-falls with their day (humps around hours of their own), has more or less mind for it at that hour, and what was looked at and not answered is
+falls with their day (humps at hours of their own), has more or less mind for it then, and what was looked at and not answered is
 mostly forgotten; a message sinks as hours go by. Lives fall into patterns, but everybody differs from theirs, some are like nobody, hours
 walk, lives change. Answers come late. Some mail is opened by machines, at once. A part never answers.
 """

@@ -73,7 +73,7 @@ def shipped(of: Preferences, mine: Sequence[Outcome], now: Micros) -> Preference
     return learned({"main/c-1": mine}, {}, now).layered("main/c-1", of, now)
 
 
-def insisting(of: Preferences, mine: Sequence[Outcome], now: Micros) -> Preferences:
+def insisting(of: Preferences, mine: Sequence[Outcome], _now: Micros) -> Preferences:
     """Known bad: who does not read is tried more often."""
     unread = sum(each.answered_at is None for each in mine)
     return Preferences(budget={**of.budget, Limit.A_MONTH: of.budget.get(Limit.A_MONTH, 0) + unread})
