@@ -1,4 +1,4 @@
-"""The hour and channel at which somebody answers, the last word of what they prefer: chosen among what is allowed, and nothing added. Pure."""
+"""The hour and channel at which somebody answers, the last word of what they prefer: one of those that are allowed. Pure."""
 
 from __future__ import annotations
 

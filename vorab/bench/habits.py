@@ -49,7 +49,7 @@ class Policy:
         best = int(np.where(self.world.allowed[i], self.chances(i, weekend), -1.0).argmax())
         return best // 24, best % 24
 
-    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:  # noqa: ARG002 - others listen
+    def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:
         """What came of it."""
 
     def messages(self, i: int, now: Micros) -> int:  # noqa: ARG002 - others ask

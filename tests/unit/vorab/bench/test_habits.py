@@ -43,7 +43,7 @@ def test_a_policy_that_wakes_people_is_caught() -> None:
     """Known bad: an hour that is not allowed ends the bench."""
 
     class Night(Policy):
-        def choose(self, i: int, weekend: int) -> tuple[int, int]:
+        def choose(self, _i: int, _weekend: int) -> tuple[int, int]:
             return 0, 3
 
     world = World(7, 60)
