@@ -236,8 +236,8 @@ def decide(note: Notification, facts: Facts, stages: tuple[Step, ...] = STAGES) 
         passed.append(stage.__name__)
         found = stage(draft, facts)
         if not isinstance(found, Draft):
-            by_habit = isinstance(found, Defer) and found.reason is DeliveryReason.HABITS
-            return Trace(found, tuple(passed), found.detail if by_habit else draft.habit)
+            chosen = found.detail if isinstance(found, Defer) and found.reason is DeliveryReason.HABITS else draft.habit
+            return Trace(found, tuple(passed), chosen)
         draft = found
     return Trace(Send(draft.channels[0], draft.carries), tuple(passed), draft.habit)
 

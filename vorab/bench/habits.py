@@ -42,7 +42,7 @@ class Policy:
 
     def chances(self, i: int, weekend: int) -> Floats:  # noqa: ARG002 - others ask
         """What it would choose by, for each channel and hour."""
-        return self.draw.random(self.world.allowed[i].shape)
+        return np.asarray(self.draw.random(self.world.allowed[i].shape))
 
     def choose(self, i: int, weekend: int) -> tuple[int, int]:
         """Channel and hour for a message to somebody."""
@@ -66,7 +66,7 @@ class Popular(Policy):
 
     def chances(self, i: int, weekend: int) -> Floats:  # noqa: ARG002 - others ask
         """By answers."""
-        return self._answers[weekend]
+        return np.asarray(self._answers[weekend])
 
     def heard(self, i: int, weekend: int, channel: int, outcome: Outcome) -> None:  # noqa: ARG002 - others listen
         """Told of every answer at once."""

@@ -186,7 +186,7 @@ class World:
 
     def best(self, weekend: int) -> Array:
         """The chance of each person's true best channel and hour, now."""
-        return np.where(self.allowed, self.chance[:, weekend], -1.0).reshape(self.people, -1).max(1)
+        return np.asarray(np.where(self.allowed, self.chance[:, weekend], -1.0).reshape(self.people, -1).max(1))
 
 
 def chances(hazard: Array, mind: Array) -> Array:

@@ -26,7 +26,7 @@ def test_who_never_answers_is_written_to_less(played: dict[str, Played]) -> None
     silent = World(301, 250).silent
     for name, less in (("Learned", True), ("Policy", False)):
         sent = played[name].sent
-        assert (sent[silent].mean() < sent[~silent].mean()) is less
+        assert bool(sent[silent].mean() < sent[~silent].mean()) is less
         assert sent.max() <= 12
 
 
