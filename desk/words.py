@@ -77,6 +77,7 @@ REASONS: Final[dict[DeliveryReason, str]] = {
     DeliveryReason.QUIET_HOURS: "quiet hours",
     DeliveryReason.QUIET_DAY: "Sunday or public holiday",
     DeliveryReason.BRAKE: "too many messages within an hour",
+    DeliveryReason.HABITS: "they answer at another hour",
     DeliveryReason.BUDGET: "enough messages for now",
     DeliveryReason.GROUPED: "said in another message",
     DeliveryReason.ALREADY_FIXED: "already fixed",

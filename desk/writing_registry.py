@@ -11,7 +11,7 @@ from desk.context import Context
 from desk.patience import awaited
 from desk.problems import Problem, unknown
 from vorab.clock import Micros
-from vorab.consents import changed
+from vorab.consents import changed, withdrawn
 from vorab.errors import Unavailable
 from vorab.people import PeopleClient
 from vorab.records import Consent, ConsentBy, Customer, Purpose
@@ -109,11 +109,8 @@ class RegistryWriter:
         with self._one:
             known: Customer | None = self._known(CUSTOMERS, key, sure=True)
             if known is not None:
-                left = known.purposes | dict.fromkeys(purposes, False)
-                # Their own word from now on, whatever layer spoke for them before.
-                own = known.own if known.own is None else tuple(dict.fromkeys((*known.own, "purposes")))
-                if left != known.purposes or own != known.own:
-                    before, known = known, known.model_copy(update={"purposes": left, "own": own, "at": self._context.clock.now()})
+                before, known = known, withdrawn(known, purposes, self._context.clock.now())
+                if (known.purposes, known.own) != (before.purposes, before.own):
                     self._write(CUSTOMERS, key, known, changed(before, known, ConsentBy.PAGE))
         self._wait(CUSTOMERS, key)
         return known

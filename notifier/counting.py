@@ -26,7 +26,7 @@ def count(delivery: Delivery) -> None:
 def count_from_zero(channels: Iterable[Channel]) -> None:
     """Every series that can occur starts at 0, so that the first occurrence is a rise."""
     total, reasons = metric("vorab_notifications_total"), DeliveryReason
-    waits = {reasons.QUIET_HOURS, reasons.QUIET_DAY, reasons.BUDGET, reasons.BRAKE}
+    waits = {reasons.QUIET_HOURS, reasons.QUIET_DAY, reasons.HABITS, reasons.BUDGET, reasons.BRAKE}
     own = {reasons.NONE, reasons.REFUSED, reasons.UNREACHABLE, reasons.INTERRUPTED, *waits} - {reasons.BUDGET}
     for reason in reasons:
         if reason not in own:

@@ -133,6 +133,21 @@ deliveries: Final = sa.Table(
 )
 """What became of it, on the way to the log."""
 
+habits: Final = sa.Table(
+    "habits",
+    metadata,
+    sa.Column("notification", sa.String, primary_key=True),
+    sa.Column("customer", sa.String, nullable=False, index=True),
+    sa.Column("channel", sa.String, nullable=False),
+    sa.Column("hour", sa.Integer, nullable=False),
+    sa.Column("weekend", sa.Boolean, nullable=False),
+    sa.Column("facts", sa.String, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("answered_at", sa.BigInteger),
+    sa.Column("left", sa.Boolean, nullable=False, default=False),
+)
+"""What came of what was sent, by channel and the person's own hour. `facts`: what was known of them, no personal data, by spaces."""
+
 people: Final = sa.Table(
     "people",
     metadata,

@@ -7,6 +7,7 @@ that the place is taken, is one moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from notifier import pipeline
@@ -16,12 +17,15 @@ from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Message
 from notifier.database import SENDING
 from notifier.delivered import delivery_of, why_of
-from notifier.preferences import Layer
+from notifier.habits import Advice, Moment
+from notifier.habits_store import HabitsStore, facts_of
+from notifier.preferences import Layer, Preferences
+from notifier.quiet import zone_of
 from notifier.render import Renderer
 from notifier.sending import Job
 from notifier.store import Notice, Store
 from notifier.store_known import Known, Merged, begun
-from vorab.clock import HOUR, Micros
+from vorab.clock import HOUR, Micros, to_datetime
 from vorab.people import People, Person
 from vorab.records import Channel, Delivery, DeliveryState, Notification, Purpose
 
@@ -57,7 +61,7 @@ class Reach(Collection[Channel]):
 class Decider:
     """Decides what is due."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that may be left out is given by name
         self,
         store: Store,
         people: People,
@@ -69,10 +73,12 @@ class Decider:
         passing: Sequence[str] = ("safety",),
         shadow: bool = False,
         an_hour: int = 0,
+        habits: HabitsStore | None = None,
         stages: tuple[pipeline.Step, ...] = pipeline.STAGES,
     ) -> None:
         self.store, self.people, self.channels = store, people, channels
         self.renderer, self.buttons = renderer, buttons
+        self.habits = habits
         self._merged, self.passing, self.shadow, self.stages = Merged(layers), passing, shadow, stages
         self.brake, self._recalls = Brake(an_hour), an_hour > 0
 
@@ -99,6 +105,7 @@ class Batch:
         self._decider, self.known, self._now, self._free, self._base_url = decider, known, now, free, base_url
         self.jobs: list[Job] = []
         self.put_down: list[tuple[Notice, Delivery]] = []
+        self._habits = decider.habits.learned(now) if decider.habits is not None else None
         self._done: set[str] = set()
         self._waiting: dict[str, list[Notice]] = {}
 
@@ -137,6 +144,7 @@ class Batch:
                 self._put(notice, delivery)
             case pipeline.Send(channel, carries) if not self.full and facts.customer is not None:
                 self._decider.store.claim(notice, channel, self._now, carries=carries, why=why)
+                self._began(notice, channel, facts.preferences)
                 self._done |= {note.id, *(other.id for other in carries)}
                 self._decider.brake.counted(self._now)
                 self.known.became(notice, SENDING)
@@ -150,10 +158,13 @@ class Batch:
 
     def _facts(self, notice: Notice) -> pipeline.Facts:
         note, of = notice.note, self._decider
+        preferences = self.known.preferences(note.key, note.tenant)
+        if self._habits is not None:
+            preferences = self._habits.layered(note.key, preferences, self._now)
         return pipeline.Facts(
             now=self._now,
             customer=self.known.customer(note.key),
-            preferences=self.known.preferences(note.key, note.tenant),
+            preferences=preferences,
             case=self.known.case(note.case),
             told=self.known.told(notice),
             newer=self.known.newer(notice),
@@ -161,9 +172,21 @@ class Batch:
             passing=of.passing,
             others=lambda: self._sayable(notice),
             reachable=Reach(of.channels, lambda: of.people.get(note.key)),
+            advise=self._advising(note, preferences),
             shadow=of.shadow,
             braked=of.brake.on(self._now),
         )
+
+    def _advising(self, note: Notification, of: Preferences) -> Callable[[Sequence[Channel], Sequence[Moment]], Advice] | None:
+        if self._habits is None:
+            return None
+        return partial(self._habits.advise, note.key, facts_of(note, of.language), note.id)
+
+    def _began(self, notice: Notice, channel: Channel, of: Preferences) -> None:
+        habits = self._decider.habits
+        if habits is not None:
+            then = to_datetime(self._now).astimezone(zone_of(of.time_zone))
+            habits.began(notice.note, channel, Moment(self._now, then.weekday() >= 5, then.hour), facts_of(notice.note, of.language))
 
     def _others(self, notice: Notice) -> list[Notice]:
         """What else waits for this person and was not decided in this batch."""

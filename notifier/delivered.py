@@ -17,7 +17,8 @@ Why = Mapping[str, Any]
 
 def why_of(trace: Trace, preferences: Preferences) -> dict[str, Any]:
     """Why it was decided so."""
-    return {"decided_by": trace.stages[-1], "preferences": preferences.trace}
+    chosen = {"habits": trace.habit} if trace.habit else {}
+    return {"decided_by": trace.stages[-1], "preferences": {**preferences.trace, **chosen}}
 
 
 def delivery_of(

@@ -22,10 +22,11 @@ from vorab.records import (
     Notification,
     Record,
     Rejection,
+    Request,
     Tick,
     from_wire,
 )
-from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, DIALOGUE, NOTIFICATIONS
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DEFAULT_TENANT, DELIVERIES, DIALOGUE, NOTIFICATIONS, REQUESTS
 
 SOURCE: Final = "urn:vorab:notifier"
 INPUTS: Final = (CUSTOMERS, CONTRACTS, CASES_BY_CUSTOMER, NOTIFICATIONS)
@@ -38,6 +39,7 @@ _EXPECTED: Final[dict[str, type[Record] | tuple[type[Record], ...]]] = {
     NOTIFICATIONS: Notification,
     DELIVERIES: Delivery,
     DIALOGUE: (Heard, Answered, Corrected),
+    REQUESTS: Request,
 }
 
 
@@ -81,6 +83,8 @@ def _add(batch: Batch, entry: Entry) -> None:
             batch.events.append((key, record))
         case Notification():
             batch.notes.append((entry.partition, entry.offset, record))
+        case Request(notification=said) if said:
+            batch.answered.append((said, record.at))
         case Delivery():
             batch.said.append(record)
         case Heard() | Answered():

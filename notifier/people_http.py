@@ -3,7 +3,7 @@
 It listens on 127.0.0.1 only and wants the token that stands in the announcement, a file only its owner can read.
 
     GET /people[?customer=KEY]   PUT /people   DELETE /people?customer=KEY   PUT /subscriptions   PUT /records
-    POST /sealed   POST /opened
+    POST /sealed   POST /opened   GET, DELETE /habits?customer=KEY
 
 What seals a customer's words never leaves: others send words to be sealed, and sealed words to be opened.
 """
@@ -25,7 +25,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from vorab.errors import Unavailable
-from vorab.people import OPENED, PATH, RECORDS, SEALED, SUBSCRIPTIONS, People, person_of
+from vorab.people import HABITS, OPENED, PATH, RECORDS, SEALED, SUBSCRIPTIONS, People, person_of
 from vorab.registry.writing import WRITTEN, Gone
 from vorab.subscriptions import subscription_of
 
@@ -94,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503, {"error": str(error)})
 
     def _get(self, path: str, customer: str) -> tuple[int, Any]:
+        if path == HABITS and customer:
+            return 200, self.people.habits(customer)
         if path != PATH:
             return 404, None
         if not customer:
@@ -133,6 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"texts": list(do(customer, texts))}
 
     def _delete(self, path: str, customer: str) -> tuple[int, Any]:
+        if path == HABITS and customer:
+            return 200, {"reset": self.people.reset_habits(customer)}
         if path != PATH or not customer:
             return 404, None
         return (200, {"erased": customer}) if self.people.erase(customer) else (404, None)

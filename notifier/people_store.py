@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from notifier.database import Database, keys, notices, people, subscriptions
+from notifier.habits_store import HabitsStore
 from notifier.inbound.tables import accounts
 from vorab import sealing
 from vorab.clock import Micros, SystemClock
@@ -25,9 +26,11 @@ class PeopleStore:
     """
 
     def __init__(
-        self, database: Database, forgotten: Callable[[Sequence[str]], None] | None = None, wall: Callable[[], Micros] | None = None
-    ) -> None:
+        self, database: Database, forgotten: Callable[[Sequence[str]], None] | None = None, wall: Callable[[], Micros] | None = None,
+        habits: HabitsStore | None = None,
+    ) -> None:  # fmt: skip
         self._database = database
+        self._habits = habits or HabitsStore(database)
         self.forgotten = forgotten
         self._wall = wall or SystemClock().now
 
@@ -64,6 +67,16 @@ class PeopleStore:
             key = connection.execute(sa.select(keys.c.key).where(keys.c.customer == customer)).scalar()
         return [sealing.opened(key, customer, each) for each in sealed]
 
+    def habits(self, customer: str) -> Sequence[dict[str, Any]]:
+        """What is kept of where and when a customer answered."""
+        return self._habits.of(customer)
+
+    def reset_habits(self, customer: str) -> int:
+        """Forget that, on disk as well; how many messages it was."""
+        gone = self._habits.reset(customer)
+        self._database.scrub()
+        return gone
+
     def erase(self, customer: str) -> bool:
         """Forget a person, on disk as well; what is still to be said to them will find no way."""
         with self._database.begin() as connection:
@@ -72,6 +85,7 @@ class PeopleStore:
             for table in (subscriptions, accounts):
                 connection.execute(sa.delete(table).where(table.c.customer == customer))
             said = connection.execute(sa.select(notices.c.notification).where(notices.c.customer == customer)).scalars().all()
+            self._habits.reset(customer)
         self._database.scrub()
         if self.forgotten is not None:
             self.forgotten(said)

@@ -14,6 +14,7 @@ from notifier.budget import Contact, free_at, passes, room
 from notifier.cases import CaseView, still_true
 from notifier.days import quiet_days
 from notifier.grouping import carried, first_of
+from notifier.habits import WAIT, Advice, Moment, moments
 from notifier.preferences import NOBODY, Preferences
 from notifier.quiet import rest_until, zone_of
 from vorab.clock import Micros
@@ -41,6 +42,8 @@ class Facts:
     """What else waits to be said to this customer and could be said now, the budget aside."""
     reachable: Collection[Channel] = ()
     """Channels that are set up and have a contact point of this customer."""
+    advise: Callable[[Sequence[Channel], Sequence[Moment]], Advice] | None = None
+    """What is known of the hours and channels at which they answer; None: nothing is asked."""
     shadow: bool = False
     braked: bool = False
     """Whether more has been said within an hour than anybody meant to."""
@@ -55,6 +58,8 @@ class Draft:
     """In the order the customer likes them."""
     carries: tuple[Notification, ...] = ()
     """What it tells besides."""
+    habit: str = ""
+    """Why this channel now, where that was learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,21 @@ def unbraked(draft: Draft, facts: Facts) -> Draft | Verdict:
     return Defer(min(facts.now + AGAIN, draft.note.expires_at), DeliveryReason.BRAKE, "as many messages within an hour as the brake allows")
 
 
+def at_their_hour(draft: Draft, facts: Facts) -> Draft | Verdict:
+    """Of the channels and hours that are allowed, those at which the customer answers; what concerns safety waits for nothing."""
+    if facts.advise is None or draft.note.urgency is Urgency.SAFETY:
+        return draft
+    until = min(draft.note.at + WAIT, draft.note.expires_at)
+    when = moments(facts.now, until, facts.preferences)
+    if not when:
+        return draft
+    best = facts.advise(draft.channels, when)
+    if best.at > facts.now:
+        return Defer(best.at, DeliveryReason.HABITS, best.why)
+    others = (channel for channel in draft.channels if channel is not best.channel)
+    return replace(draft, channels=(best.channel, *others), habit=best.why)
+
+
 def out_loud(draft: Draft, facts: Facts) -> Draft | Verdict:
     """In shadow mode everything is decided and nothing is said."""
     if facts.shadow:
@@ -208,7 +228,7 @@ def out_loud(draft: Draft, facts: Facts) -> Draft | Verdict:
 
 SAYABLE: Final[tuple[Step, ...]] = (in_time, true_now, unsaid, consented, wished)
 """What has to hold for a message to be worth a place in the budget."""
-STAGES: Final[tuple[Step, ...]] = (*SAYABLE, within_budget, awake, grouped, reached, unbraked, out_loud)
+STAGES: Final[tuple[Step, ...]] = (*SAYABLE, within_budget, awake, grouped, reached, at_their_hour, unbraked, out_loud)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +237,8 @@ class Trace:
 
     decision: Decision
     stages: tuple[str, ...] = field(default=())
+    habit: str = ""
+    """Which channel and hour were chosen by what is known of the customer, and why."""
 
 
 def decide(note: Notification, facts: Facts, stages: tuple[Step, ...] = STAGES) -> Trace:
@@ -226,9 +248,10 @@ def decide(note: Notification, facts: Facts, stages: tuple[Step, ...] = STAGES) 
         passed.append(stage.__name__)
         found = stage(draft, facts)
         if not isinstance(found, Draft):
-            return Trace(found, tuple(passed))
+            chosen = found.detail if isinstance(found, Defer) and found.reason is DeliveryReason.HABITS else draft.habit
+            return Trace(found, tuple(passed), chosen)
         draft = found
-    return Trace(Send(draft.channels[0], draft.carries), tuple(passed))
+    return Trace(Send(draft.channels[0], draft.carries), tuple(passed), draft.habit)
 
 
 def sayable(note: Notification, facts: Facts) -> bool:

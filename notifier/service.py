@@ -18,6 +18,7 @@ from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Outcome, Result
 from notifier.counting import count, count_from_zero
 from notifier.deciding import BATCH, Decider
+from notifier.habits_store import HabitsStore
 from notifier.inbound.replies import Replies
 from notifier.intake import INPUTS, SOURCE
 from notifier.preferences import Layer
@@ -34,7 +35,7 @@ from vorab.people import People, masked
 from vorab.records import Channel, Delivery, DeliveryReason, Record, to_wire
 from vorab.service import crash, logger
 from vorab.testing import crashpoint
-from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, DIALOGUE, NOTIFICATIONS, REJECTED, partition_of
+from vorab.topics import CASES_BY_CUSTOMER, CONTRACTS, CUSTOMERS, DELIVERIES, DIALOGUE, NOTIFICATIONS, REJECTED, REQUESTS, partition_of
 
 IDLE_S: Final = 0.2
 BUSY_S: Final = 0.02
@@ -65,6 +66,8 @@ class Options:
     """What is said whatever the budget."""
     an_hour: int = 0
     """How many messages may begin in an hour before the rest waits for a person; 0: any."""
+    habits: bool = False
+    """Whether channel and hour are learned from what people answer."""
 
 
 class Notifier:
@@ -81,17 +84,20 @@ class Notifier:
         options: Options,
         base_url: str = "",
         replies: Replies | None = None,
+        habits: HabitsStore | None = None,
     ) -> None:
         self.replies = replies
-        self._reading = INPUTS if replies is None else (*INPUTS, DIALOGUE)
+        self._reading = (*INPUTS, *((DIALOGUE,) if replies is not None else ()), *((REQUESTS,) if options.habits else ()))
         self._log, self.store, self._clock, self.people = log, store, clock, people
         self._channels: Mapping[Channel, ChannelPort] = {port.channel: port for port in channels}
         self._options = options
         self.base_url = base_url
         of = options
+        self.habits = habits or HabitsStore(store.database)
         self._decider = Decider(
-            store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow, an_hour=of.an_hour
-        )
+            store, people, self._channels, renderer, of.buttons, layers=of.layers, passing=of.passing, shadow=of.shadow,
+            an_hour=of.an_hour, habits=self.habits if of.habits else None,
+        )  # fmt: skip
         self._hands = Hands(self._channels, options.senders)
         self._next: dict[Position, int] = {}
         self._partitions, self._swept_at = 0, 0
@@ -196,6 +202,7 @@ class Notifier:
         self.store.prune(self._clock.now() - KEPT)
         if self.replies is not None:
             self.replies.inbox.prune(self._clock.now() - KEPT)
+        self.habits.prune(self._clock.now() - KEPT)
         safe = [channel for channel, port in self._channels.items() if port.idempotent]
         for delivery in self.store.interrupted(safe, self._clock.now()):
             count(delivery)
@@ -256,7 +263,11 @@ class Notifier:
         changed = {key for key, _ in batch.customers}
         while any(job.notice.note.key in changed for job in self._hands.busy.values()):
             self.settle(IDLE_S)
-        self.store.take(batch)
+        with self.store.database.begin():
+            if self._options.habits:
+                self.habits.left(key for key, customer in batch.customers if customer is not None and not any(customer.purposes.values()))
+                self.habits.answered(batch.answered)
+            self.store.take(batch)
 
     def catch_up(self, topics: Sequence[str], reading: Sequence[str] = ()) -> bool:
         """Read these topics to where they end now (always the same set, so that a log can read ahead); False when `stop` came first."""
@@ -302,10 +313,12 @@ class Notifier:
             case Outcome.SENT:
                 return self.store.sent(note, job.channel, now, result.detail)
             case Outcome.FAILED:
+                self.habits.failed(note.id)
                 return self.store.failed(note, job.channel, DeliveryReason.REFUSED, result.detail, now)
             case Outcome.UNKNOWN:
                 return self.store.unknown(note, job.channel, DeliveryReason.UNREACHABLE, result.detail, now)
             case Outcome.LATER:
+                self.habits.failed(note.id)
                 calls = job.notice.attempts + 1
                 wait_s = min(self._options.retry_s * 2 ** (calls - 1), LONGEST_RETRY_S) * random.uniform(0.8, 1.2)
                 wait_s = 0.0 if result.gone and not result.after_s else max(wait_s, result.after_s)
@@ -333,8 +346,8 @@ class Notifier:
         try:
             self._log.partitions(CONTRACTS)
         except ConfigError:
-            return [topic for topic in INPUTS if topic != CONTRACTS]
-        return INPUTS
+            return [topic for topic in self._reading if topic != CONTRACTS]
+        return self._reading
 
     def _outgoing(self, topic: str, record: Record) -> Outgoing:
         key, value, headers = to_wire(record, SOURCE)

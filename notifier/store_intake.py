@@ -33,6 +33,8 @@ class Batch:
     """Deliveries that stand on the log already."""
     dialogue: list[Heard | Answered] = field(default_factory=list)
     """What was heard and answered, as it stands on the log."""
+    answered: list[tuple[str, int]] = field(default_factory=list)
+    """(notification, moment) of what customers have asked for by a button of a message."""
     next: dict[Position, int] = field(default_factory=dict)
 
 

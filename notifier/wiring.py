@@ -14,6 +14,7 @@ import yaml
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
+from notifier.habits_store import HabitsStore
 from notifier.inbound.wiring import Inbound
 from notifier.people_http import PeopleServer
 from notifier.people_store import PeopleStore
@@ -61,6 +62,7 @@ def options_of(settings: Settings) -> Options:
         layers=from_settings(of),
         passing=of.budget.passes,
         an_hour=of.brake_an_hour,
+        habits=of.habits,
     )
 
 
@@ -123,7 +125,8 @@ class Service:
         self._lock = Lock(address)
         self.database = Database(address)
         self.channels = list(channels) if channels is not None else channels_of(settings)
-        self.people = PeopleStore(self.database, self._forget)
+        habits = HabitsStore(self.database)
+        self.people = PeopleStore(self.database, self._forget, habits=habits)
         desk = settings.desk
         url = base_url if base_url is not None else desk.base_url or (f"http://{desk.host}:{desk.port}" if desk.port else "")
         words = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
@@ -133,7 +136,7 @@ class Service:
             Inbound(settings, self.database, self.people, renderer, self.channels, clock) if settings.notifier.inbound.on else None
         )
         replies = self.inbound.replies if self.inbound is not None else None
-        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url, replies)
+        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url, replies, habits)
         if settings.notifier.people:
             import_people(self.people, Path(settings.notifier.people))
         self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings), push_key(settings))

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from vorab import ids
-from vorab.records import Consent, ConsentBy, ConsentTo, Customer, Request, RequestKind
+from vorab.clock import Micros
+from vorab.records import Consent, ConsentBy, ConsentTo, Customer, Purpose, Request, RequestKind
 
 TEXTS: Final[Mapping[str, str]] = {
     "remote-repair-1.de": "Wir können {the} {noun} aus der Ferne neu starten. {It} steht dabei rund zwei Minuten still. Einverstanden?",
@@ -49,6 +50,12 @@ def answered(request: Request, way: ConsentBy, language: str) -> list[Consent]:
             case=request.case, device=request.device, because=request.id, at=request.at,
         )
     ]  # fmt: skip
+
+
+def withdrawn(customer: Customer, purposes: Iterable[Purpose], at: Micros) -> Customer:
+    """The registry's entry after its customer no longer wants messages for these purposes: their own word, whatever layer spoke before."""
+    own = customer.own if customer.own is None else tuple(dict.fromkeys((*customer.own, "purposes")))
+    return customer.model_copy(update={"purposes": customer.purposes | dict.fromkeys(purposes, False), "own": own, "at": at})
 
 
 def changed(before: Customer | None, after: Customer, way: ConsentBy, *, by: str = "", text: str = "") -> list[Consent]:

@@ -28,6 +28,7 @@ RECORDS: Final = "/records"
 SEALED: Final = "/sealed"
 OPENED: Final = "/opened"
 SUBSCRIPTIONS: Final = "/subscriptions"
+HABITS: Final = "/habits"
 ANNOUNCEMENTS: Final = "notifier*.json"
 TIMEOUT_S: Final = 10.0
 MASKED_FROM: Final = 3
@@ -77,6 +78,12 @@ class People(Protocol):
 
     def unsubscribe(self, customer: str, endpoint: str) -> bool:
         """It shows none any more; whether it did."""
+
+    def habits(self, customer: str) -> Sequence[dict[str, Any]]:
+        """What is kept of where and when a customer answered: one row per message."""
+
+    def reset_habits(self, customer: str) -> int:
+        """Forget that; how many messages it was."""
 
 
 def masked(person: Person, text: str) -> str:
@@ -164,6 +171,15 @@ class PeopleClient:
         answers = [self._call(each, "PUT", SUBSCRIPTIONS, {"customer": customer, "gone": endpoint}) for each in self._endpoints]
         return any(answer is not None and answer.get("gone") for answer in answers)
 
+    def habits(self, customer: str) -> Sequence[dict[str, Any]]:
+        """What is kept of where and when a customer answered; raises Unavailable when a notifier does not answer."""
+        return [row for endpoint in self._endpoints for row in self._call(endpoint, "GET", _query(customer, HABITS)) or ()]
+
+    def reset_habits(self, customer: str) -> int:
+        """Forget that; raises Unavailable when a notifier does not answer."""
+        answers = [self._call(endpoint, "DELETE", _query(customer, HABITS)) for endpoint in self._endpoints]
+        return sum(int(answer["reset"]) for answer in answers if answer)
+
     def register(self, entries: Iterable[Record], gone: Iterable[Gone] = ()) -> None:
         """Write registry entries and what people say to the log through a notifier, and take others out (topic and key).
 
@@ -203,5 +219,5 @@ class PeopleClient:
             raise Unavailable(f"the notifier does not answer at {url}: {error}") from None
 
 
-def _query(customer: str) -> str:
-    return PATH + "?" + urllib.parse.urlencode({"customer": customer})
+def _query(customer: str, path: str = PATH) -> str:
+    return path + "?" + urllib.parse.urlencode({"customer": customer})

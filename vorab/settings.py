@@ -420,6 +420,9 @@ class Notifier(Section):
     inbound: Inbound = Field(default_factory=Inbound)
     budget: Budget = Field(default_factory=Budget)
     preferences: Preferences = Field(default_factory=Preferences)
+    habits: bool = Field(
+        default=False, description="Learn channel and hour from what people answer, within what is allowed; a message may wait up to 12 h."
+    )
 
 
 Scope = Literal["read", "write", "contacts"]

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parseaddr
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from notifier.cases import CaseView
 from notifier.inbound.accounts import token_in, token_of
@@ -26,6 +26,7 @@ from vorab import ids
 from vorab.callbacks.wishes import wishes_of
 from vorab.clock import DAY, MINUTE, Micros, iso
 from vorab.codes import Codes
+from vorab.consents import changed, withdrawn
 from vorab.errors import Rejected
 from vorab.knowledge import Article, Library
 from vorab.metrics import metric
@@ -34,6 +35,7 @@ from vorab.records import (
     Answered,
     Command,
     CommandKind,
+    ConsentBy,
     Customer,
     HandedTo,
     Heard,
@@ -273,7 +275,8 @@ class Replies:
     def _effects(self, of: Looked, decision: Decision, now: Micros) -> Sequence[Record]:
         case = of.case
         if decision.effect is Effect.STOP and of.customer is not None:
-            return [withdrawn(of.customer, now)]
+            after = withdrawn(of.customer, Purpose, now)
+            return [*changed(of.customer, after, ConsentBy.MAIL), after]
         if case is None or not case.device:
             return []
         if decision.handed_to is HandedTo.PERSON:
@@ -348,15 +351,6 @@ class Replies:
             text = text[: len(text) * 3 // 4]
             sealed = seal(key, customer, text)
         return sealed
-
-
-def withdrawn(customer: Customer, now: Micros) -> Customer:
-    """The registry's entry after its customer has said that they want no messages: of their own word, for every purpose."""
-    own = customer.own
-    changed: dict[str, Any] = {"purposes": dict.fromkeys(Purpose, False), "at": now}
-    if own is not None and "purposes" not in own:
-        changed["own"] = (*own, "purposes")
-    return customer.model_copy(update=changed)
 
 
 def told_of(article: Article, language: str) -> dict[str, str]:

@@ -138,6 +138,27 @@ def ranking(
 
 
 @app.command()
+def habits(
+    seed: Annotated[list[int] | None, typer.Option(help="People of this seed; may be given several times.", show_default="1 to 5")] = None,
+    people: Annotated[int, typer.Option(min=50, help="Customers.")] = 2_000,
+    own_form: Annotated[bool, typer.Option("--own-form", help="A world made like the learner: patterns and nothing else.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Write the curve as a picture (SVG) there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line in place of the table.")] = False,
+) -> None:
+    """Whether channel and hour are learned: people with hidden habits, two messages a month, against somebody who knows them.
+
+    Examples:
+        vorab bench habits
+        vorab bench habits --seed 42 --people 500 --plot habits.svg
+    """
+    from vorab.bench import habits as bench
+
+    found = bench.run(seed or bench.SEEDS, people, odd=not own_form, plot=plot)
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else bench.table(found))
+    raise typer.Exit(EXIT_OK if found["ok"] else EXIT_PROBLEMS)
+
+
+@app.command()
 def storm(
     devices: Annotated[int, typer.Option(min=1_000, help="Devices that fail; half as many do not.")] = 10_000,
     kills: Annotated[int, typer.Option(min=0, help="How often workers are killed when the storm is told again; 0: it is not.")] = 40,

@@ -183,6 +183,44 @@ def erase(
 
 
 @app.command()
+def habits(
+    customer: Annotated[str, typer.Argument(help="Key or id of the customer.")],
+    *,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget all of it; from then on they count as somebody new.")] = False,
+    config: Config = None,
+    state_dir: StateDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show when and by which channel a customer was written to and answered, or forget it. All that is kept is shown.
+
+    Examples:
+        vorab customers habits c-5f3a9c --json
+        vorab customers habits c-5f3a9c --reset
+    """
+    from vorab import settings
+    from vorab.cli.registry import reading_people
+    from vorab.clock import iso
+
+    found = settings.load(config, overrides={"state_dir": state_dir})
+    key = full_key(customer)
+    with reading_people(found) as people:
+        rows = people.habits(key)
+        gone = people.reset_habits(key) if reset else 0
+    if as_json:
+        typer.echo(json.dumps({"customer": key, "reset": gone} if reset else {"customer": key, "messages": list(rows)}))
+    elif reset:
+        typer.echo(f"{key}: what came of {gone} messages is forgotten")
+    elif not rows:
+        typer.echo(f"nothing is kept of {key}; vorab learns where `notifier.habits` is on")
+    else:
+        for row in rows:
+            came = (
+                f"answered {iso(row['answered_at'])}" if row["answered_at"] is not None else "unsubscribed" if row["left"] else "no answer"
+            )
+            typer.echo(f"{iso(row['at'])}  {row['channel']} at {row['hour']:02}  {came}")
+
+
+@app.command()
 def mark(
     customer: Annotated[str, typer.Argument(help="Key or id of the customer.")],
     *,

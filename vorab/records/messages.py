@@ -80,6 +80,8 @@ class DeliveryReason(StrEnum):
     NONE = "none"
     QUIET_HOURS = "quiet_hours"
     QUIET_DAY = "quiet_day"
+    HABITS = "habits"
+    """A better hour for this person is near."""
     BUDGET = "budget"
     BRAKE = "brake"
     GROUPED = "grouped"

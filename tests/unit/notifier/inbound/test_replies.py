@@ -10,17 +10,20 @@ import pytest
 
 from notifier.channels import Outcome
 from notifier.inbound.deciding import Limits
-from notifier.inbound.replies import UNASSIGNED, withdrawn
+from notifier.inbound.replies import UNASSIGNED
 from notifier.inbound.store import Inbox
 from tests.unit.notifier.house import MORNING, NOON, case_event, customer, note
 from tests.unit.notifier.inbound.parlour import CODES, ERIKA, Parlour, reply
 from vorab.clock import HOUR, MINUTE
+from vorab.consents import withdrawn
 from vorab.people import Person
 from vorab.records import (
     Answered,
     CaseKind,
     Command,
     CommandKind,
+    Consent,
+    ConsentBy,
     Customer,
     HandedTo,
     Purpose,
@@ -30,7 +33,7 @@ from vorab.records import (
     Stage,
     Status,
 )
-from vorab.topics import COMMANDS, CUSTOMERS, REJECTED, REQUESTS, SLOTS
+from vorab.topics import COMMANDS, CONSENTS, CUSTOMERS, REJECTED, REQUESTS, SLOTS
 from vorab.understanding import Flag, Intent, Route, Window
 
 ANGRY = {"intent": Intent.STATUS, "flags": (Flag.ANGER,), "route": Route.HUMAN}
@@ -185,6 +188,8 @@ def test_stop_is_a_consent_withdrawn(parlour: Parlour) -> None:
     entry = [each for each in parlour.records(CUSTOMERS) if isinstance(each, Customer)][-1]
     assert entry.purposes == {Purpose.SERVICE: False, Purpose.ADVERTISING: False}
     assert entry.own == ("language", "purposes")
+    ledger = [(each.purpose.value, each.given, each.way) for each in parlour.records(CONSENTS) if isinstance(each, Consent)]
+    assert ledger == [("service", False, ConsentBy.MAIL)]
     assert [each.answer for each in parlour.answered()] == ["stopped"]
     before = len(parlour.mail.sent)
     parlour.run(prepare=False)
@@ -413,9 +418,9 @@ def test_what_replaces_a_message_that_waits_takes_its_place(parlour: Parlour) ->
 def test_withdrawing_leaves_the_rest_of_an_entry_alone() -> None:
     """Only the purposes change, and whose word they are."""
     before = customer(own=None, tell_healed=True)
-    after = withdrawn(before, NOON)
+    after = withdrawn(before, Purpose, NOON)
     assert after.model_copy(update={"purposes": before.purposes, "at": before.at}) == before
-    assert withdrawn(customer(own=("purposes",)), NOON).own == ("purposes",)
+    assert withdrawn(customer(own=("purposes",)), Purpose, NOON).own == ("purposes",)
 
 
 def test_two_with_one_address_are_told_apart_by_people(parlour: Parlour) -> None:
