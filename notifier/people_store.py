@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from notifier.database import Database, notices, people
-from notifier.habits_store import HabitsStore
+from notifier.store_habits import HabitsStore
 from vorab.people import Person
 
 

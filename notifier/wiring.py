@@ -14,13 +14,13 @@ import yaml
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
-from notifier.habits_store import HabitsStore
 from notifier.people_http import PeopleServer
 from notifier.people_store import PeopleStore
 from notifier.preferences import from_settings
 from notifier.render import Renderer
 from notifier.service import Notifier, Options
 from notifier.store import Store
+from notifier.store_habits import HabitsStore
 from notifier.ways import channels_of, codes_of
 from notifier.words import load_words
 from vorab import topics
