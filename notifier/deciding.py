@@ -18,12 +18,12 @@ from notifier.channels import ChannelPort, Message
 from notifier.database import SENDING
 from notifier.delivered import delivery_of, why_of
 from notifier.habits import Advice, Moment
-from notifier.habits_store import HabitsStore, facts_of
 from notifier.preferences import Layer, Preferences
 from notifier.quiet import zone_of
 from notifier.render import Renderer
 from notifier.sending import Job
 from notifier.store import Notice, Store
+from notifier.store_habits import HabitsStore, facts_of
 from notifier.store_known import Known, Merged, begun
 from vorab.clock import HOUR, Micros, to_datetime
 from vorab.people import People, Person

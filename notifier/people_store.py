@@ -8,8 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from notifier.database import Database, keys, notices, people, subscriptions
-from notifier.habits_store import HabitsStore
 from notifier.inbound.tables import accounts
+from notifier.store_habits import HabitsStore
 from vorab import sealing
 from vorab.clock import Micros, SystemClock
 from vorab.people import Person

@@ -18,13 +18,13 @@ from notifier.buttons import Buttons
 from notifier.channels import ChannelPort, Outcome, Result
 from notifier.counting import count, count_from_zero
 from notifier.deciding import BATCH, Decider
-from notifier.habits_store import HabitsStore
 from notifier.inbound.replies import Replies
 from notifier.intake import INPUTS, SOURCE
 from notifier.preferences import Layer
 from notifier.render import Renderer
 from notifier.sending import Hands, Job
 from notifier.store import Store
+from notifier.store_habits import HabitsStore
 from notifier.store_intake import Batch
 from notifier.store_sweep import EVERY, sweep
 from vorab.clock import DAY, SECOND, Clock, Micros

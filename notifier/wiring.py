@@ -14,7 +14,6 @@ import yaml
 from notifier.buttons import Buttons
 from notifier.channels import ChannelPort
 from notifier.database import Database
-from notifier.habits_store import HabitsStore
 from notifier.inbound.wiring import Inbound
 from notifier.people_http import PeopleServer
 from notifier.people_store import PeopleStore
@@ -22,6 +21,7 @@ from notifier.preferences import from_settings
 from notifier.render import Renderer
 from notifier.service import Notifier, Options
 from notifier.store import Store
+from notifier.store_habits import HabitsStore
 from notifier.ways import channels_of, codes_of, push_key
 from notifier.words import load_words
 from vorab import topics
