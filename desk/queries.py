@@ -199,14 +199,16 @@ class Queries:
             for record in self.records(r.kind.like("io.vorab.delivery%"), r.case == ""):
                 if isinstance(record, Delivery) and record.notification in notices:
                     found.deliveries.append(record)
-        self._open(found)
         found.device = self.device(key)
+        self._open(found)
         found.contract = self.contract_of(found.device, found.events[0].opened_at)
         return found
 
     def _open(self, found: CaseFile) -> None:
         """Put the words of people back into a file."""
         customers = dict.fromkeys(topics.key_of(event.tenant, event.customer) for event in found.events if event.customer)
+        if found.device is not None and found.device.customer:
+            customers[topics.key_of(found.device.tenant, found.device.customer)] = None
         written: list[Record] = [*found.events, *found.commands, *found.requests]
         if self._seal is None:
             read = [closed(record) for record in written]

@@ -60,7 +60,9 @@ def command(
     Raises:
         Unavailable: the log cannot take it now, or nobody can seal what was written about a customer.
     """
-    customer = topics.key_of(event.tenant, event.customer) if event.customer else ""
+    owner = context.queries.device(event.key)
+    name = event.customer or (owner.customer if owner else "")  # a case from before the machine was registered names nobody
+    customer = topics.key_of(event.tenant, name) if name else ""
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
         tenant=event.tenant,

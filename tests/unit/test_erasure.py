@@ -193,6 +193,10 @@ class World:
     def erase(self) -> dict[str, object]:
         """By command, through the notifier that runs; then the time passes after which refused bytes are let go."""
         said = CliRunner().invoke(app, ["customers", "erase", "c-1", "--state-dir", str(self.state), "--json"], catch_exceptions=False)
+        # The last record of a partition is kept whatever its age: the next refused one takes its place.
+        self.write(
+            *(Rejection(id=f"later-{n}", source=f"telemetry/other-{n}", reason=Reason.BAD_JSON, at=self.clock.now()) for n in range(8))
+        )
         self.log.enforce(self.clock.now() + 8 * DAY)
         found: dict[str, object] = json.loads(said.stdout)
         return found
