@@ -7,7 +7,7 @@ import fcntl
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import yaml
 
@@ -43,6 +43,10 @@ def database_address(settings: Settings) -> str:
     return f"sqlite:///{settings.state_path / ('notifier.db' if n == 1 else f'notifier-{i}-of-{n}.db')}"
 
 
+NEW: Final = (topics.SITES, topics.CONTRACTS, topics.DIALOGUE, topics.CONSENTS)
+"""Topics that are missing where an older vorab has made the log."""
+
+
 def announcement(settings: Settings) -> Path:
     """The file in which a running notifier says where it can be reached; `PeopleClient.announced` finds it."""
     i, n = share_of(settings.notifier.share)
@@ -74,7 +78,7 @@ def _leaving(settings: Settings) -> str:
 
 def write_registry(log: EventLog, settings: Settings, entries: Sequence[Entry], gone: Sequence[Gone] = ()) -> None:
     """Registry entries to the log, and others out of it by topic and key; raises Unavailable."""
-    create_missing(log, settings, (topics.SITES, topics.CONTRACTS, topics.CONSENTS))  # an older vorab may have made this log
+    create_missing(log, settings, NEW)
     write(log, settings.topics.recorded_partitions, entries, gone)
 
 
@@ -122,29 +126,33 @@ class Service:
     ) -> None:
         self._log, self._settings = log, settings
         address = database_address(settings)
-        self._lock = Lock(address)
-        self.database = Database(address)
-        self.channels = list(channels) if channels is not None else channels_of(settings)
-        habits = HabitsStore(self.database)
-        self.people = PeopleStore(self.database, self._forget, habits=habits)
-        desk = settings.desk
-        url = base_url if base_url is not None else desk.base_url or (f"http://{desk.host}:{desk.port}" if desk.port else "")
-        words = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
-        renderer = Renderer(words, codes_of(settings))
-        store = Store(self.database)
-        self.inbound = (
-            Inbound(settings, self.database, self.people, renderer, self.channels, clock) if settings.notifier.inbound.on else None
-        )
-        replies = self.inbound.replies if self.inbound is not None else None
-        self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url, replies, habits)
-        if settings.notifier.people:
-            import_people(self.people, Path(settings.notifier.people))
-        self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings), push_key(settings))
+        with contextlib.ExitStack() as undo:
+            self._lock = Lock(address)
+            undo.callback(self._lock.close)
+            self.database = Database(address)
+            undo.callback(self.database.close)
+            self.channels = list(channels) if channels is not None else channels_of(settings)
+            habits = HabitsStore(self.database)
+            self.people = PeopleStore(self.database, self._forget, habits=habits)
+            desk = settings.desk
+            url = base_url if base_url is not None else desk.base_url or (f"http://{desk.host}:{desk.port}" if desk.port else "")
+            words = load_words(Path(settings.notifier.words) if settings.notifier.words else None)
+            renderer = Renderer(words, codes_of(settings))
+            store = Store(self.database)
+            self.inbound = (
+                Inbound(settings, self.database, self.people, renderer, self.channels, clock) if settings.notifier.inbound.on else None
+            )
+            replies = self.inbound.replies if self.inbound is not None else None
+            self.notifier = Notifier(log, store, clock, self.people, self.channels, renderer, options_of(settings), url, replies, habits)
+            if settings.notifier.people:
+                import_people(self.people, Path(settings.notifier.people))
+            self._server = PeopleServer(self.people, partial(write_registry, log, settings), announcement(settings), push_key(settings))
+            undo.pop_all()  # from here on it is `stop` that closes them
 
     def start(self) -> None:
         """Work, and let others write people."""
         with contextlib.suppress(Unavailable):  # the notifier waits for the log
-            create_missing(self._log, self._settings, (topics.CONTRACTS, topics.DIALOGUE))  # an older vorab may have made this log
+            create_missing(self._log, self._settings, NEW)
         self.notifier.start()
         self._server.start()
         if self.inbound is not None:

@@ -107,8 +107,8 @@ def _mqtt_schemas() -> Json:
     }
     signals = {
         "type": "object",
-        "propertyNames": {"pattern": f"^{SIGNAL.pattern}$"},
-        "additionalProperties": _ref("schemas", "value"),
+        "patternProperties": {f"^{SIGNAL.pattern}$": _ref("schemas", "value")},
+        "additionalProperties": {"type": "null"},  # whatever it is called: null is left out before names are looked at
     }
     reserved = {
         "ts": {"type": ["number", "null"], "description": "When it was measured: ms since 1970 UTC, with a fraction if you like."},

@@ -114,6 +114,8 @@ REASONS: Final[dict[str, str]] = {
     "none": "",
     "quiet_hours": "Ruhezeit",
     "quiet_day": "Sonntag oder Feiertag",
+    "brake": "zu viele Nachrichten in einer Stunde",
+    "habits": "antwortet zu einer anderen Stunde",
     "budget": "genug Nachrichten für jetzt",
     "grouped": "in einer anderen Nachricht gesagt",
     "already_fixed": "schon behoben",

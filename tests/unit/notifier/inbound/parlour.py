@@ -26,7 +26,7 @@ from vorab.knowledge import Library, folder_of, load_articles
 from vorab.people import Person
 from vorab.records import Answered, CaseKind, Heard, Record, Stage, Status
 from vorab.sealing import opened
-from vorab.topics import COMMANDS, DIALOGUE, REQUESTS, SLOTS
+from vorab.topics import COMMANDS, CONSENTS, DIALOGUE, REQUESTS, SLOTS
 from vorab.understanding import Recogniser, Route, recogniser
 
 SENDER: Final = "vorab <service@example.org>"
@@ -73,7 +73,7 @@ class Parlour(House):
         self.out = FakeMail()
         self.meanings: dict[str, Any] = {}
         super().__init__(folder, now=NOON, **more)
-        self.log.create(dict.fromkeys((DIALOGUE, REQUESTS, COMMANDS, SLOTS), PARTITIONS))
+        self.log.create(dict.fromkeys((DIALOGUE, REQUESTS, COMMANDS, SLOTS, CONSENTS), PARTITIONS))
 
     def open(self, database: str = "notifier.db") -> None:
         """A notifier with an inbox, as after a start."""

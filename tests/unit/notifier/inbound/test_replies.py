@@ -189,7 +189,7 @@ def test_stop_is_a_consent_withdrawn(parlour: Parlour) -> None:
     assert entry.purposes == {Purpose.SERVICE: False, Purpose.ADVERTISING: False}
     assert entry.own == ("language", "purposes")
     ledger = [(each.purpose.value, each.given, each.way) for each in parlour.records(CONSENTS) if isinstance(each, Consent)]
-    assert ledger == [("service", False, ConsentBy.MAIL)]
+    assert ledger == [(purpose, False, ConsentBy.MAIL) for purpose in ("advertising", "service")]
     assert [each.answer for each in parlour.answered()] == ["stopped"]
     before = len(parlour.mail.sent)
     parlour.run(prepare=False)
