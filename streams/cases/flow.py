@@ -70,10 +70,6 @@ class DeviceCases(People):
         rejection = Rejection(id=name, source=source, reason=error.reason, detail=error.detail, device=self.key, at=at, origin_topic=source)
         self.out.append(Out(topics.REJECTED, rejection))
 
-    def _expire(self, until: Micros) -> None:
-        while (deadline := self.deadline) is not None and deadline < until:
-            self.fire()
-
     def _run(self, until: Micros) -> None:
         while (deadline := self.deadline) is not None and deadline < until:
             self.now = deadline
@@ -93,7 +89,6 @@ class DeviceCases(People):
             case SymptomState.CLEARED:
                 self._cleared(symptom, why)
             case SymptomState.CONFIRMED:
-                self._expire(symptom.time)  # where it comes late, what it comes after must not depend on how late
                 self._confirmed(symptom, why)
         self.start(why)
 
@@ -184,7 +179,9 @@ class DeviceCases(People):
     def _confirmed(self, symptom: Symptom, why: Why) -> None:
         for case in self.state.cases:
             asked = case.phase is not Phase.OVER and self.line(case).readings > 0
-            if asked and case.seen(symptom.confirms) is not None:
+            # What a device hands in late tells of several moments at once: after that at which it is well, nothing is left to show.
+            shown = case.timers.get(Timer.STAYS, symptom.time) < symptom.time
+            if asked and not shown and case.seen(symptom.confirms) is not None:
                 proof.confirm(self.state, case, symptom)
                 self.watch(case, why.at)
 

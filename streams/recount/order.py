@@ -66,7 +66,8 @@ def _moves(items: Sequence[Item], stored: Sequence[CaseEvent], anew: Sequence[Ca
     fact = stored[place]
     other = anew[place] if place < len(anew) else None
     if other is not None and other.because in free and other.because != fact.because:
-        yield from _after(items, free[other.because], fact.at)  # it came later than that
+        yield from _after(items, free[other.because], fact.at)  # it came later than that,
+        yield from _after(items, free[other.because], fact.at - 2)  # or only just before: a deadline that says nothing had passed
     if fact.because in free and other is not None:
         yield _put(items, free[fact.because], other.at)  # it came sooner than that
     # What it did may show later only: those that came before, the latest first, may have come a few records sooner or later.
