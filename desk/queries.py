@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from desk import store as tables
 from desk.fold import NOT_SENT, SPENT
 from desk.registry_queries import RegistryQueries
-from desk.sealed import CLOSED, Seal, closed
+from desk.sealed import CLOSED, Seal, closed, whose
 from desk.store import Store
 from vorab import topics
 from vorab.clock import Micros
@@ -206,9 +206,7 @@ class Queries:
 
     def _open(self, found: CaseFile) -> None:
         """Put the words of people back into a file."""
-        customers = dict.fromkeys(topics.key_of(event.tenant, event.customer) for event in found.events if event.customer)
-        if found.device is not None and found.device.customer:
-            customers[topics.key_of(found.device.tenant, found.device.customer)] = None
+        customers = dict.fromkeys(key for event in found.events if (key := whose(event, found.device)))
         written: list[Record] = [*found.events, *found.commands, *found.requests]
         if self._seal is None:
             read = [closed(record) for record in written]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from vorab import topics
 from vorab.errors import Unavailable
 from vorab.people import PeopleClient
-from vorab.records import CaseEvent, Command, Record, Request
+from vorab.records import CaseEvent, Command, Device, Record, Request
 from vorab.sealing import found_in, marked, replaced
 
 R = TypeVar("R", bound=Record)
@@ -53,6 +54,12 @@ class Seal:
         if found is None:
             raise Unavailable("no notifier runs beside this desk, and only it can seal what people write")
         return found
+
+
+def whose(event: CaseEvent, machine: Device | None) -> str:
+    """Key of the customer an event is about, or nothing; where it is from before its machine was registered, the customer of that."""
+    name = event.customer or (machine.customer if machine else "")
+    return topics.key_of(event.tenant, name) if name else ""
 
 
 def closed(record: R, otherwise: str = SEALED) -> R:

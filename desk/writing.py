@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from desk.context import Context
+from desk.sealed import whose
 from vorab import ids, topics
 from vorab.consents import answered
 from vorab.links import Claims
@@ -60,9 +61,7 @@ def command(
     Raises:
         Unavailable: the log cannot take it now, or nobody can seal what was written about a customer.
     """
-    owner = context.queries.device(event.key)
-    name = event.customer or (owner.customer if owner else "")  # a case from before the machine was registered names nobody
-    customer = topics.key_of(event.tenant, name) if name else ""
+    customer = whose(event, context.queries.device(event.key))
     made = Command(
         id=ids.command_id(event.key, kind, nonce),
         tenant=event.tenant,

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 
 from desk import store as desk_tables
 from desk.partner.mirror import Mirror, State, Story
-from desk.sealed import Seal, closed
+from desk.registry_queries import RegistryQueries
+from desk.sealed import Seal, closed, whose
 from desk.store import Store
-from vorab import topics
 from vorab.clock import DAY, SECOND, Micros
-from vorab.records import CaseEvent, Command, CommandKind, family_of
+from vorab.records import CaseEvent, Command, CommandKind, Device, family_of
+from vorab.registry.kinds import DEVICES
 
 KEPT: Final[Micros] = DAY
 """How long ids of messages heard are kept; they are refused by their time long before."""
@@ -95,7 +96,7 @@ class Outbox:
 
     def __init__(self, store: Store, seal: Seal | None = None) -> None:
         """`seal` opens and seals what people write; without it, it stays closed, and nothing is written."""
-        self._store, self._seal = store, seal
+        self._store, self._seal, self._registry = store, seal, RegistryQueries(store)
         metadata.create_all(store.engine)
 
     # ------------------------------------------------------------------------------------------- the projector's side
@@ -171,7 +172,7 @@ class Outbox:
                 events.append(record)
             elif isinstance(record, Command) and record.by == mirror.partner:
                 asked[record.id] = record
-        customers = dict.fromkeys(topics.key_of(event.tenant, event.customer) for event in events if event.customer)
+        customers = dict.fromkeys(key for event in events if (key := whose(event, self._machine(event))))
         read = self._seal.opened(customers, events) if self._seal is not None else [closed(event) for event in events]
         told = [event for event in read if isinstance(event, CaseEvent)]
         return Story(sorted(told, key=lambda event: event.seq), asked)
@@ -180,9 +181,12 @@ class Outbox:
         """A command in a partner's name, with the words in it sealed; raises Unavailable where nobody can do that now."""
         if self._seal is None or command.kind is not CommandKind.NOTE:
             return command
-        last = story.last
-        customer = topics.key_of(last.tenant, last.customer) if last.customer else ""
+        customer = whose(story.last, self._machine(story.last))
         return command.model_copy(update={"detail": self._seal.detail(customer, command.detail)})
+
+    def _machine(self, event: CaseEvent) -> Device | None:
+        found: Device | None = self._registry.get(DEVICES, event.key)
+        return found
 
     def hub(self, partner: str) -> str:
         """Where its hub sends events; empty where it was not told yet."""

@@ -9,10 +9,11 @@ import pytest
 from fastapi.routing import APIRoute
 
 from desk.gate import SIGNED
-from tests.unit.desk.house import NIGHT, House, Story, device, doubted
+from tests.unit.desk.house import NIGHT, House, Story, customer, device, doubted, nobodys
 from vorab import topics
 from vorab.clock import HOUR
 from vorab.records import Command, CommandKind, Severity
+from vorab.sealing import found_in
 
 HOSTILE = ("<script>alert(1)</script>", '"><svg onload=alert(1)>', "'-alert(1)-'", "{{7*7}}", "javascript:alert(1)", "</textarea><b>")
 
@@ -161,6 +162,17 @@ def test_long_bodies_are_refused(house: House, homes: dict[str, Story]) -> None:
     endless = (b"nonce=12345678&text=" + b"x" * 1_000 for _ in range(100))
     assert house.client.post(path, content=endless, headers=form).status_code == 413
     assert house.client.post(path, data={"nonce": "12345678", "text": "x" * 600}).status_code == 422
+
+
+def test_a_note_is_sealed_where_the_case_is_older_than_the_registration(house: House) -> None:
+    """The case names nobody; the machine has an owner by now, and what is written is about them."""
+    story = doubted()
+    house.write([customer(), device(story.device, customer="c-1"), *nobodys(story)])
+    house.catch_up()
+    house.client.post(f"/cases/{story.case}/note", data={"nonce": "once-only", "text": "she is away until Monday"})
+    [command] = [record for record in house.told(topics.COMMANDS) if isinstance(record, Command)]
+    [sealed] = found_in(command.detail)
+    assert house.people.opened("main/c-1", [sealed]) == ["she is away until Monday"]
 
 
 @pytest.mark.parametrize(("action", "kind"), [("take", CommandKind.TAKE), ("note", CommandKind.NOTE), ("resolve", CommandKind.RESOLVE)])

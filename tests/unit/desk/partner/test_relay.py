@@ -9,7 +9,7 @@ import pytest
 
 from desk.partner.relay import Relay
 from desk.partner.service import Partners
-from tests.unit.desk.house import MORNING, House, doubted, healed
+from tests.unit.desk.house import MORNING, House, customer, device, doubted, healed, nobodys
 from vorab.clock import DAY, MINUTE, SECOND
 from vorab.errors import ConfigError
 from vorab.outbound.call import CallFailed, Trouble
@@ -88,6 +88,24 @@ def test_what_a_partner_changed_becomes_a_command_and_its_credentials_stay_out_o
     ]  # fmt: skip
     assert [method for method, *_ in wire.calls] == ["GET", "POST", "GET"]
     assert TOKEN not in office.client.get("/api/partners").text
+
+
+def test_words_of_a_partner_are_sealed_where_the_case_is_older_than_the_registration(house: House, tmp_path: Path) -> None:
+    """The case names nobody; the machine has an owner by now, and what is written is about them."""
+    story = doubted()
+    house.write([customer(), device(story.device, customer="c-1"), *nobodys(story)])
+    office = Office(house, tmp_path)
+    office.catch_up()
+    wire, ticket = office.wires["itsm"], {"id": "INC-1", "externalId": story.case, "status": "held", "priority": "High"}
+    wire.answers |= {"GET": [], "POST": ticket}
+    office.relays["itsm"].step()
+    wire.answers["GET"] = {**ticket, "status": "inProgress", "note": [{"id": "7", "author": "Ada", "text": "nobody home"}]}
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    office.client.post("/partners/itsm", json=event("e-1", {"id": "INC-1", "status": "inProgress"}), headers=token)
+    office.relays["itsm"].step()
+    [note] = [each for each in office.commands() if each.kind is CommandKind.NOTE]
+    assert office.house.people.opened("main/c-1", found_in(note.detail)) == ["nobody home"]
+    office.client.close()
 
 
 def test_only_cases_that_fit_are_mirrored_and_from_then_on_to_their_end(house: House, tmp_path: Path) -> None:
