@@ -9,11 +9,10 @@ secret = "whsec_…"
 from __future__ import annotations
 
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from vorab.outbound.addresses import allowed_host
+from vorab.outbound.addresses import listed_address
 from vorab.outbound.signatures import key_of
 from vorab.payloads import Table
 
@@ -39,13 +38,7 @@ class Webhook(Table):
     def _whole(self) -> Self:
         if not self.url:
             return self
-        url = urlsplit(self.url)
-        if url.scheme != "https" and not (url.scheme == "http" and self.allow_private):
-            raise ValueError("url is https://…; http only inside the house, with allow_private = true")
-        if not url.hostname or url.username or url.password or url.fragment or url.query:
-            raise ValueError("url is https://HOST[:PORT][/PATH], without user, query or fragment")
-        if not allowed_host(url.hostname, self.hosts):
-            raise ValueError(f'{url.hostname} is not in hosts; hosts = ["{url.hostname}"] allows it')
+        listed_address(self.url, self.hosts, allow_private=self.allow_private)
         if not 1 <= len(self.secrets) <= 2:
             raise ValueError("a webhook is signed: it needs secret, one or two of them")
         for secret in self.secrets:

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from typing import Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from vorab.outbound.addresses import allowed_host
+from vorab.outbound.addresses import listed_address
 from vorab.outbound.signatures import key_of
 from vorab.payloads import Table
 
@@ -111,13 +110,7 @@ class Remote(Table):
     def _whole(self) -> Self:
         if not self.url:
             return self
-        url = urlsplit(self.url)
-        if url.scheme != "https" and not (url.scheme == "http" and self.allow_private):
-            raise ValueError("url is https://…; http only inside the house, with allow_private = true")
-        if not url.hostname or url.username or url.password or url.fragment or url.query:
-            raise ValueError("url is https://HOST[:PORT][/PATH], without user, query or fragment")
-        if not allowed_host(url.hostname, self.hosts):
-            raise ValueError(f'{url.hostname} is not in hosts; hosts = ["{url.hostname}"] allows it')
+        listed_address(self.url, self.hosts, allow_private=self.allow_private)
         if not self.token.get_secret_value():
             raise ValueError("it needs token")
         return self

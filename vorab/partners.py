@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from vorab.outbound.addresses import web_address
 from vorab.payloads import Table
 from vorab.records import Severity, Status
 
@@ -81,11 +82,7 @@ class Partner(Table):
                 raise ValueError(f"either {one} or {other}")
         if self.kind == "webhook" and not (self.secret_file or self.secret_env):
             raise ValueError("a webhook is signed: it needs secret_file or secret_env")
-        url = urlsplit(self.base_url)
-        if url.scheme != "https" and not (url.scheme == "http" and self.allow_private):
-            raise ValueError("base_url is https://…; http only inside the house, with allow_private = true")
-        if not url.hostname or url.username or url.password or url.fragment or url.query:
-            raise ValueError("base_url is https://HOST[:PORT][/PATH], without user, query or fragment")
+        web_address(self.base_url, allow_private=self.allow_private, key="base_url")
         return self
 
     @property

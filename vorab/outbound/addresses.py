@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from vorab.errors import VorabError
 
@@ -31,6 +32,27 @@ def allowed_host(host: str, hosts: Iterable[str]) -> bool:
         if wanted == name or (name.startswith("*.") and wanted.endswith(name[1:]) and len(wanted) > len(name[1:])):
             return True
     return False
+
+
+def web_address(url: str, *, allow_private: bool, key: str = "url") -> str:
+    """The host of an address in the settings that may be called; `key` is what it is called there.
+
+    Raises:
+        ValueError: it is not `https://HOST[:PORT][/PATH]`; plain http only where private addresses are allowed.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and allow_private):
+        raise ValueError(f"{key} is https://…; http only inside the house, with allow_private = true")
+    if not parts.hostname or parts.username or parts.password or parts.fragment or parts.query:
+        raise ValueError(f"{key} is https://HOST[:PORT][/PATH], without user, query or fragment")
+    return parts.hostname
+
+
+def listed_address(url: str, hosts: Iterable[str], *, allow_private: bool) -> None:
+    """Raises ValueError as `web_address`, and where the host is not in the operator's list."""
+    host = web_address(url, allow_private=allow_private)
+    if not allowed_host(host, hosts):
+        raise ValueError(f'{host} is not in hosts; hosts = ["{host}"] allows it')
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
