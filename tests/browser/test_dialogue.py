@@ -65,7 +65,8 @@ def test_a_reply_is_corrected_with_the_keyboard_alone(desk: tuple[House, str], p
         page.keyboard.press("Enter")
         page.wait_for_url("**done=corrected#r-4")
         assert page.get_by_role("status").is_visible()
-        page.locator("#r-4").get_by_text("Meant was:").wait_for()
+        meant = page.locator("#r-4").get_by_text("Meant was:")
+        wait_until(lambda: meant.is_visible() or bool(page.reload() and meant.is_visible()), "what it meant being shown")
         page.keyboard.press("?")
         assert page.get_by_role("dialog").is_visible()
     said = [record for record in house.told(topics.DIALOGUE) if isinstance(record, Corrected) and record.heard == "r-4"]
