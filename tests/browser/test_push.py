@@ -43,8 +43,17 @@ PUSH_SERVICE = """([endpoint, p256dh, auth]) => {
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[PeopleStore]:
-    """A notifier's people, reached by the desk as in an installation, and its key."""
+def house(tmp_path: Path) -> Iterator[House]:
+    """The log and the tables."""
+    made = House(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def people(tmp_path: Path, house: House) -> Iterator[PeopleStore]:
+    """A notifier's people, reached by the desk as in an installation, and its key; announced in place of the one of the house."""
+    assert house.people.all() == []
     database = Database(f"sqlite:///{tmp_path / 'notifier.db'}")
     store = PeopleStore(database)
     server = PeopleServer(store, lambda _entries, _gone: None, tmp_path / "notifier.json", keys_in(tmp_path / "vapid.pem").browsers)
@@ -55,10 +64,9 @@ def people(tmp_path: Path) -> Iterator[PeopleStore]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, people: PeopleStore) -> Iterator[Open]:
+def desk(house: House, people: PeopleStore) -> Iterator[Open]:
     """A desk beside it."""
     assert people.all() == []
-    house = House(tmp_path)
     stories = furnish(house)
     running = Desk(house.log, house.settings, house.clock)
     running.start()
@@ -67,7 +75,6 @@ def desk(tmp_path: Path, people: PeopleStore) -> Iterator[Open]:
         yield Open(house, stories, running)
     finally:
         running.stop()
-        house.close()
 
 
 @pytest.fixture
@@ -95,8 +102,7 @@ def pushed(session: CDPSession, page: Page, desk: Open, data: bytes) -> list[dic
     session.send("ServiceWorker.enable")
     wait_until(lambda: page.evaluate("navigator.serviceWorker.ready.then(r => Boolean(r.active))") and found, "its worker is there")
     session.send("ServiceWorker.deliverPushMessage", {"origin": desk.url, "registrationId": found[-1], "data": data.decode()})
-    page.wait_for_function("navigator.serviceWorker.getRegistration('/c/').then(r => r.getNotifications()).then(all => all.length > 0)")
-    return shown(page)
+    return wait_until(lambda: shown(page), "the notification")
 
 
 def shown(page: Page) -> list[dict[str, Any]]:
